@@ -31,7 +31,7 @@ export async function discover(env = process.env) {
   const consider = (source, folder) => {
     const found = inspect(folder, env);
     const usable = found.problems.length === 0;
-    attempts.push({ source, place: found.path, result: usable ? describe(found) : found.problems.join("; "), found });
+    attempts.push({ source, place: found.path, result: usable ? describe(found) : found.problems.map(({ text }) => text).join("; "), found });
     return usable ? found : undefined;
   };
 

@@ -19,7 +19,7 @@ const extension = process.platform === "darwin" ? "dylib" : "so";
  * @property {string} path the folder with include/ and lib/
  * @property {string} version "2.13.0"; "" where it can't be told
  * @property {string} cuda the CUDA version it was built for, "13.0"; "" for a CPU build
- * @property {string[]} problems empty when it can be used
+ * @property {{ kind: "missing" | "incomplete" | "version" | "cpu" | "nvidia", text: string }[]} problems empty when it can be used
  */
 
 /**
@@ -32,22 +32,22 @@ const extension = process.platform === "darwin" ? "dylib" : "so";
 export function inspect(folder, env = process.env) {
   const path = locate(resolve(folder));
   const problems = [];
-  if (!existsSync(path)) return { path, version: "", cuda: "", problems: ["there is no such folder"] };
-  const version = readVersion(path);
-  const hasCuda = existsSync(join(path, "lib", `libtorch_cuda.${extension}`));
-  const cuda = hasCuda ? readCuda(path) : "";
+  const refuse = (kind, text) => problems.push({ kind, text });
+  if (!existsSync(path)) return { path, version: "", cuda: "", problems: [{ kind: "missing", text: "there is no such folder" }] };
+  const { version, cuda } = identify(path);
+  const hasCuda = cuda !== "";
 
   const missing = parts(hasCuda).filter((part) => !existsSync(join(path, part)));
-  if (missing.length > 0) problems.push(`it is incomplete: ${missing.join(", ")} missing`);
-  else if (version === "") problems.push("its version can't be read from include/torch/headeronly/version.h");
-  if (version !== "" && !isSupported(version)) problems.push(`it is version ${version}, supported are ${SUPPORTED}`);
+  if (missing.length > 0) refuse("incomplete", `it is incomplete: ${missing.join(", ")} missing`);
+  else if (version === "") refuse("incomplete", "its version can't be read from include/torch/headeronly/version.h");
+  if (version !== "" && !isSupported(version)) refuse("version", `it is version ${version}, supported are ${SUPPORTED}`);
   if (env.STEPPE_CUDA === "1" && !hasCuda && missing.length === 0) {
-    problems.push("it is a CPU build, and STEPPE_CUDA=1 asks for CUDA");
+    refuse("cpu", "it is a CPU build, and STEPPE_CUDA=1 asks for CUDA");
   }
   if (hasCuda && missing.length === 0) {
     const unresolved = unresolvedLibraries(join(path, "lib", `libtorch_cuda.${extension}`));
     if (unresolved.length > 0) {
-      problems.push(`it is a CUDA build without its NVIDIA libraries: ${unresolved.join(", ")} not found`);
+      refuse("nvidia", `it is a CUDA build without its NVIDIA libraries: ${unresolved.join(", ")} not found`);
     }
   }
   return { path, version, cuda, problems };
@@ -100,12 +100,20 @@ function parts(hasCuda) {
 }
 
 /**
- * From the header: it is what the addon is compiled with, in the archive and in the wheel alike.
+ * What LibTorch a folder holds, without a look at whether it can be used.
  *
  * @param {string} path
- * @returns {string}
+ * @returns {{ path: string, version: string, cuda: string }}
  */
-export function readVersion(path) {
+export function identify(path) {
+  const hasCuda = existsSync(join(path, "lib", `libtorch_cuda.${extension}`));
+  return { path, version: readVersion(path), cuda: hasCuda ? readCuda(path) : "" };
+}
+
+/**
+ * From the header: it is what the addon is compiled with, in the archive and in the wheel alike.
+ */
+function readVersion(path) {
   for (const header of ["include/torch/headeronly/version.h", "include/torch/csrc/api/include/torch/version.h"]) {
     const text = readText(join(path, header));
     const number = (name) => new RegExp(`#define TORCH_VERSION_${name} (\\d+)`).exec(text)?.[1];

@@ -1,0 +1,1 @@
+export declare function fashionMnistPlaces(env?: NodeJS.ProcessEnv): { source: string; folder: string; found: boolean }[];
