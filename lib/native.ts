@@ -1,0 +1,171 @@
+/**
+ * The one typed door to the binary. Everything native that lib/ uses is declared here; meaning (defaults, messages,
+ * documentation) lives in the files that call it.
+ */
+import { SteppeError, type SteppeErrorCode } from "./errors.js";
+import { collectGarbage } from "./garbage.js";
+import { loadBinary } from "./load-binary.js";
+
+/** A tensor's number in the addon; 0 stands for none. */
+export type Handle = number;
+
+export type ArgumentKind =
+  | "Tensor" | "int" | "float" | "bool" | "Scalar" | "str" | "ScalarType" | "Layout" | "Device" | "MemoryFormat" | "Generator" | "unsupported";
+
+/** One argument of an operator's schema. */
+export interface NativeArgument {
+  readonly name: string;
+  readonly kind: ArgumentKind;
+  readonly list: boolean;
+  readonly optional: boolean;
+  readonly optionalElements: boolean;
+  /** N of `int[N]`: a single value stands for N. 0 if there is none. */
+  readonly size: number;
+  readonly keywordOnly: boolean;
+  readonly write: boolean;
+  readonly out: boolean;
+  readonly hasDefault: boolean;
+}
+
+export interface NativeReturn {
+  readonly kind: ArgumentKind;
+  readonly list: boolean;
+  /** Index of the argument that comes back changed, or -1. */
+  readonly sameAs: number;
+}
+
+/** One registered operator: an overload of a family. */
+export interface NativeOverload {
+  readonly op: number;
+  /** "aten::add.Tensor" */
+  readonly name: string;
+  readonly schema: string;
+  readonly arguments: readonly NativeArgument[];
+  readonly returns: readonly NativeReturn[];
+}
+
+/** What a step reports; `perturbedLoss` is undefined if no pass was taken at a perturbed point. */
+export interface NativeReport {
+  loss: number;
+  perturbedLoss: number | undefined;
+  gradNorm: number;
+  skipped: boolean;
+}
+
+export interface NativeEngineSettings {
+  method: string;
+  base: string;
+  options: Record<string, number>;
+  maxGradNorm: number;
+  startStep: number;
+  sameNoise: boolean;
+  throwNonFinite: boolean;
+  names: readonly string[];
+  groupOf: readonly number[];
+}
+
+export interface NativeEngineState {
+  steps: number;
+  base: Record<string, (Handle | null)[]>;
+  method: Record<string, number[]>;
+}
+
+export interface Native {
+  initialize(hooks: { createError(code: SteppeErrorCode, message: string): Error; collect(full: boolean): void }): void;
+  version(): {
+    builtFor: string;
+    headers: string;
+    builtForCuda: string;
+    threads: number;
+    cpuCapability: string;
+    accelerator: string;
+    devices: number;
+  };
+
+  operatorNames(): string[];
+  family(name: string): NativeOverload[];
+  /** One fresh tensor comes back, tied to `holder`; 0 if it is undefined. */
+  invokeTensor(op: number, holder: object, ...values: unknown[]): Handle;
+  /** Any other result; fresh tensors come as handles that are not yet tied to an object. */
+  invoke(op: number, ...values: unknown[]): unknown;
+
+  shape(tensor: Handle): number[];
+  stride(tensor: Handle): number[];
+  dtype(tensor: Handle): string;
+  device(tensor: Handle): string;
+  layout(tensor: Handle): string;
+  numel(tensor: Handle): number;
+  dim(tensor: Handle): number;
+  itemSize(tensor: Handle): number;
+  storageOffset(tensor: Handle): number;
+  dataPointer(tensor: Handle): string;
+  isLeaf(tensor: Handle): boolean;
+  gradFn(tensor: Handle): string | null;
+  requiresGrad(tensor: Handle): boolean;
+  setRequiresGrad(tensor: Handle, value: boolean): void;
+  setData(tensor: Handle, data: Handle): void;
+  fromBytes(bytes: ArrayBufferView | ArrayBuffer, dtype: string, shape: readonly number[], holder: object): Handle;
+  toBytes(tensor: Handle, caller: string): ArrayBuffer;
+
+  track(tensor: Handle, holder: object): void;
+  release(tensor: Handle): void;
+  alive(tensor: Handle): boolean;
+  setScope(scope: number): void;
+  moveToScope(tensor: Handle, scope: number): void;
+  releaseScope(scope: number): void;
+  memory(): { tensors: number; bytes: number; sweeps: number };
+  sweep(): void;
+  setMemoryLimits(bytes: number, count: number): void;
+  setNumThreads(threads: number): void;
+  getNumThreads(): number;
+
+  backward(outputs: Handle[], gradOutputs: (Handle | null)[], retainGraph: boolean | null, createGraph: boolean, inputs: Handle[]): void;
+  gradients(
+    outputs: Handle[],
+    inputs: Handle[],
+    gradOutputs: (Handle | null)[],
+    retainGraph: boolean | null,
+    createGraph: boolean,
+    allowUnused: boolean,
+  ): (Handle | null)[];
+  grad(tensor: Handle): Handle | null;
+  setGrad(tensor: Handle, grad: Handle | null): void;
+  retainGrad(tensor: Handle): void;
+  gradMode(): boolean;
+  setGradMode(enabled: boolean): void;
+
+  manualSeed(seed: number | bigint): void;
+  makeGenerator(device: string, isDefault: boolean): number;
+  freeGenerator(generator: number): void;
+  generatorSeed(generator: number, seed: number | bigint): void;
+  generatorInitialSeed(generator: number): bigint;
+  generatorDevice(generator: number): string;
+  generatorState(generator: number, holder: object): Handle;
+  setGeneratorState(generator: number, state: Handle): void;
+
+  recordBegin(parameters: Handle[], buffers: Handle[], inputs: Handle[]): void;
+  recordEnd(loss: Handle): { program: number; draws: boolean; obstacle: string; instructions: number };
+  recordAbort(): void;
+  programText(program: number): string;
+  freeProgram(program: number): void;
+
+  engineCreate(settings: NativeEngineSettings, parameters: Handle[], buffers: Handle[]): number;
+  engineConfigure(engine: number, groups: Record<string, number>[]): void;
+  engineStep(
+    engine: number,
+    programs: number[],
+    inputs: Handle[],
+    batched: boolean[],
+    batchSize: number,
+    sync: boolean,
+  ): NativeReport | Promise<NativeReport>;
+  engineStepClosure(engine: number, closure: () => Handle): NativeReport;
+  engineState(engine: number): NativeEngineState;
+  engineLoadState(engine: number, steps: number, base: Record<string, (Handle | null)[]>, method: Record<string, number[]>): void;
+  freeEngine(engine: number): void;
+  drain(): void;
+}
+
+export const native = loadBinary() as Native;
+
+native.initialize({ createError: (code, message) => new SteppeError(code, message), collect: collectGarbage });

@@ -1,0 +1,85 @@
+import * as autograd from "./autograd.js";
+import { binaryInfo } from "./load-binary.js";
+import { fromBuffer, tensorFrom } from "./creation.js";
+import { callByName, schemas } from "./dispatch.js";
+import { expected } from "./errors.js";
+import { at, setAt } from "./indexing.js";
+import { operatorFunctions } from "./install.js";
+import { native } from "./native.js";
+import type { TorchFunctions } from "./ops.generated.js";
+import { Generator, defaultGenerator, manualSeed } from "./random.js";
+import { keep, scope } from "./scope.js";
+import { Tensor } from "./tensor.js";
+
+/** What {@link memory} reports. */
+export interface MemoryFigures {
+  /** Tensors that JavaScript holds, or held and did not yet give back. */
+  tensors: number;
+  /** Bytes of their storages, each counted once. */
+  bytes: number;
+  /** How often tensors that nobody held any more were looked for. */
+  sweeps: number;
+}
+
+/** Live tensors and their bytes, in this environment (the main thread or a worker thread). */
+function memory(): MemoryFigures {
+  return native.memory();
+}
+
+function setNumThreads(threads: number): void {
+  if (!Number.isInteger(threads) || threads < 1) throw expected("a positive integer", "threads", threads);
+  native.setNumThreads(threads);
+}
+
+const handWritten = {
+  tensor: tensorFrom,
+  fromBuffer,
+  at,
+  setAt,
+  autograd,
+  noGrad: autograd.noGrad,
+  enableGrad: autograd.enableGrad,
+  isGradEnabled: autograd.isGradEnabled,
+  manualSeed,
+  Generator,
+  defaultGenerator,
+  Tensor,
+  scope,
+  keep,
+  memory,
+  /** Looks now for tensors that nobody holds, and frees them. Happens by itself as memory grows. */
+  sweep: (): void => native.sweep(),
+  /**
+   * When to look for tensors that nobody holds: after that many bytes, or that many tensors, were made since the last time.
+   *
+   * @param limits bytes (default 128 MiB) and count (default 16,384)
+   */
+  setMemoryLimits: ({ bytes = 128 * 2 ** 20, count = 16384 }: { bytes?: number; count?: number } = {}): void => {
+    if (!Number.isSafeInteger(bytes) || bytes < 1) throw expected("a positive integer", "bytes", bytes);
+    if (!Number.isSafeInteger(count) || count < 1) throw expected("a positive integer", "count", count);
+    native.setMemoryLimits(bytes, count);
+  },
+  /** How many threads LibTorch's kernels use. */
+  setNumThreads,
+  getNumThreads: (): number => native.getNumThreads(),
+  /** Every operator that LibTorch has registered: by name, and their schemas. */
+  ops: { call: callByName, schemas },
+  /** The LibTorch in use: its version, folder, and CUDA version (null for a CPU build). */
+  libtorch: libtorch(),
+};
+
+function libtorch(): { version: string; path: string; cuda: string | null } {
+  const info = binaryInfo();
+  const version = native.version();
+  return { version: version.headers, path: info?.libtorch.path ?? "", cuda: version.builtForCuda === "" ? null : version.builtForCuda };
+}
+
+/**
+ * LibTorch in TypeScript, under PyTorch's names in camelCase: every public operator as a function, factories, randomness,
+ * autograd, memory.
+ *
+ * @example
+ * const x = torch.randn([2, 3], { requiresGrad: true });
+ * torch.cat([x, x], 1).sum().backward();
+ */
+export const torch: TorchFunctions & typeof handWritten = Object.assign(operatorFunctions, handWritten) as never;

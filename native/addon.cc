@@ -1,0 +1,42 @@
+#include <napi.h>
+
+#include "autograd.h"
+#include "dispatch.h"
+#include "functions.h"
+#include "instance_data.h"
+#include "random.h"
+#include "recorder.h"
+#include "sam/binding.h"
+#include "tensor_access.h"
+#include "version.h"
+
+namespace steppe {
+namespace {
+
+// initialize({ createError, collect }): what the addon needs of lib/.
+Napi::Value initialize(Call& call) {
+  const auto hooks = call.value(0).As<Napi::Object>();
+  call.instance().create_error = Napi::Persistent(hooks.Get("createError").As<Napi::Function>());
+  call.instance().collector = Napi::Persistent(hooks.Get("collect").As<Napi::Function>());
+  return call.env().Undefined();
+}
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  env.SetInstanceData<Instance>(new Instance(env));
+  env.AddCleanupHook([instance = Instance::of(env)] { instance->shut_down(); });
+  define<initialize>(env, exports, "initialize");
+  register_version(env, exports);
+  register_dispatch(env, exports);
+  register_tensor_access(env, exports);
+  register_autograd(env, exports);
+  register_random(env, exports);
+  register_recorder(env, exports);
+  sam::register_engine(env, exports);
+  return exports;
+}
+
+}  // namespace
+}  // namespace steppe
+
+using steppe::init;
+NODE_API_MODULE(steppe, init)

@@ -1,0 +1,69 @@
+#pragma once
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/core/ivalue.h>
+#include <node_api.h>
+
+#include <string>
+#include <vector>
+
+#include "instance_data.h"
+
+namespace steppe {
+
+// What a schema says of one argument, in the form that the hot path wants.
+enum class Kind : uint8_t {
+  tensor, integer, real, boolean, scalar, string, dtype, layout, device, memory_format, generator,
+  unsupported  // TorchScript classes, streams, storages: no value of JavaScript stands for them
+};
+
+const char* kind_name(Kind kind);
+
+struct ArgumentPlan {
+  std::string name;
+  Kind kind = Kind::unsupported;
+  bool list = false;
+  bool optional = false;          // None is allowed
+  bool optional_elements = false; // Tensor?[]
+  int32_t fixed_size = 0;         // int[2]: a single number stands for two
+  bool keyword_only = false;
+  bool write = false;             // the operator changes it
+  bool out = false;               // keyword-only and written: an `out` argument
+  bool has_default = false;
+  c10::IValue default_value;
+};
+
+struct ReturnPlan {
+  Kind kind = Kind::unsupported;
+  bool list = false;
+  bool optional = false;
+  int32_t same_as = -1;  // index of the argument that comes back changed, else -1
+};
+
+struct OperatorPlan {
+  c10::OperatorHandle handle;
+  std::string name;  // aten::add.Tensor
+  std::vector<ArgumentPlan> arguments;
+  std::vector<ReturnPlan> returns;
+  bool data_dependent = false;  // its result's value or shape depends on values: cannot be recorded
+};
+
+OperatorPlan make_plan(const c10::OperatorHandle& handle);
+
+// A JavaScript value as the IValue that the schema wants. Tensors and generators come as handles (numbers).
+c10::IValue to_ivalue(Instance& instance, napi_value value, const ArgumentPlan& argument);
+
+// The way back. Tensors become fresh handles, not yet tied to an object: lib/dispatch.ts does that with `track`.
+napi_value to_js(Instance& instance, const c10::IValue& value, const ReturnPlan& plan);
+
+// Small conversions that the rest of the addon shares.
+std::string read_string(napi_env env, napi_value value, const std::string& name);
+double read_number(napi_env env, napi_value value, const std::string& name);
+int64_t read_integer(napi_env env, napi_value value, const std::string& name);
+bool read_boolean(napi_env env, napi_value value, const std::string& name);
+std::string describe(napi_env env, napi_value value);
+napi_value make_number(napi_env env, double value);
+napi_value make_integer(napi_env env, int64_t value);  // bigint where a double would round
+napi_value make_string(napi_env env, const std::string& value);
+napi_value make_complex(napi_env env, double re, double im);
+
+}  // namespace steppe

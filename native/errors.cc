@@ -1,0 +1,80 @@
+#include "errors.h"
+
+#include <c10/util/Exception.h>
+#include <napi.h>
+
+#include "instance_data.h"
+
+namespace steppe {
+
+const char* code_name(Code code) {
+  switch (code) {
+    case Code::argument: return "ARGUMENT";
+    case Code::operation: return "OPERATOR";
+    case Code::disposed: return "DISPOSED";
+    case Code::record: return "RECORD";
+    case Code::non_finite: return "NON_FINITE";
+    case Code::out_of_memory: return "OUT_OF_MEMORY";
+    case Code::closed: return "CLOSED";
+    case Code::internal: return "INTERNAL";
+  }
+  return "INTERNAL";
+}
+
+void fail(Code code, const std::string& message) { throw Failure(code, message); }
+
+void fail_expected(const std::string& what, const std::string& name, const std::string& received) {
+  fail(Code::argument, "Expected " + what + " for " + name + " but received " + received + ".");
+}
+
+namespace {
+
+// CPU allocations that fail are plain c10::Errors: only their text tells.
+bool is_out_of_memory(const std::string& message) {
+  return message.find("can't allocate memory") != std::string::npos || message.find("not enough memory") != std::string::npos;
+}
+
+}  // namespace
+
+Failure current_failure() noexcept {
+  try {
+    throw;
+  } catch (const Failure& failure) {
+    return failure;
+  } catch (const c10::OutOfMemoryError& error) {
+    return {Code::out_of_memory, error.what_without_backtrace()};
+  } catch (const c10::Error& error) {
+    std::string message = error.what_without_backtrace();
+    return {is_out_of_memory(message) ? Code::out_of_memory : Code::operation, message};
+  } catch (const std::bad_alloc&) {
+    return {Code::out_of_memory, "Not enough memory."};
+  } catch (const std::exception& error) {
+    return {Code::operation, error.what()};
+  } catch (...) {
+    return {Code::internal, "An exception of unknown type was thrown."};
+  }
+}
+
+napi_value make_js_error(napi_env env, const Failure& failure) {
+  auto* instance = Instance::of(env);
+  if (instance != nullptr && !instance->create_error.IsEmpty()) {
+    auto made = instance->create_error.Call({Napi::String::New(env, code_name(failure.code)), Napi::String::New(env, failure.what())});
+    return made;
+  }
+  auto error = Napi::Error::New(env, failure.what());
+  error.Set("code", code_name(failure.code));
+  return error.Value();
+}
+
+void throw_into_js(napi_env env, const Failure& failure) noexcept {
+  bool pending = false;
+  napi_is_exception_pending(env, &pending);
+  if (pending) return;
+  try {
+    napi_throw(env, make_js_error(env, failure));
+  } catch (...) {
+    napi_throw_error(env, code_name(failure.code), failure.what());
+  }
+}
+
+}  // namespace steppe

@@ -1,0 +1,37 @@
+#include "instance_data.h"
+
+#include "program.h"
+#include "sam/engine.h"
+#include "worker.h"
+
+namespace steppe {
+
+Instance::Instance(Napi::Env env) : env(env), handles(env), worker(std::make_unique<Worker>(env)) {
+  handles.set_collector([this](bool full) {
+    if (collector.IsEmpty()) return;
+    Napi::HandleScope scope(this->env);
+    try {
+      collector.Call({Napi::Boolean::New(this->env, full)});
+    } catch (const Napi::Error&) {
+      // A sweep without the collector's help is still a sweep.
+    }
+  });
+}
+
+Instance::~Instance() { shut_down(); }
+
+void Instance::shut_down() {
+  worker.reset();
+  engines.clear();
+  programs.clear();
+  generators.clear();
+  handles.clear();
+}
+
+Instance* Instance::of(napi_env env) {
+  void* data = nullptr;
+  napi_get_instance_data(env, &data);
+  return static_cast<Instance*>(data);
+}
+
+}  // namespace steppe

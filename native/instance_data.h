@@ -1,0 +1,63 @@
+#pragma once
+#include <ATen/core/Generator.h>
+#include <napi.h>
+
+#include <memory>
+#include <unordered_map>
+
+#include "handles.h"
+
+namespace steppe {
+
+class Worker;
+class Program;
+namespace sam {
+class Engine;
+}
+
+// Objects that JavaScript owns by a number of its own and gives back with `dispose` or at its environment's end.
+template <class T>
+class Table {
+ public:
+  uint32_t add(std::shared_ptr<T> object) {
+    objects_.emplace(++last_, std::move(object));
+    return last_;
+  }
+  std::shared_ptr<T> get(uint32_t id, const char* what) const {
+    auto found = objects_.find(id);
+    if (found == objects_.end()) fail(Code::disposed, std::string("This ") + what + " was disposed or belongs to another environment.");
+    return found->second;
+  }
+  void remove(uint32_t id) { objects_.erase(id); }
+  void clear() { objects_.clear(); }
+  size_t size() const { return objects_.size(); }
+
+ private:
+  std::unordered_map<uint32_t, std::shared_ptr<T>> objects_;
+  uint32_t last_ = 0;
+};
+
+// What one environment (the main thread or a worker thread of Node) owns. Nothing here is shared between environments.
+// Destruction order matters: the training thread stops first, since its jobs hold programs and tensors; then engines
+// and programs, then tensors.
+struct Instance {
+  explicit Instance(Napi::Env env);
+  ~Instance();
+  Instance(const Instance&) = delete;
+
+  static Instance* of(napi_env env);
+  // Stops the training thread and lets go of everything. Runs as a cleanup hook, while Node-API still works.
+  void shut_down();
+
+  napi_env env;
+  Handles handles;
+  Napi::FunctionReference create_error;
+  Napi::FunctionReference collector;
+  Table<at::Generator> generators;
+  Table<Program> programs;
+  Table<sam::Engine> engines;
+  std::unique_ptr<Worker> worker;
+  bool recording = false;
+};
+
+}  // namespace steppe

@@ -1,0 +1,67 @@
+#pragma once
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/core/ivalue.h>
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+namespace steppe {
+
+using Tensors = std::vector<at::Tensor>;
+
+// A recorded step of computation: the loss function's forward and backward as a flat list of operators over numbered
+// registers. The first registers are the slots: parameters, then buffers, then inputs. A program is a function of its
+// slots, so it can be run at other parameters than the model's, and on several threads at once: it is never changed
+// after recording.
+class Program {
+ public:
+  struct Operand {
+    enum class Kind : uint8_t { constant, reg, list, optional_list };
+    Kind kind = Kind::constant;
+    int32_t reg = -1;
+    c10::IValue constant;
+    std::vector<int32_t> regs;      // of a list; -1 - i stands for held[i], and kNone for no tensor
+    std::vector<at::Tensor> held;   // constant tensors inside a list
+  };
+  struct Output {
+    bool list = false;
+    std::vector<int32_t> regs;  // kNone: nobody uses it
+  };
+  struct Instruction {
+    explicit Instruction(c10::OperatorHandle op) : op(std::move(op)) {}
+    c10::OperatorHandle op;
+    std::vector<Operand> inputs;
+    std::vector<Output> outputs;
+    std::vector<int32_t> last_uses;  // registers to let go of afterwards
+    bool grad_mode = false;          // as it was when recorded: some kernels look at it
+    bool backward = false;
+  };
+  static constexpr int32_t kNone = INT32_MIN;
+
+  struct Outcome {
+    at::Tensor loss;
+    Tensors gradients;  // one per parameter; undefined where the loss does not depend on it
+  };
+
+  // Runs forward and backward. `parameters` need not be the recorded ones: same shapes, dtypes, devices. Buffers that the
+  // program changes are changed in place in the tensors given. Throws Code::closed when `cancelled` turns true.
+  Outcome run(const Tensors& parameters, const Tensors& buffers, const Tensors& inputs, const std::atomic<bool>& cancelled) const;
+  // The loss alone, without gradients.
+  at::Tensor loss(const Tensors& parameters, const Tensors& buffers, const Tensors& inputs, const std::atomic<bool>& cancelled) const;
+
+  size_t parameter_count = 0, buffer_count = 0, input_count = 0, register_count = 0;
+  std::vector<Instruction> instructions;
+  int32_t loss_register = kNone;
+  std::vector<int32_t> gradient_registers;  // one per parameter
+  std::vector<uint8_t> requires_grad;       // one per parameter, as recorded
+  std::vector<uint32_t> changed_buffers;    // indices of buffers that the forward pass writes to
+  bool draws = false;                       // uses random numbers
+  std::string backward_obstacle;            // why the backward could not be recorded; empty if it was
+
+ private:
+  Tensors slots(const Tensors& parameters, const Tensors& buffers, const Tensors& inputs) const;
+  void replay(Tensors& registers, bool with_backward, const std::atomic<bool>& cancelled) const;
+};
+
+}  // namespace steppe

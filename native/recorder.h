@@ -1,0 +1,99 @@
+#pragma once
+#include <ATen/record_function.h>
+#include <c10/core/Allocator.h>
+#include <napi.h>
+
+#include <map>
+#include <optional>
+#include <unordered_set>
+
+#include "convert.h"
+#include "program.h"
+
+namespace steppe {
+
+// Writes down what LibTorch runs below autograd while the user's loss function and its backward run once.
+//
+// The operators come through LibTorch's own observer hook (at::RecordFunction), local to this thread and to the threads
+// that its backward uses. An operator that is a mere composition of others is looked into; of the others the outermost
+// is one instruction. Tensors are recognised by storage, offset, sizes, strides and dtype, since autograd's saved tensors
+// are other objects over the same storage. Everything seen is kept alive, so that no storage is used twice.
+//
+// A tensor that no instruction made is a constant if it existed before; if it was allocated during the recording, the
+// value was made out of sight and must not be frozen: the recording is refused (or, in the backward, autograd keeps it).
+class Recorder : public c10::MemoryReportingInfoBase {
+ public:
+  Recorder(Tensors parameters, Tensors buffers, Tensors inputs);
+  ~Recorder() override;
+  Recorder(const Recorder&) = delete;
+
+  // The recorder that watches this thread, or null.
+  static Recorder* current();
+
+  // Starts to watch / stops. `finish` runs the backward of `loss` and returns the program.
+  static std::shared_ptr<Recorder> begin(Tensors parameters, Tensors buffers, Tensors inputs);
+  std::shared_ptr<Program> finish(const at::Tensor& loss);
+  // Stops watching and puts generators and buffers back as they were. May be called twice.
+  void stop();
+
+  // Called before an operator that JavaScript asked for: refuses one whose result depends on values.
+  static void before_call(const OperatorPlan& plan, const torch::jit::Stack& stack);
+  // Called where JavaScript reads values.
+  static void refuse_read(Instance& instance, const std::string& what);
+
+  // While one lives, allocations on this thread are constants: data that JavaScript brings.
+  struct Constants {
+    Constants();
+    ~Constants();
+  };
+
+  // MemoryReportingInfoBase: every allocation made on the watched threads.
+  void reportMemoryUsage(void* pointer, int64_t size, size_t, size_t, c10::Device) override;
+  bool memoryProfilingEnabled() const override { return true; }
+
+ private:
+  // What makes two tensor objects the same tensor.
+  struct Key {
+    const void* storage;
+    at::ScalarType dtype;
+    int64_t offset;
+    bool conjugated, negated;
+    std::vector<int64_t> sizes, strides;
+    auto operator<=>(const Key&) const = default;
+  };
+  static Key key_of(const at::Tensor& tensor);
+  struct Pending;
+  static std::unique_ptr<at::ObserverContext> on_start(const at::RecordFunction& function);
+  static void on_end(const at::RecordFunction& function, at::ObserverContext* context);
+
+  std::unique_ptr<at::ObserverContext> start(const at::RecordFunction& function);
+  void end(const at::RecordFunction& function, Pending& pending);
+  bool look_into(const c10::OperatorHandle& op, c10::ArrayRef<const c10::IValue> inputs) const;
+  Program::Operand operand(const c10::IValue& value);
+  int32_t reg_of(const at::Tensor& tensor);     // existing register or kNone
+  int32_t new_reg(const at::Tensor& tensor);    // existing or fresh register
+  void add_slot(const at::Tensor& tensor);
+  void admit_constant(const at::Tensor& tensor);
+  void obstacle(const std::string& why);
+  void note_buffers(const Program::Instruction& instruction);
+  void drop_dead_code();
+  void place_last_uses();
+
+  Tensors parameters_, buffers_, inputs_;
+  Tensors buffer_values_;
+  std::vector<std::pair<at::Generator, at::Tensor>> generator_states_;
+  std::shared_ptr<Program> program_ = std::make_shared<Program>();
+  std::map<Key, int32_t> registers_;
+  std::vector<c10::IValue> kept_alive_;
+  std::unordered_set<const void*> allocated_;
+  std::string obstacle_;
+  bool in_backward_ = false;
+  bool watching_ = false;
+  int inside_ = 0;     // depth of recorded operators: what runs inside them is theirs
+  int constants_ = 0;
+  at::CallbackHandle callback_ = at::INVALID_CALLBACK_HANDLE;
+};
+
+void register_recorder(Napi::Env env, Napi::Object exports);
+
+}  // namespace steppe

@@ -1,0 +1,28 @@
+#pragma once
+#include <ATen/core/Generator.h>
+#include <ATen/core/Tensor.h>
+
+#include <utility>
+#include <vector>
+
+namespace steppe {
+
+// The default generators that a computation on these tensors draws from: the CPU's, and their devices'.
+std::vector<at::Generator> default_generators(const std::vector<at::Tensor>& tensors);
+
+at::Tensor generator_state(at::Generator& generator);
+void set_generator_state(at::Generator& generator, const at::Tensor& state);
+
+// The state of several generators at one moment, to return to.
+class NoiseState {
+ public:
+  explicit NoiseState(const std::vector<at::Tensor>& tensors) : generators_(default_generators(tensors)) {}
+  void save();
+  void restore();
+
+ private:
+  std::vector<at::Generator> generators_;
+  std::vector<at::Tensor> states_;
+};
+
+}  // namespace steppe

@@ -1,0 +1,9 @@
+#pragma once
+#include <napi.h>
+
+namespace steppe::sam {
+
+// The step engine for lib/optim: engineCreate, engineConfigure, engineStep, engineStepClosure, engineState, engineLoadState.
+void register_engine(Napi::Env env, Napi::Object exports);
+
+}  // namespace steppe::sam

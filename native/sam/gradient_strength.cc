@@ -1,0 +1,105 @@
+// GA-SAM. The published page gives the idea (perturbation strengths that follow the strength of the gradient, per
+// parameter and over training, over several ascent steps; arXiv 2210.06895) and this is a reading of it:
+//   s_k = ‖g_k‖/√n_k,  m_k ← β m_k + (1−β) s_k,  m̂_k = m_k/(1−βᵗ)          strength of tensor k, running
+//   M = √(Σ n_k m̂_k² / N),  M_ref = max over time of M                       strength of the whole
+//   r_k = ρ √n_k m̂_k^α / √(Σ_j n_j m̂_j^2α) · (M/M_ref)^γ                     radius of tensor k
+//   δ⁰ = 0,  δ_kⁱ = P_k(δ_kⁱ⁻¹ + η_k n_k(∇_k L(w+δⁱ⁻¹))),  η_k = r_k min(1, 2.5/K),  ε = δᴷ
+#include <ATen/ops/_foreach_norm.h>
+#include <ATen/ops/add.h>
+#include <ATen/ops/mul.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "ascent.h"
+
+namespace steppe::sam {
+namespace {
+
+double norm_of(const at::Tensor& x) { return norm({x}); }
+
+class GradientStrength : public Ascent {
+ public:
+  GradientStrength(size_t parameters, double alpha, double beta, double gamma, int steps)
+      : alpha_(alpha), beta_(beta), gamma_(gamma), steps_(steps), now_{std::vector<double>(parameters), std::vector<double>(parameters), 0} {
+    next_ = now_;
+  }
+
+  Perturbation operator()(const Gradient& first, const Step& step, Samples climb) override {
+    const auto radii = radii_for(first.g, step);
+    Tensors delta(step.w.size());
+    Tensors g = first.g;
+    for (int i = 0; i < steps_; i++) {
+      for (size_t k = 0; k < delta.size(); k++) {
+        if (radii[k] == 0 || !g[k].defined()) continue;
+        const double length = norm_of(g[k]);
+        if (length == 0) continue;
+        const double eta = radii[k] * std::min(1.0, 2.5 / steps_);
+        delta[k] = delta[k].defined() ? at::add(delta[k], g[k], eta / length) : at::mul(g[k], eta / length);
+        if (steps_ == 1) continue;  // one full step ends on the ball: nothing to project
+        const double reached = norm_of(delta[k]);
+        if (reached > radii[k]) delta[k] = at::mul(delta[k], radii[k] / reached);
+      }
+      if (i + 1 == steps_) break;
+      const auto next = step.at_perturbed(delta, 1, climb);
+      step.require_finite(next, "an ascent step's");
+      g = next.g;
+    }
+    return {delta, 1};
+  }
+
+  void commit() override { now_ = next_; }
+  void discard() override { next_ = now_; }
+  std::map<std::string, std::vector<double>> state() const override {
+    return {{"strength", now_.strength}, {"updates", now_.updates}, {"reference", {now_.reference}}};
+  }
+  void set_state(const std::map<std::string, std::vector<double>>& state) override {
+    now_ = {state.at("strength"), state.at("updates"), state.at("reference").at(0)};
+    next_ = now_;
+  }
+
+ private:
+  struct Strengths {
+    std::vector<double> strength, updates;  // m_k, and t of its bias correction
+    double reference = 0;                   // M_ref
+  };
+
+  std::vector<double> radii_for(const Tensors& g, const Step& step) {
+    next_ = now_;
+    std::vector<double> strength(g.size(), -1), radii(g.size(), 0);
+    double square_sum = 0, weighted_sum = 0, elements = 0;
+    for (size_t k = 0; k < g.size(); k++) {
+      if (!g[k].defined() || !step.is_perturbed(k)) continue;
+      const auto n = static_cast<double>(g[k].numel());
+      auto& m = next_.strength[k];
+      m = beta_ * m + (1 - beta_) * norm_of(g[k]) / std::sqrt(std::max(n, 1.0));
+      strength[k] = m / (1 - std::pow(beta_, ++next_.updates[k]));
+      square_sum += n * strength[k] * strength[k];
+      weighted_sum += n * std::pow(strength[k], 2 * alpha_);
+      elements += n;
+    }
+    if (elements == 0) return radii;
+    const double whole = std::sqrt(square_sum / elements);
+    next_.reference = std::max(next_.reference, whole);
+    if (whole == 0) return radii;
+    const double course = std::pow(whole / next_.reference, gamma_);
+    for (size_t k = 0; k < g.size(); k++) {
+      if (strength[k] < 0) continue;
+      const auto n = static_cast<double>(g[k].numel());
+      radii[k] = step.rho(k) * std::sqrt(n) * std::pow(strength[k], alpha_) / std::sqrt(weighted_sum) * course;
+    }
+    return radii;
+  }
+
+  double alpha_, beta_, gamma_;
+  int steps_;
+  Strengths now_, next_;
+};
+
+}  // namespace
+
+std::unique_ptr<Ascent> gradient_strength(size_t parameters, double alpha, double beta, double gamma, int steps) {
+  return std::make_unique<GradientStrength>(parameters, alpha, beta, gamma, steps);
+}
+
+}  // namespace steppe::sam

@@ -1,0 +1,94 @@
+#include "worker.h"
+
+namespace steppe {
+
+void Worker::start() {
+  napi_value name;
+  check(env_, napi_create_string_utf8(env_, "steppe training thread", NAPI_AUTO_LENGTH, &name));
+  check(env_, napi_create_threadsafe_function(env_, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this, &Worker::deliver, &deliver_));
+  check(env_, napi_unref_threadsafe_function(env_, deliver_));
+  thread_ = std::thread([this] { loop(); });
+}
+
+Worker::~Worker() {
+  if (!thread_.joinable()) return;
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  thread_.join();
+  napi_release_threadsafe_function(deliver_, napi_tsfn_abort);
+}
+
+napi_value Worker::enqueue(std::unique_ptr<Job> job) {
+  if (!thread_.joinable()) start();
+  napi_value promise;
+  check(env_, napi_create_promise(env_, &job->deferred, &promise));
+  if (undelivered_++ == 0) check(env_, napi_ref_threadsafe_function(env_, deliver_));
+  {
+    std::lock_guard lock(mutex_);
+    jobs_.push_back(std::move(job));
+  }
+  wake_.notify_one();
+  return promise;
+}
+
+void Worker::drain() {
+  std::unique_lock lock(mutex_);
+  idle_.wait(lock, [&] { return jobs_.empty() && !busy_; });
+}
+
+void Worker::loop() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    wake_.wait(lock, [&] { return stopping_ || !jobs_.empty(); });
+    if (stopping_) {
+      jobs_.clear();
+      idle_.notify_all();
+      return;
+    }
+    auto job = std::move(jobs_.front());
+    jobs_.pop_front();
+    busy_ = true;
+    lock.unlock();
+    try {
+      job->run();
+    } catch (...) {
+      job->failure = current_failure();
+    }
+    job->run = nullptr;  // its tensors are let go of here, not on the JavaScript thread
+    // Refused only when the environment is ending: then nobody waits for the promise.
+    auto* raw = job.release();
+    if (napi_call_threadsafe_function(deliver_, raw, napi_tsfn_nonblocking) != napi_ok) delete raw;
+    lock.lock();
+    busy_ = false;
+    if (jobs_.empty()) idle_.notify_all();
+  }
+}
+
+void Worker::deliver(napi_env env, napi_value, void* context, void* data) {
+  std::unique_ptr<Job> job(static_cast<Job*>(data));
+  if (env == nullptr) return;  // the environment is ending
+  auto* worker = static_cast<Worker*>(context);
+  if (--worker->undelivered_ == 0) napi_unref_threadsafe_function(env, worker->deliver_);
+  try {
+    if (job->failure.has_value()) {
+      napi_reject_deferred(env, job->deferred, make_js_error(env, *job->failure));
+    } else {
+      napi_resolve_deferred(env, job->deferred, job->result(env));
+    }
+  } catch (...) {
+    napi_value error;
+    bool pending = false;
+    napi_is_exception_pending(env, &pending);
+    if (pending) {
+      napi_get_and_clear_last_exception(env, &error);
+    } else {
+      error = make_js_error(env, current_failure());
+    }
+    napi_reject_deferred(env, job->deferred, error);
+  }
+}
+
+}  // namespace steppe

@@ -1,0 +1,56 @@
+#pragma once
+#include <node_api.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "errors.h"
+
+namespace steppe {
+
+// The training thread: one per environment, started with the first job and alive until the environment ends. LibTorch
+// gives every thread that calls it an OpenMP pool of its own, so short-lived or pooled threads would multiply those.
+// Jobs run one after the other, in the order in which they came.
+class Worker {
+ public:
+  struct Job {
+    std::function<void()> run;                     // on the training thread
+    std::function<napi_value(napi_env)> result;    // on the JavaScript thread, after `run` ended well
+    std::optional<Failure> failure;
+    napi_deferred deferred = nullptr;
+  };
+
+  explicit Worker(napi_env env) : env_(env) {}
+  ~Worker();
+  Worker(const Worker&) = delete;
+
+  // Returns the promise that the job settles.
+  napi_value enqueue(std::unique_ptr<Job> job);
+  // Waits until no job is left: what comes next on this thread sees all that they did.
+  void drain();
+  // Set when the environment ends; long jobs look at it and leave.
+  const std::atomic<bool>& cancelled() const { return stopping_; }
+
+ private:
+  void start();
+  void loop();
+  static void deliver(napi_env env, napi_value, void* context, void* data);
+
+  napi_env env_;
+  napi_threadsafe_function deliver_ = nullptr;
+  std::thread thread_;
+  std::mutex mutex_;
+  std::condition_variable wake_, idle_;
+  std::deque<std::unique_ptr<Job>> jobs_;
+  bool busy_ = false;
+  size_t undelivered_ = 0;  // JavaScript thread only: keeps the event loop alive while positive
+  std::atomic<bool> stopping_{false};
+};
+
+}  // namespace steppe
