@@ -1,0 +1,284 @@
+import { expected } from "../errors.js";
+import { Tensor } from "../tensor.js";
+import { torch } from "../torch.js";
+import { conversion, convert } from "./conversion.js";
+import type { Destination } from "./conversion.js";
+import { isParameter } from "./parameter.js";
+import type { Parameter } from "./parameter.js";
+import { loadStates } from "./state-dict.js";
+import type { LoadResult, State } from "./state-dict.js";
+
+/** `version` grows whenever any module changes between training and evaluation: compiled steps then look for another program. */
+export const modes = { version: 0 };
+
+/**
+ * The base of all layers and models.
+ *
+ * A module's own properties are its parts, in the order of their definition: another module is a child, a tensor made by
+ * `nn.parameter` a parameter. Names in the state dict are the properties' names, joined by dots. Arrays are not looked
+ * into (`nn.ModuleList` is for that), nor are `#private` fields. `forward` computes its outputs, with a signature of its own.
+ *
+ * @example
+ * class Net extends nn.Module {
+ *   fc = new nn.Linear(784, 10);
+ *   forward(x: Tensor) { return this.fc.forward(x.flatten(1)); } // [N, 1, 28, 28] -> [N, 10]
+ * }
+ */
+export class Module {
+  #training = true;
+  readonly #buffers = new Map<string, { persistent: boolean }>();
+
+  /** Whether the module behaves as in training (dropout drops, batch norm uses the batch) or as in evaluation. */
+  get training(): boolean {
+    return this.#training;
+  }
+
+  set training(mode: boolean) {
+    if (typeof mode !== "boolean") throw expected("true or false", "training", mode);
+    if (mode === this.#training) return;
+    this.#training = mode;
+    modes.version++;
+  }
+
+  /** The module's own children, shared ones as often as they appear. Containers may keep them elsewhere than in properties. */
+  protected submodules(): [string, Module][] {
+    return Object.entries(this).filter((entry): entry is [string, Module] => entry[1] instanceof Module);
+  }
+
+  /** The modules that are properties of this one, each once, with their names. */
+  namedChildren(): [string, Module][] {
+    return unique(this.submodules());
+  }
+
+  /** The modules that are properties of this one, each once. */
+  children(): Module[] {
+    return this.namedChildren().map(([, child]) => child);
+  }
+
+  /** This module and all modules within, each once, with their paths: "" for this one, then "layer1", "layer1.conv", ... */
+  namedModules(): [string, Module][] {
+    const paths = new Map<Module, string>();
+    const visit = (module: Module, path: string): void => {
+      if (paths.has(module)) return;
+      paths.set(module, path);
+      for (const [name, child] of module.submodules()) visit(child, join(path, name));
+    };
+    visit(this, "");
+    return [...paths].map(([module, path]) => [path, module]);
+  }
+
+  /** This module and all modules within, each once. */
+  modules(): Module[] {
+    return this.namedModules().map(([, module]) => module);
+  }
+
+  /** The parameters with their paths, each once: a shared one under its first name. `recurse: false` leaves out those of children. */
+  namedParameters({ recurse = true } = {}): [string, Parameter][] {
+    return this.#gather((module) => module.#ownParameters(), recurse);
+  }
+
+  /** The parameters, each once, frozen ones included. */
+  parameters(options?: { recurse?: boolean }): Parameter[] {
+    return this.namedParameters(options).map(([, tensor]) => tensor);
+  }
+
+  /** The buffers with their paths, each once, persistent or not. */
+  namedBuffers({ recurse = true } = {}): [string, Tensor][] {
+    return this.#gather((module) => module.#ownBuffers(), recurse);
+  }
+
+  /** The buffers, each once. */
+  buffers(options?: { recurse?: boolean }): Tensor[] {
+    return this.namedBuffers(options).map(([, tensor]) => tensor);
+  }
+
+  /** The number of trained values, shared ones counted once. `trainableOnly` leaves out frozen parameters. */
+  numParameters({ trainableOnly = false } = {}): number {
+    const counted = this.parameters().filter((tensor) => !trainableOnly || tensor.requiresGrad);
+    return counted.reduce((sum, tensor) => sum + tensor.numel(), 0);
+  }
+
+  /**
+   * Adds a tensor that is part of the module's state but not trained, as the property `name`.
+   *
+   * @param tensor `null` keeps the name for a later tensor
+   * @param options `persistent` (true by default): whether the state dict holds it
+   * @returns the tensor, so that a class field can take it: `mask = this.registerBuffer("mask", torch.ones([3]))`
+   * @throws SteppeError `ARGUMENT` for a name that is empty, has a dot or is taken
+   */
+  registerBuffer<T extends Tensor | null>(name: string, tensor: T, { persistent = true } = {}): T {
+    if (tensor !== null && !(tensor instanceof Tensor)) throw expected("a tensor or null", `buffer ${name}`, tensor);
+    this.#setMember(name, tensor);
+    this.#buffers.set(name, { persistent });
+    return tensor;
+  }
+
+  /**
+   * Adds a child module as the property `name`, for names that are known at run time only.
+   *
+   * @throws SteppeError `ARGUMENT` for a name that is empty, has a dot or is taken
+   */
+  registerModule(name: string, module: Module): this {
+    if (!(module instanceof Module)) throw expected("a module", `child ${name} of ${this.constructor.name}`, module);
+    this.#setMember(name, module);
+    return this;
+  }
+
+  /** The parameters and persistent buffers by path. The tensors share their memory with the module's and have no gradient history. */
+  stateDict(): Record<string, Tensor> {
+    return Object.fromEntries(this.#states("", []).map(({ name, tensor }) => [name, tensor.detach()]));
+  }
+
+  /**
+   * Copies values into the parameters and persistent buffers, converting their dtype and device. Nothing is changed if it throws.
+   *
+   * @param state tensors by path, as from `stateDict()` or `io.loadSafetensors`
+   * @param options `strict` (true by default): missing and unexpected names are an error
+   * @returns the missing and unexpected names
+   * @throws SteppeError `ARGUMENT` that lists everything missing, unexpected and of a wrong shape
+   */
+  loadStateDict(state: Record<string, Tensor>, { strict = true } = {}): LoadResult {
+    return loadStates(this.constructor.name, this.#states("", []), state, strict);
+  }
+
+  /** The own state `name` may be absent from a state dict: files from before it existed have none. */
+  protected mayBeMissing(_name: string): boolean {
+    return false;
+  }
+
+  /** Switches this module and all within to training, or to evaluation with `train(false)`. */
+  train(mode = true): this {
+    for (const module of this.modules()) module.training = mode;
+    return this;
+  }
+
+  /** Switches this module and all within to evaluation. */
+  eval(): this {
+    return this.train(false);
+  }
+
+  /**
+   * Moves and converts parameters, buffers and gradients. The tensor objects stay the same, so optimizers keep working.
+   * A dtype applies to floating-point and complex tensors only.
+   *
+   * @example model.to("float64"); model.to("cuda:0"); model.to({ device: "cuda:0", dtype: "bfloat16" });
+   * @throws SteppeError `ARGUMENT` for a dtype that is neither floating-point nor complex
+   */
+  to(destination: Destination): this {
+    const target = conversion(destination);
+    torch.noGrad(() => {
+      for (const tensor of [...this.parameters(), ...this.buffers()]) convert(tensor, target);
+    });
+    return this;
+  }
+
+  /** Drops the gradients of all parameters. `setToNone: false` fills them with zeros instead. */
+  zeroGrad({ setToNone = true } = {}): void {
+    for (const tensor of this.parameters()) {
+      if (setToNone) tensor.grad = null;
+      else tensor.grad?.detach().zero_();
+    }
+  }
+
+  /** Freezes (`false`) or unfreezes all parameters. */
+  requiresGrad_(requiresGrad = true): this {
+    for (const tensor of this.parameters()) tensor.requiresGrad = requiresGrad;
+    return this;
+  }
+
+  /**
+   * Calls `fn` on all modules within, then on this one.
+   *
+   * @example model.apply((m) => { if (m instanceof nn.Linear) nn.init.xavierUniform_(m.weight); });
+   */
+  apply(fn: (module: Module) => void): this {
+    const visit = (module: Module, above: readonly Module[]): void => {
+      const path = [...above, module];
+      for (const child of module.children()) if (!path.includes(child)) visit(child, path);
+      fn(module);
+    };
+    visit(this, []);
+    return this;
+  }
+
+  /** What a module says of itself between the brackets of `toString()`. */
+  protected extraRepr(): string {
+    return "";
+  }
+
+  /** The module as a tree of its parts, one line each. */
+  toString(): string {
+    return this.#print([]);
+  }
+
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return this.toString();
+  }
+
+  /** The lines for the children in `toString()`. */
+  protected childLines(children: [name: string, text: string][]): string[] {
+    return children.map(([name, text]) => `(${name}): ${text}`);
+  }
+
+  #print(above: readonly Module[]): string {
+    const path = [...above, this];
+    const children = this.submodules().map(([name, child]): [string, string] => [
+      name,
+      path.includes(child) ? `${child.constructor.name}(...)` : child.#print(path),
+    ]);
+    const extra = this.extraRepr();
+    const name = this.constructor.name;
+    if (children.length === 0) return `${name}(${extra})`;
+    const lines = [...(extra === "" ? [] : [extra]), ...this.childLines(children)];
+    return `${name}(\n${lines.join("\n").replace(/^/gm, "  ")}\n)`;
+  }
+
+  #ownParameters(): [string, Parameter][] {
+    return Object.entries(this).filter((entry): entry is [string, Parameter] => isParameter(entry[1]) && !this.#buffers.has(entry[0]));
+  }
+
+  #ownBuffers(): [string, Tensor][] {
+    return [...this.#buffers.keys()].flatMap((name) => {
+      const value: unknown = Reflect.get(this, name);
+      return value instanceof Tensor ? [[name, value] as [string, Tensor]] : [];
+    });
+  }
+
+  #gather<T extends Tensor>(own: (module: Module) => [string, T][], recurse: boolean): [string, T][] {
+    const modules: [string, Module][] = recurse ? this.namedModules() : [["", this]];
+    return unique(modules.flatMap(([path, module]) => own(module).map(([name, tensor]): [string, T] => [join(path, name), tensor])));
+  }
+
+  // Shared modules and tensors appear under each of their names, as in PyTorch; a module within itself does not.
+  #states(path: string, above: readonly Module[]): State[] {
+    const persistent = this.#ownBuffers().filter(([name]) => this.#buffers.get(name)!.persistent);
+    const own = [...this.#ownParameters(), ...persistent].map(([name, tensor]) => ({
+      name: join(path, name),
+      tensor,
+      mayBeMissing: this.mayBeMissing(name),
+    }));
+    const line = [...above, this];
+    const below = this.submodules().filter(([, child]) => !line.includes(child));
+    return [...own, ...below.flatMap(([name, child]) => child.#states(join(path, name), line))];
+  }
+
+  #setMember(name: string, value: Tensor | Module | null): void {
+    if (typeof name !== "string" || name === "" || name.includes(".")) {
+      throw expected("a non-empty name without dots", `a part of ${this.constructor.name}`, name);
+    }
+    const current: unknown = Reflect.get(this, name);
+    const replaceable = current === undefined || current === null || current instanceof Tensor || current instanceof Module;
+    if (!replaceable) throw expected("a name that is not taken", `a part of ${this.constructor.name}`, name);
+    Object.defineProperty(this, name, { value, writable: true, enumerable: true, configurable: true });
+  }
+}
+
+function join(path: string, name: string): string {
+  return path === "" ? name : `${path}.${name}`;
+}
+
+/** The entries without those whose value came before. */
+function unique<T>(entries: [string, T][]): [string, T][] {
+  const seen = new Set<T>();
+  return entries.filter(([, value]) => !seen.has(value) && seen.add(value));
+}
