@@ -1,0 +1,109 @@
+import { describe, expect, test } from "vitest";
+import { nn, SteppeError, torch } from "../../lib/index.js";
+import { count, flag, integer, oneOf, or, orNull, perDim, read, real } from "../../lib/nn/arguments.js";
+
+const signature = { width: count, height: count, scale: or(real, 1.5), mode: or(oneOf("fast", "exact"), "exact"), limit: or(orNull(integer), 7) };
+const any = (...args: unknown[]) => read("nn.Thing", signature, args);
+
+describe("arguments by position and by name", () => {
+  const all = { width: 3, height: 4, scale: 1.5, mode: "exact", limit: 7 };
+
+  test.each([
+    [[3, 4], all],
+    [[3, { height: 4 }], all],
+    [[{ height: 4, width: 3 }], all],
+    [[3, 4, 2, "fast", null], { ...all, scale: 2, mode: "fast", limit: null }],
+    [[3, 4, undefined, { mode: "fast" }], { ...all, mode: "fast" }],
+    [[3, 4, { limit: null }], { ...all, limit: null }],
+    [[3, 4, { scale: undefined }], all],
+  ])("%j", (args, expected) => {
+    expect(any(...args)).toEqual(expected);
+  });
+
+  test.each<[unknown[], string]>([
+    [[3], "Expected a positive integer for height of nn.Thing but received nothing."],
+    [[], "Expected a positive integer for width of nn.Thing but received nothing."],
+    [[3, 4, { sclae: 2 }], 'Expected one of width, height, scale, mode, limit in the options of nn.Thing but received "sclae". Did you mean "scale"?'],
+    [[3, 4, 1, "fast", 2, 9], "Expected at most 5 arguments for nn.Thing but received an array of 6. They are width, height, scale, mode, limit."],
+    [[3, 4, { width: 5 }], "Expected one value for width of nn.Thing but received an array of 2. It came by position and by name."],
+    [[3, "4"], 'Expected a positive integer for height of nn.Thing but received "4" of type string.'],
+    [[3, NaN], "Expected a positive integer for height of nn.Thing but received NaN of type number."],
+    [[3, 0], "Expected a positive integer for height of nn.Thing but received 0 of type number."],
+    [[3, 4, null], "Expected a number for scale of nn.Thing but received null."],
+    [[3, 4, 1, "fsat"], 'Expected one of "fast", "exact" for mode of nn.Thing but received "fsat" of type string.'],
+  ])("%j is refused", (args, message) => {
+    expect(() => any(...args)).toThrow(message);
+    expect(() => any(...args)).toThrow(expect.objectContaining({ name: "SteppeError", code: "ARGUMENT" }));
+  });
+
+  test("one number stands for all dimensions", () => {
+    const sizes = { kernel: perDim(2, 1), pad: or(perDim(2, 0), 0), on: or(flag, true) };
+    expect(read("x", sizes, [3])).toEqual({ kernel: [3, 3], pad: [0, 0], on: true });
+    expect(read("x", sizes, [[3, 5], [1, 0], false])).toEqual({ kernel: [3, 5], pad: [1, 0], on: false });
+    expect(() => read("x", sizes, [[3, 5, 7]])).toThrow("Expected a positive integer or an array of 2 for kernel of x but received an array of 3.");
+    expect(() => read("x", sizes, [[3, 0]])).toThrow("Expected a positive integer or an array of 2");
+  });
+});
+
+describe("constructors", () => {
+  test("all forms make the same layer", () => {
+    const layers = [
+      new nn.Linear(8, 4, false),
+      new nn.Linear(8, 4, { bias: false }),
+      new nn.Linear({ inFeatures: 8, outFeatures: 4, bias: false }),
+    ];
+    expect(new Set(layers.map(String))).toEqual(new Set(["Linear(inFeatures=8, outFeatures=4, bias=false)"]));
+  });
+
+  test("dtype and device", () => {
+    const layers = [
+      new nn.Linear(2, 2, true, "cpu", "float64"),
+      new nn.Conv2d(1, 2, 3, { dtype: "float64" }),
+      new nn.BatchNorm2d(2, { dtype: "float64", device: "cpu" }),
+      new nn.LSTM(2, 2, { dtype: "float64" }),
+    ];
+    for (const layer of layers) for (const tensor of layer.parameters()) expect([tensor.dtype, tensor.device]).toEqual(["float64", "cpu"]);
+    expect(Object.values(layers[2]!.stateDict()).map((tensor) => tensor.dtype)).toEqual(["float64", "float64", "float64", "float64", "int64"]);
+    expect(() => new nn.Linear(2, 2, { dtype: "float46" as "float64" })).toThrow("dtype of nn.Linear");
+  });
+
+  // What the compiler refuses too: `as never` is a caller without it.
+  test.each<[string, () => unknown, string]>([
+    ["a misspelled option", () => new nn.Linear(8, 4, { bais: false } as never), 'in the options of nn.Linear but received "bais". Did you mean "bias"?'],
+    ["a missing size", () => new nn.Conv2d(3, 4, {} as never), "Expected a positive integer or an array of 2 for kernelSize of nn.Conv2d but received nothing."],
+    ["a size that is no number", () => new nn.Embedding(NaN, 4), "Expected a non-negative integer for numEmbeddings of nn.Embedding but received NaN of type number."],
+    ["groups that do not divide", () => new nn.Conv2d(3, 4, 3, { groups: 2 }), "Expected a multiple of groups (2) for inChannels of nn.Conv2d but received 3 of type number."],
+    ["groups that do not divide channels", () => new nn.GroupNorm(2, 3), "Expected a multiple of numGroups (2) for numChannels of nn.GroupNorm but received 3 of type number."],
+    ["a stride with same padding", () => new nn.Conv1d(1, 1, 3, 2, "same"), 'Expected a stride of 1 for stride of nn.Conv1d but received an array of 1. Padding "same" is defined for it only.'],
+    ["an unknown padding", () => new nn.Conv1d(1, 1, 3, { padding: "full" as "same" }), 'Expected one of "same", "valid" for padding of nn.Conv1d'],
+    ["a padding row outside", () => new nn.Embedding(3, 2, { paddingIdx: 3 }), "Expected a row from -3 to 2 for paddingIdx of nn.Embedding but received 3 of type number."],
+    ["a probability above 1", () => new nn.Dropout(1.5), "Expected a probability from 0 to 1 for p of nn.Dropout but received 1.5 of type number."],
+    ["a softmax without dimension", () => new (nn.Softmax as new () => nn.Softmax)(), "Expected an integer for dim of nn.Softmax but received nothing."],
+    ["an argument too many", () => new nn.ReLU(false, 3 as never), "Expected at most 1 arguments for nn.ReLU but received an array of 2."],
+    ["an argument for none", () => new (nn.Tanh as new (x: number) => nn.Tanh)(3), "Expected at most 0 arguments for nn.Tanh but received an array of 1."],
+    ["a projection that is too wide", () => new nn.LSTM(3, 4, { projSize: 4 }), "Expected a size below hiddenSize (4) for projSize of nn.LSTM but received 4 of type number."],
+    ["indices from a pooling layer", () => new nn.MaxPool2d(2, { returnIndices: true as false }), "Expected false for returnIndices of nn.MaxPool2d but received true of type boolean. nn.functional.maxPool2dWithIndices"],
+    ["an empty shape", () => new nn.LayerNorm([]), "Expected at least one dimension for normalizedShape of nn.LayerNorm but received an array of 0."],
+    ["a weight that is no tensor", () => new nn.NLLLoss([1, 2] as never), "Expected a tensor for weight of nn.NLLLoss but received an array of 2."],
+  ])("%s", (_what, make, message) => {
+    expect(make).toThrow(message);
+    expect(make).toThrow(SteppeError);
+  });
+});
+
+describe("inputs that LibTorch would take or explain badly", () => {
+  test.each<[string, () => unknown, string]>([
+    ["a wrong number of dimensions for batch norm", () => new nn.BatchNorm2d(3).forward(torch.zeros([2, 3])), "Expected a tensor of 4 dimensions for the input of nn.BatchNorm2d but received an array of 2."],
+    ["one value per channel", () => new nn.BatchNorm1d(3).forward(torch.zeros([1, 3])), "Expected more than one value per channel for normalization"],
+    ["one value per group", () => new nn.GroupNorm(3, 3).forward(torch.zeros([2, 3])), "Expected more than one value per group for normalization"],
+    ["a wrong width for an LSTM", () => new nn.LSTM(3, 4).forward(torch.zeros([5, 2, 2])), "Expected 2 or 3 dimensions, the last 3 for the input of nn.LSTM"],
+    ["another dtype for an LSTM", () => new nn.LSTM(3, 4).forward(torch.zeros([5, 2, 3], { dtype: "float64" })), "Expected float32, as the weights, for the input of nn.LSTM"],
+    ["a wrong state for an LSTM", () => new nn.LSTM(3, 4).forward(torch.zeros([5, 2, 3]), [torch.zeros([1, 2, 4]), torch.zeros([1, 1, 4])]), "Expected shape [1, 2, 4] for the cell state of nn.LSTM"],
+  ])("%s", (_what, call, message) => {
+    expect(call).toThrow(message);
+  });
+
+  test("batch norm takes a single value in evaluation", () => {
+    expect(new nn.BatchNorm1d(3).eval().forward(torch.zeros([1, 3])).shape).toEqual([1, 3]);
+  });
+});

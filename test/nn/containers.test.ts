@@ -1,0 +1,81 @@
+import { describe, expect, test } from "vitest";
+import { nn, torch } from "../../lib/index.js";
+
+describe("Sequential", () => {
+  test("feeds each module the output of the one before; names are numbers", () => {
+    const net = new nn.Sequential(new nn.Linear(3, 2), new nn.ReLU(), new nn.Linear(2, 1, { bias: false }));
+    expect(Object.keys(net.stateDict())).toEqual(["0.weight", "0.bias", "2.weight"]);
+    expect(net.length).toBe(3);
+    expect([...net]).toEqual([net[0], net[1], net[2]]);
+    nn.init.ones_((net[0] as nn.Linear).weight);
+    nn.init.constant_((net[0] as nn.Linear).bias!, -5);
+    nn.init.ones_((net[2] as nn.Linear).weight);
+    expect(net.forward(torch.tensor([[1, 2, 4], [1, 1, 1]])).toArray()).toEqual([[4], [0]]);
+  });
+
+  test("takes names", () => {
+    const net = new nn.Sequential({ fc: new nn.Linear(3, 2), act: new nn.Tanh() });
+    expect(net.namedChildren().map(([name]) => name)).toEqual(["fc", "act"]);
+    expect(net.forward(torch.zeros([1, 3])).shape).toEqual([1, 2]);
+  });
+
+  test("runs a module that appears twice twice", () => {
+    const double = new nn.Linear(1, 1, { bias: false });
+    nn.init.constant_(double.weight, 2);
+    const net = new nn.Sequential(double, double, double);
+    expect(net.forward(torch.ones([1, 1])).item()).toBe(8);
+    expect(net.parameters().length).toBe(1);
+    expect(Object.keys(net.stateDict())).toEqual(["0.weight", "1.weight", "2.weight"]);
+  });
+
+  test("with no modules returns its input", () => {
+    const x = torch.ones([2]);
+    expect(new nn.Sequential().forward(x)).toBe(x);
+    expect(String(new nn.Sequential())).toBe("Sequential()");
+  });
+
+  test("refuses what it cannot run, and names that hide a method", () => {
+    expect(() => new nn.Sequential(new nn.ReLU(), ((x: unknown) => x) as never)).toThrow("Expected a module with a forward method for 1 of nn.Sequential but received a function.");
+    expect(() => new nn.Sequential(new nn.ModuleList() as never)).toThrow("Expected a module with a forward method for 0 of nn.Sequential");
+    expect(() => new nn.Sequential(null as never)).toThrow("for 0 of nn.Sequential but received null.");
+    expect(() => new nn.Sequential({ forward: new nn.ReLU() })).toThrow('Expected a name that is not taken for a part of Sequential but received "forward" of type string.');
+    expect(() => new nn.Sequential({ "a.b": new nn.ReLU() })).toThrow("Expected a non-empty name without dots");
+  });
+});
+
+describe("ModuleList", () => {
+  test("registers its modules under numbers, in order", () => {
+    class Net extends nn.Module {
+      layers = new nn.ModuleList(Array.from({ length: 11 }, () => new nn.Linear(1, 1, { bias: false })));
+    }
+    const net = new Net();
+    expect(Object.keys(net.stateDict())).toEqual(Array.from({ length: 11 }, (_, i) => `layers.${i}.weight`));
+    expect(net.layers[10]).toBe([...net.layers][10]);
+    net.layers.append(new nn.Linear(2, 2)).extend([new nn.Linear(3, 3)]);
+    expect([net.layers.length, net.layers[12]!.inFeatures]).toEqual([13, 3]);
+  });
+
+  test("refuses what is no list of modules", () => {
+    expect(() => new nn.ModuleList(3 as never)).toThrow("Expected an array of modules for nn.ModuleList but received 3 of type number.");
+    expect(() => new nn.ModuleList([3] as never)).toThrow("Expected a module for child 0 of ModuleList but received 3 of type number.");
+  });
+});
+
+describe("ModuleDict", () => {
+  test("registers its modules under their names, in their order, whatever the names", () => {
+    const dict = new nn.ModuleDict({ b: new nn.Linear(1, 2), forward: new nn.ReLU() });
+    dict.set("10", new nn.Linear(2, 2, false)).set("2", new nn.Linear(3, 3, false));
+    expect(dict.keys()).toEqual(["b", "forward", "10", "2"]);
+    expect(Object.keys(dict.stateDict())).toEqual(["b.weight", "b.bias", "10.weight", "2.weight"]);
+    expect(dict.get("b").outFeatures).toBe(2);
+    expect([...dict].map(([name]) => name)).toEqual(dict.keys());
+    expect([dict.delete("2"), dict.has("2"), dict.size]).toEqual([true, false, 3]);
+  });
+
+  test("refuses unknown names and what is no module", () => {
+    const dict = new nn.ModuleDict({ a: new nn.ReLU() });
+    expect(() => dict.get("b" as "a")).toThrow('Expected one of a for nn.ModuleDict but received "b" of type string.');
+    expect(() => dict.set("b", 3 as never)).toThrow("Expected a module for b of nn.ModuleDict but received 3 of type number.");
+    expect(() => dict.set("a.b", new nn.ReLU())).toThrow("Expected a non-empty name without dots for nn.ModuleDict");
+  });
+});

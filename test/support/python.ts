@@ -1,0 +1,98 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { torch } from "../../lib/index.js";
+import type { DType, Tensor } from "../../lib/index.js";
+
+// PyTorch itself as the reference. Values cross as JSON, in which a float64 survives exactly.
+
+/** The first Python of STEPPE_PYTHON and python3 that can import torch, with its torch's version; null if there is none. */
+export const python = findPython();
+
+/** To be put into the titles of tests that are skipped without a Python. */
+export const needsPython = python === null ? "skipped: no Python with torch; set STEPPE_PYTHON to one" : `PyTorch ${python.torch}`;
+
+/** Whether both sides run on the same minor version of LibTorch: then random numbers must agree, too. */
+export const sameLibTorch = python !== null && minor(python.torch) === minor(torch.libtorch.version);
+
+function findPython(): { path: string; torch: string } | null {
+  for (const path of [process.env.STEPPE_PYTHON, "python3"]) {
+    if (path === undefined || path === "") continue;
+    try {
+      const version = execFileSync(path, ["-c", "import torch; print(torch.__version__)"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+      return { path, torch: version.trim() };
+    } catch {
+      // This one cannot: the next.
+    }
+  }
+  return null;
+}
+
+function minor(version: string): string {
+  return version.split(".").slice(0, 2).join(".");
+}
+
+/** A tensor on its way to or from Python. */
+export interface Packed {
+  dtype: string;
+  shape: number[];
+  data: (number | boolean)[];
+}
+
+export function pack(tensor: Tensor): Packed {
+  const values = tensor.detach().toTypedArray();
+  return { dtype: tensor.dtype, shape: [...tensor.shape], data: Array.from(values as ArrayLike<number | bigint>, Number) };
+}
+
+export function unpack(packed: Packed): Tensor {
+  return torch.tensor(packed.data.map(Number), { dtype: packed.dtype as DType }).reshape(packed.shape);
+}
+
+const prelude = `
+import json, math, sys, warnings
+import torch
+from torch import nn
+import torch.nn.functional as F
+warnings.simplefilter("ignore")
+torch.set_num_threads(1)
+def pack(t):
+    return {"dtype": str(t.dtype).removeprefix("torch."), "shape": list(t.shape), "data": t.detach().flatten().tolist()}
+def unpack(p):
+    return torch.tensor(p["data"], dtype=getattr(torch, p["dtype"])).reshape(p["shape"])
+with open(sys.argv[1]) as file:
+    inputs = json.load(file)
+`;
+
+const coda = `
+with open(sys.argv[2], "w") as file:
+    json.dump(outputs, file)
+`;
+
+/**
+ * Runs a Python script that has `inputs`, `torch`, `nn`, `F`, `pack` and `unpack`, and sets `outputs`.
+ *
+ * @param inputs anything that JSON can hold
+ * @returns what the script put into `outputs`
+ */
+export function runPython<Outputs>(script: string, inputs: unknown = {}): Outputs {
+  if (python === null) throw new Error(needsPython);
+  const folder = mkdtempSync(join(tmpdir(), "steppe-python-"));
+  try {
+    const [code, from, to] = ["script.py", "inputs.json", "outputs.json"].map((name) => join(folder, name)) as [string, string, string];
+    writeFileSync(code, prelude + script + coda);
+    writeFileSync(from, JSON.stringify(inputs));
+    execFileSync(python.path, [code, from, to], { stdio: ["ignore", "inherit", "inherit"] });
+    return JSON.parse(readFileSync(to, "utf8")) as Outputs;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** The largest difference between two tensors of the same shape, in float64. NaN counts as infinitely far. */
+export function distance(a: Tensor, b: Tensor): number {
+  if (String(a.shape) !== String(b.shape)) throw new Error(`Shapes differ: [${a.shape}] and [${b.shape}]`);
+  if (a.numel() === 0) return 0;
+  const [x, y] = [a, b].map((t) => Array.from(t.detach().toTypedArray() as ArrayLike<number | bigint>, Number)) as [number[], number[]];
+  return x.reduce((most, value, i) => Math.max(most, Number.isNaN(value - y[i]!) ? Infinity : Math.abs(value - y[i]!)), 0);
+}
