@@ -6,17 +6,17 @@ import { runScript, setup } from "./setup/main.js";
 import { root } from "./setup/paths.js";
 import { become } from "./setup/run.js";
 
-const results = join(root, "build", "test-results.json");
+const results = join(root, "build", `test-results-${process.pid}.json`);
 
 await runScript(async () => {
   await setup(undefined, { command: "npm test" });
   mkdirSync(join(root, "build"), { recursive: true });
-  rmSync(results, { force: true });
   const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${results}`];
   const code = await become(process.execPath, [vitest, "run", ...reporters, ...process.argv.slice(2)], { cwd: root });
 
   const { passed, skipped, ...counted } = count(readJson(results));
+  rmSync(results, { force: true });
   // A crash or an error outside of any test fails the run and stands in no test's result.
   const failed = code !== 0 && counted.failed === 0 ? 1 : counted.failed;
   process.stdout.write(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}\n`);

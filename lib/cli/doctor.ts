@@ -12,7 +12,7 @@ const WIDTH = 12;
 /**
  * Prints the whole situation of this machine, and what helps where something is amiss.
  *
- * @returns 0 when training can start, else 1
+ * @returns 0 when nothing is amiss, else 1
  */
 export async function doctor(): Promise<number> {
   const { libtorch, attempts } = await discover();

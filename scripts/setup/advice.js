@@ -14,19 +14,20 @@ const USE = "STEPPE_PYTHON=.cache/python/bin/python";
 export function advise(attempts, { env = process.env, command = "npm start", archive = "" } = {}) {
   const advice = [];
   const cuda = env.STEPPE_CUDA === "1";
-  for (const { source, place, found, result } of attempts) {
+  for (const { source, found, result } of attempts) {
     const kinds = new Set(found?.problems.map(({ kind }) => kind) ?? []);
     if (source === "LIBTORCH" && kinds.size > 0) {
       advice.push(`Without LIBTORCH setup finds or fetches one itself:\n    env -u LIBTORCH ${command}`);
     }
     if (kinds.has("incomplete") && source === "cache") advice.push(`Remove the broken folder, it is fetched again:\n    rm -rf ${found.path} && ${command}`);
-    if (kinds.has("incomplete") && /python/i.test(source)) advice.push(`Repair that Python's torch:\n    ${place.startsWith("/") ? python(env) : place} -m pip install --force-reinstall torch==${DEFAULT_VERSION}`);
-    if (kinds.has("version") && /python/i.test(source)) advice.push(`Give that Python a supported version:\n    ${python(env)} -m pip install torch==${DEFAULT_VERSION}`);
+    if (kinds.has("incomplete") && /python/i.test(source)) advice.push(`Repair that Python's torch:\n    ${python(env)} -m pip install --force-reinstall torch==${DEFAULT_VERSION}`);
+    if (kinds.has("version") && /python/i.test(source)) advice.push(`Install a supported version beside it:\n    ${VENV} torch==${DEFAULT_VERSION}\n    ${USE} ${command}`);
     if (kinds.has("nvidia")) {
       advice.push(`Install the CUDA build with its NVIDIA libraries, which pip brings along:\n    ${VENV} torch==${DEFAULT_VERSION}\n    ${USE} ${command}`);
       if (!cuda) advice.push(`Or take the CPU build:\n    ${VENV} --index-url ${WHEELS}/cpu torch==${DEFAULT_VERSION}\n    ${USE} ${command}`);
     }
     if (kinds.has("cpu")) advice.push(`For CUDA, install a CUDA build:\n    ${VENV} --index-url ${WHEELS}/cu130 torch==${DEFAULT_VERSION}\n    ${USE} STEPPE_CUDA=1 ${command}\nFor CPU, don't ask for CUDA:\n    env -u STEPPE_CUDA ${command}`);
+    if (/ENOSPC|no space left/i.test(result)) advice.push(`Free 2 GB where the cache is, or put it elsewhere:\n    STEPPE_CACHE=/path/with/space ${command}`);
     if (/no module named pip/i.test(result)) advice.push("Give Python its pip:\n    apt-get install python3-pip");
     if (/no such program|there is no /.test(result) && /python|pip/i.test(source)) advice.push("Install Python with pip:\n    apt-get install python3 python3-pip python3-venv");
   }

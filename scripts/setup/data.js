@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { cacheFolders, root } from "./paths.js";
+import { cacheFolders } from "./paths.js";
 import { say } from "./report.js";
 
 const FILES = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
@@ -14,14 +14,11 @@ const NAME = "fashion-mnist";
  */
 export function fashionMnistPlaces(env = process.env) {
   const places = [];
-  if (env.STEPPE_DATA) places.push(["STEPPE_DATA", env.STEPPE_DATA], ["STEPPE_DATA", join(env.STEPPE_DATA, NAME)]);
-  for (const cache of cacheFolders(env)) places.push(["cache", join(cache, NAME)]);
+  if (env.STEPPE_DATA) places.push(["STEPPE_DATA", join(env.STEPPE_DATA, NAME)], ["STEPPE_DATA", env.STEPPE_DATA]);
+  for (const cache of cacheFolders(env)) places.push(["cache", join(cache, "data", NAME)]);
   places.push(["system", `/usr/share/datasets/${NAME}`]);
   return places.map(([source, folder]) => ({ source, folder, found: FILES.every((file) => isThere(join(folder, file))) }));
 }
-
-/** The embedded 1,797 digits that the main job takes where there is no Fashion-MNIST. */
-export const digits = join(root, "lib", "data", "digits");
 
 function isThere(file) {
   return existsSync(`${file}.gz`) || existsSync(file);

@@ -1,8 +1,9 @@
-import { createWriteStream, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { createWriteStream, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { MARKER } from "./discover.js";
+import { filesBelow } from "./files.js";
 import { atExit } from "./interrupt.js";
 import { DEFAULT_VERSION, inspect } from "./libtorch.js";
 import { cacheFolders } from "./paths.js";
@@ -130,11 +131,15 @@ async function fromWheel(work, _, env) {
   const bar = progress("pip");
   const python = pythonOf(env);
   const args = ["-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--retries", "1", "--timeout", "15", "--dest", work];
+  // pip shows no progress but on a terminal. What it has downloaded lies in its temporary folder, which is ours this way.
+  let said = "";
+  const watch = setInterval(() => bar.update(`${megabytes(sizeBelow(work))} so far. ${said}`), 500);
   const { code, missing, output } = await run(python, [...args, `torch==${DEFAULT_VERSION}`], {
-    env: { ...env, PIP_DEFAULT_TIMEOUT: "15", PIP_PROGRESS_BAR: "raw" },
+    env: { ...env, PIP_DEFAULT_TIMEOUT: "15", TMPDIR: work },
     cwd: work,
-    onLine: (line) => bar.update(pipProgress(line)),
+    onLine: (line) => (said = line.trim()),
   });
+  clearInterval(watch);
   if (missing) throw new Error(`there is no ${python}`);
   const wheel = readdirSync(work).find((name) => name.endsWith(".whl"));
   if (code !== 0 || wheel === undefined) {
@@ -152,11 +157,8 @@ async function fromWheel(work, _, env) {
   return folder;
 }
 
-/** pip's raw progress bar writes "Progress 1000 of 2000". */
-function pipProgress(line) {
-  const [, received, total] = /^Progress (\d+) of (\d+)/.exec(line) ?? [];
-  if (received === undefined) return line.trim();
-  return `${megabytes(Number(received))} of ${megabytes(Number(total))}`;
+function sizeBelow(folder) {
+  return filesBelow(folder).reduce((sum, file) => sum + (statSync(file, { throwIfNoEntry: false })?.size ?? 0), 0);
 }
 
 /** Libraries, those that auditwheel put beside them, headers; not Python's own part. */

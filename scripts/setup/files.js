@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 
 import { dirname, join, relative } from "node:path";
 
 /**
- * All files below a folder, sorted, as paths.
+ * All files below a folder, sorted, as paths. A folder that vanishes meanwhile counts as empty.
  *
  * @param {string} folder
  * @param {(name: string) => boolean} [keep]
@@ -11,12 +11,21 @@ import { dirname, join, relative } from "node:path";
  */
 export function filesBelow(folder, keep = () => true) {
   const found = [];
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+  for (const entry of list(folder)) {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) found.push(...filesBelow(path, keep));
     else if (keep(entry.name)) found.push(path);
   }
   return found.sort();
+}
+
+function list(folder) {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch (error) {
+    if (error.code === "ENOENT") return [];
+    throw error;
+  }
 }
 
 /**

@@ -12,8 +12,18 @@ import { spawn } from "node:child_process";
  */
 export function run(program, args, { cwd, env, onLine, timeoutMs } = {}) {
   return new Promise((resolve) => {
-    const child = spawn(program, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"], timeout: timeoutMs });
-    const forget = stopWithParent(child);
+    const child = spawn(program, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
+    running.add(child);
+    let late = false;
+    const stop = () => {
+      late = true;
+      child.kill();
+    };
+    const timer = timeoutMs === undefined ? undefined : setTimeout(stop, timeoutMs);
+    const forget = () => {
+      clearTimeout(timer);
+      running.delete(child);
+    };
     let stdout = "";
     let output = "";
     let rest = "";
@@ -31,10 +41,10 @@ export function run(program, args, { cwd, env, onLine, timeoutMs } = {}) {
       forget();
       resolve({ code: 127, stdout, output: output + error.message, missing: error.code === "ENOENT" });
     });
-    child.on("close", (code, signal) => {
+    child.on("close", (code) => {
       forget();
       if (rest !== "") onLine?.(rest);
-      if (signal !== null && timeoutMs !== undefined) output += `\nstopped after ${timeoutMs / 1000} s`;
+      if (late) output += `\nstopped after ${timeoutMs / 1000} s`;
       resolve({ code: code ?? 128, stdout, output, missing: false });
     });
   });
@@ -65,11 +75,6 @@ export function become(program, args, options = {}) {
 
 /** Programs under way, to be ended when this process ends early. */
 const running = new Set();
-
-function stopWithParent(child) {
-  running.add(child);
-  return () => running.delete(child);
-}
 
 /** Ends every program under way. For the handler of an interrupt. */
 export function stopAll() {
