@@ -43,7 +43,7 @@ function consumes(index: Index): number {
  * @throws SteppeError `ARGUMENT` for an index of another type, too many indices or a bad slice
  */
 export function at(tensor: Tensor, ...indices: Index[]): Tensor {
-  const given = indices.reduce((sum, index) => sum + consumes(index), 0);
+  const given = indices.reduce<number>((sum, index) => sum + consumes(index), 0);
   const dims = tensor.dim();
   if (given > dims) throw new SteppeError("ARGUMENT", `Expected at most ${dims} indices for a tensor of shape [${tensor.shape.join(", ")}] but received ${given}.`);
   if (indices.filter((index) => index === "...").length > 1) throw new SteppeError("ARGUMENT", 'Expected "..." at most once among the indices.');

@@ -150,6 +150,12 @@ export interface Native {
   freeProgram(program: number): void;
 
   engineCreate(settings: NativeEngineSettings, parameters: Handle[], buffers: Handle[]): number;
+  /**
+   * Everything that a program depends on, besides the arguments' structure: the inputs' dtypes, shapes, devices, layout and
+   * sharing, and which parameters require gradients. With it the batch size (-1 if there is none) and the numbers of samples
+   * that the method's passes run over.
+   */
+  engineSignature(engine: number, inputs: Handle[]): { batchSize: number; counts: number[]; signature: string };
   engineConfigure(engine: number, groups: Record<string, number>[]): void;
   engineStep(
     engine: number,

@@ -27,7 +27,7 @@ export function parameter(tensor: Tensor, requiresGrad = true): Parameter {
 
 /** Whether a value is a parameter made by {@link parameter}. */
 export function isParameter(value: unknown): value is Parameter {
-  return value instanceof Tensor && (value as Partial<Parameter>)[brand] === true;
+  return value instanceof Tensor && brand in value;
 }
 
 /** Where and in which dtype a layer makes its tensors. */

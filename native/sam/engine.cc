@@ -6,11 +6,19 @@
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/mul.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "../errors.h"
 
 namespace steppe::sam {
+namespace {
+
+bool any_radius(const optim::Groups& groups) {
+  return std::any_of(groups.begin(), groups.end(), [](const auto& group) { return group.perturb && group.rho != 0; });
+}
+
+}  // namespace
 
 Engine::Engine(Settings settings, Tensors parameters, std::vector<std::string> names, Tensors buffers, std::vector<uint32_t> group_of)
     : settings_(std::move(settings)),
@@ -36,9 +44,7 @@ Report Engine::step(Passes& passes, const optim::Groups& groups) {
                   [this](const Tensors& direction, double scale) -> const Tensors& { return perturbed(direction, scale); }};
   Report report;
   try {
-    bool any_radius = false;
-    for (const auto& group : groups) any_radius |= group.perturb && group.rho != 0;
-    const bool perturbs = method_.perturbs && any_radius && steps_ >= settings_.start_step;
+    const bool perturbs = method_.perturbs && any_radius(groups) && steps_ >= settings_.start_step;
     Tensors d = perturbs ? perturbed_direction(step, report) : base_direction(step, report);
     clip(d);
     base_->step(w_, d, group_of_, groups);
@@ -54,6 +60,23 @@ Report Engine::step(Passes& passes, const optim::Groups& groups) {
     throw;
   }
   return report;
+}
+
+std::vector<int64_t> Engine::sample_counts(int64_t batch_size) const {
+  std::vector<int64_t> counts;
+  const auto add = [&](Samples samples) {
+    const auto count = samples.count < 0 ? batch_size : samples.count;
+    if (std::find(counts.begin(), counts.end(), count) == counts.end()) counts.push_back(count);
+  };
+  // The base optimizer's own steps (before startStep, or with rho 0) run over the whole batch.
+  if (!method_.perturbs || settings_.start_step > 0 || !any_radius(*groups)) add({});
+  if (method_.perturbs && any_radius(*groups)) {
+    for (const auto& piece : method_.split(batch_size)) {
+      add(piece.climb);
+      add(piece.descend);
+    }
+  }
+  return counts;
 }
 
 Tensors Engine::base_direction(const Step& step, Report& report) {

@@ -32,6 +32,9 @@ class Engine {
 
   Report step(Passes& passes, const optim::Groups& groups);
 
+  // The numbers of samples that the passes of a step over such a batch run over, each once.
+  std::vector<int64_t> sample_counts(int64_t batch_size) const;
+
   const Tensors& parameters() const { return w_; }
   const Tensors& buffers() const { return buffers_; }
   optim::Base& base() { return *base_; }

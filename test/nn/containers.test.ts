@@ -10,7 +10,7 @@ describe("Sequential", () => {
     nn.init.ones_((net[0] as nn.Linear).weight);
     nn.init.constant_((net[0] as nn.Linear).bias!, -5);
     nn.init.ones_((net[2] as nn.Linear).weight);
-    expect(net.forward(torch.tensor([[1, 2, 4], [1, 1, 1]])).toArray()).toEqual([[4], [0]]);
+    expect(net.forward(torch.tensor([[1, 2, 4], [1, 1, 1]], { dtype: "float32" })).toArray()).toEqual([[4], [0]]);
   });
 
   test("takes names", () => {

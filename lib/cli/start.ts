@@ -1,0 +1,120 @@
+import { Command, CommanderError, InvalidArgumentError } from "commander";
+import * as data from "../data/index.js";
+import { suggest } from "../errors.js";
+import { torch } from "../torch.js";
+import { RunFolder } from "../train/index.js";
+import { compareMethods, methods, percent, settings, sharpnessSettings } from "./compare-methods.js";
+import { table } from "./table.js";
+import type { DataName, Job, MethodId, Result } from "./compare-methods.js";
+
+/** A wrong command line: what shells and schedulers expect for it. */
+const USAGE = 2;
+
+/**
+ * The main job, `npm start`: trains a small convolutional network with SGD, SAM, mSAM and GA-SAM and prints a table.
+ *
+ * @param argv the options, for example `["--epochs", "1"]`
+ * @returns the exit code: 0 done, 2 a wrong command line
+ * @throws SteppeError for what fails on the way: data that is not found, a device that is not there
+ */
+export async function start(argv: string[]): Promise<number> {
+  const program = commandLine();
+  try {
+    program.parse(argv, { from: "user" });
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
+    throw error;
+  }
+  const options = program.opts<Partial<Job>>();
+  const set = options.data ?? (data.fashionMnistFolder() === undefined ? "digits" : "fashion-mnist");
+  const job: Job = {
+    data: set,
+    epochs: options.epochs ?? settings[set].epochs,
+    methods: options.methods ?? (Object.keys(methods) as MethodId[]),
+    seed: options.seed ?? 0,
+    device: options.device ?? "cpu",
+  };
+  torch.zeros([1], { device: job.device }).dispose(); // a device that is not there is an error before anything is loaded
+  const images = set === "digits" ? await data.digits() : await data.fashionMnist();
+  const run = RunFolder.create("runs", timestamp(new Date()), describeJob(job));
+  print(introduction(job, images, run));
+  print(report(await compareMethods(job, images, run), job, run));
+  return 0;
+}
+
+function commandLine(): Command {
+  return new Command("npm start --")
+    .description("Trains a small convolutional network on real images with several methods, from the same initial weights, and compares them.")
+    .option("--epochs <n>", `passes over the training images (default: ${settings["fashion-mnist"].epochs}, for digits ${settings.digits.epochs})`, (text) => integer(text, 1))
+    .option("--data <name>", "fashion-mnist or digits (default: fashion-mnist where it is found)", (text) => oneOf(text, Object.keys(settings) as DataName[]))
+    .option("--methods <list>", "with commas between (default: none,sam,msam,gasam; none is plain SGD)", parseMethods)
+    .option("--seed <n>", "decides initial weights and order of the images (default: 0)", (text) => integer(text, 0))
+    .option("--device <name>", "cpu or cuda:0 (default: cpu)")
+    .exitOverride();
+}
+
+function integer(text: string, least: number): number {
+  const value = /^\d+$/.test(text) ? Number(text) : NaN;
+  if (!Number.isSafeInteger(value) || value < least) throw new InvalidArgumentError(`Expected an integer of at least ${least}.`);
+  return value;
+}
+
+function oneOf<T extends string>(text: string, words: readonly T[]): T {
+  const word = words.find((candidate) => candidate === text);
+  if (word === undefined) throw new InvalidArgumentError(`Expected one of ${words.join(", ")} but received ${JSON.stringify(text)}.${suggest(text, words)}`);
+  return word;
+}
+
+function parseMethods(text: string): MethodId[] {
+  const ids = text.split(",").map((id) => oneOf(id.trim(), Object.keys(methods) as MethodId[]));
+  if (new Set(ids).size !== ids.length) throw new InvalidArgumentError("Expected each method once.");
+  return ids;
+}
+
+/** What goes into settings.json. */
+function describeJob(job: Job): object {
+  const { libtorch } = torch;
+  return {
+    ...job,
+    methods: Object.fromEntries(job.methods.map((id) => [id, methods[id]])),
+    batchSize: settings[job.data].batchSize,
+    sharpness: sharpnessSettings,
+    environment: { node: process.version, libtorch: libtorch.version, cuda: libtorch.cuda, threads: torch.getNumThreads() },
+  };
+}
+
+function introduction({ data: set, epochs, seed, device }: Job, { train, test }: data.ImageClasses, run: RunFolder): string {
+  const [count, , height, width] = train.tensors[0].shape;
+  const images = `${count!.toLocaleString("en")} training and ${test.length.toLocaleString("en")} test images of ${height}×${width}`;
+  return `${set}: ${images}; ${epochs} epochs, batches of ${settings[set].batchSize}, seed ${seed}, on ${device}. Run folder: ${run.path}\n`;
+}
+
+function report(results: readonly Result[], { data: set }: Job, run: RunFolder): string {
+  const sgd = results.find(({ method }) => method === "none");
+  const rows = results.map(({ name, testAccuracy, sharpness, msPerStep }) => [
+    name,
+    percent(testAccuracy, 2),
+    sharpness.toPrecision(4),
+    `${msPerStep.toFixed(2)} ms`,
+    sgd === undefined ? "-" : (msPerStep / sgd.msPerStep).toFixed(2),
+  ]);
+  const { rho, steps, samples } = sharpnessSettings;
+  const part = set === "digits" ? "the training set" : `the first ${samples.toLocaleString("en")} training images`;
+  return [
+    "",
+    table(["method", "test accuracy", `sharpness ρ=${rho}`, "time per step", "÷ SGD's"], rows),
+    "",
+    `Sharpness: the largest rise of the loss on ${part} within a distance of ${rho} from the weights, found by ${steps} steps of ascent.`,
+    `Settings, metrics and weights are in ${run.path}.`,
+  ].join("\n");
+}
+
+/** 2026-01-31T12-00-00, local time */
+function timestamp(date: Date): string {
+  const local = new Date(date.getTime() - 60_000 * date.getTimezoneOffset());
+  return local.toISOString().slice(0, 19).replaceAll(":", "-");
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}

@@ -1,0 +1,26 @@
+import { checkKeys, expected } from "../errors.js";
+
+type Widened<D> = { [K in keyof D]: D[K] extends boolean ? boolean : number };
+
+/** Reads the options of a measure: every one is a number or a flag, as its default is; `rho` has none. */
+export function readOptions<D extends Record<string, number | boolean>>(
+  options: { rho: number } & Partial<Widened<D>>,
+  defaults: D,
+): Widened<D> & { rho: number } {
+  if (typeof options !== "object" || options === null) throw expected("an object with rho", "options", options);
+  checkKeys(options, ["rho", ...Object.keys(defaults)]);
+  const { rho } = options;
+  if (typeof rho !== "number" || !(rho >= 0) || rho === Infinity) throw expected("a number of at least 0", "rho", rho);
+  const values: Record<string, number | boolean> = { ...defaults, rho };
+  for (const [name, fallback] of Object.entries(defaults)) {
+    const value = (options as Record<string, number | boolean | undefined>)[name] ?? fallback;
+    if (typeof value !== typeof fallback) throw expected(typeof fallback === "boolean" ? "true or false" : "a number", name, value);
+    values[name] = value;
+  }
+  return values as Widened<D> & { rho: number };
+}
+
+/** Checks that an option is a whole number of at least `least`. */
+export function checkInteger(name: string, value: number, least: number): void {
+  if (!Number.isSafeInteger(value) || value < least) throw expected(`an integer of at least ${least}`, name, value);
+}

@@ -1,0 +1,11 @@
+export { torch } from "./torch.js";
+export { Tensor } from "./tensor.js";
+export { Generator } from "./random.js";
+export { SteppeError, type SteppeErrorCode } from "./errors.js";
+export type { Device, DType, Layout, MemoryFormat, Scalar } from "./types.js";
+export * as nn from "./nn/index.js";
+export * as optim from "./optim/index.js";
+export * as data from "./data/index.js";
+export * as io from "./io/index.js";
+export * as train from "./train/index.js";
+export * as flatness from "./flatness/index.js";

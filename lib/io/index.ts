@@ -1,0 +1,1 @@
+export { loadSafetensors, safetensorsMetadata, saveSafetensors } from "./safetensors.js";

@@ -1,0 +1,60 @@
+import { randomBytes } from "node:crypto";
+import { closeSync, fsyncSync, openSync, realpathSync, renameSync, rmSync, writeSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { ioError } from "./file-errors.js";
+
+/**
+ * Writes a file whole or not at all: the pieces go to a temporary file beside it, which takes the file's place
+ * once it is on the disk. Whatever happens in between, a reader sees the old file or the new one.
+ *
+ * @param path the file; its folder must exist
+ * @param pieces the content, in order; made only when their turn comes, so that not all need memory at once
+ * @throws SteppeError `IO` if the file system refuses (a full disk, a missing folder): an older file is as it was
+ */
+export function writeWhole(path: string, pieces: Iterable<Uint8Array>): void {
+  let temporary = "";
+  try {
+    const target = realPath(path);
+    const folder = dirname(target);
+    temporary = join(folder, `.steppe-${randomBytes(8).toString("hex")}.tmp`);
+    withFile(temporary, "wx", (file) => {
+      for (const piece of pieces) writeFully(file, piece);
+      fsyncSync(file);
+    });
+    renameSync(temporary, target);
+    temporary = "";
+    // The new name is on the disk only once its folder is. Windows cannot open a folder, and needs no such step.
+    if (process.platform !== "win32") withFile(folder, "r", fsyncSync);
+  } catch (error) {
+    if (temporary !== "") rmSync(temporary, { force: true });
+    throw isSystemError(error) ? ioError("write", path, error) : error;
+  }
+}
+
+/** Opens a file for the time of `work`. */
+export function withFile<T>(path: string, flags: string, work: (file: number) => T): T {
+  const file = openSync(path, flags);
+  try {
+    return work(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Whether an error comes from the file system. */
+export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && typeof (error as NodeJS.ErrnoException).syscall === "string";
+}
+
+/** Where a link leads, so that the link stays one; a path to nothing is itself. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+function writeFully(file: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
+}

@@ -1,0 +1,1 @@
+export { ConvNet } from "./convnet.js";

@@ -1,0 +1,228 @@
+import { enableGrad } from "../autograd.js";
+import { call, family } from "../dispatch.js";
+import { SteppeError, describe, expected } from "../errors.js";
+import { native, type NativeReport } from "../native.js";
+import { modes } from "../nn/module.js";
+import { scope } from "../scope.js";
+import { Tensor } from "../tensor.js";
+import type { Collected } from "./groups.js";
+import { flatten, rebuild } from "./structure.js";
+
+/** What one step reports. */
+export interface StepReport {
+  /** The loss at w, before the step. */
+  loss: number;
+  /** The loss at w + ε; undefined if the step took no pass at a perturbed point. */
+  perturbedLoss: number | undefined;
+  /** ‖∇L(w)‖ over all parameters, unclipped. */
+  gradNorm: number;
+  /** The step met NaN or infinity and changed nothing (`nonFinite: "skip"`). */
+  skipped: boolean;
+}
+
+/** A loss function that has become a training step: one native call. */
+export interface CompiledStep<Args extends unknown[]> {
+  /** Takes one step on the training thread. Steps run in the order in which they were asked for. */
+  (...args: Args): Promise<StepReport>;
+  /** The same, here and now, after all steps that are under way. */
+  sync(...args: Args): StepReport;
+  /** The recorded programs, to look at: one per signature and number of samples. */
+  readonly programs: readonly ProgramInfo[];
+}
+
+/** A recorded program. */
+export interface ProgramInfo {
+  /** What it was recorded for. */
+  readonly signature: string;
+  /** Number of operators. */
+  readonly instructions: number;
+  /** Why autograd runs its backward, or null if that is recorded, too. */
+  readonly backwardObstacle: string | null;
+  /** One line per operator. */
+  readonly text: string;
+}
+
+interface Recorded {
+  program: number;
+  instructions: number;
+  obstacle: string;
+}
+
+/** What a compiled step needs of its optimizer. */
+export interface StepContext {
+  readonly engine: number;
+  readonly collected: Collected;
+  /** Hands changed hyperparameters to the engine. */
+  configure(): void;
+}
+
+/** More signatures than this, and the oldest program is forgotten. */
+const MAX_PROGRAMS = 256;
+
+/** The last step that was asked for in this environment: recording must not run beside it. */
+let lastJob: Promise<unknown> = Promise.resolve();
+let jobsUnderWay = 0;
+
+const discarded = new FinalizationRegistry<Map<string, Recorded>>((programs) => {
+  for (const { program } of programs.values()) native.freeProgram(program);
+});
+
+/** What one call comes down to. */
+interface Prepared {
+  args: readonly unknown[];
+  tensors: Tensor[];
+  batched: boolean[];
+  batchSize: number;
+  /** Numbers of samples that passes run over, with the signature of each one's program. */
+  wanted: [count: number, signature: string][];
+}
+
+/** See {@link Optimizer.compile}. */
+export function compileStep<Args extends unknown[]>(lossFunction: (...args: Args) => Tensor, context: StepContext): CompiledStep<Args> {
+  if (typeof lossFunction !== "function") throw expected("a function", "loss", lossFunction);
+  const programs = new Map<string, Recorded>();
+  let training = { version: -1, bits: "" };
+  // Calls that wait for a recording; later ones must not overtake them.
+  let waiting: Promise<unknown> | null = null;
+
+  function modeBits(): string {
+    if (training.version !== modes.version) {
+      const modules = context.collected.module?.modules() ?? [];
+      training = { version: modes.version, bits: modules.map((module) => (module.training ? "t" : "e")).join("") };
+    }
+    return training.bits;
+  }
+
+  function prepare(args: readonly unknown[]): Prepared {
+    const { tensors, structure } = flatten(args);
+    const handles = tensors.map((tensor) => tensor.handle);
+    context.configure();
+    const { batchSize, counts, signature } = native.engineSignature(context.engine, handles);
+    const whole = counts.length === 1 && counts[0] === batchSize;
+    const batched = tensors.map((tensor) => tensor.dim() > 0);
+    if (!whole) checkBatch(tensors, batched, batchSize);
+    const prefix = `${modeBits()}|${structure}|${signature}`;
+    return { args, tensors, batched, batchSize, wanted: counts.map((count) => [count, `${prefix}|${count}`]) };
+  }
+
+  function record({ args, tensors, batched, batchSize }: Prepared, count: number, signature: string): void {
+    const { parameters, buffers } = context.collected;
+    const handles = (list: readonly Tensor[]) => list.map((tensor) => tensor.handle);
+    const made = scope(() => {
+      const inputs = count === batchSize ? tensors : tensors.map((tensor, i) => (batched[i]! ? (call(family("aten::narrow"), [tensor, 0, 0, count]) as Tensor) : tensor));
+      native.recordBegin(handles(parameters), handles(buffers), handles(inputs));
+      try {
+        const loss: unknown = enableGrad(() => lossFunction(...(rebuild(args, inputs) as Args)));
+        if (!(loss instanceof Tensor)) throw expected("a Tensor (the mean loss of the batch)", "the result of the compiled function", loss);
+        return native.recordEnd(loss.handle);
+      } catch (error) {
+        native.recordAbort();
+        throw error;
+      }
+    });
+    if (programs.size >= MAX_PROGRAMS) {
+      const [oldest, { program }] = programs.entries().next().value!;
+      programs.delete(oldest);
+      native.freeProgram(program);
+    }
+    programs.set(signature, made);
+  }
+
+  function submit({ tensors, batched, batchSize, wanted }: Prepared, sync: boolean): NativeReport | Promise<NativeReport> {
+    const pairs = wanted.flatMap(([count, signature]) => [count, programs.get(signature)!.program]);
+    return native.engineStep(context.engine, pairs, tensors.map((tensor) => tensor.handle), batched, batchSize, sync);
+  }
+
+  const isRecorded = (prepared: Prepared) => prepared.wanted.every(([, signature]) => programs.has(signature));
+  const recordMissing = (prepared: Prepared) => {
+    for (const [count, signature] of prepared.wanted) if (!programs.has(signature)) record(prepared, count, signature);
+  };
+
+  function track(job: Promise<NativeReport>): Promise<NativeReport> {
+    jobsUnderWay++;
+    const done = () => void jobsUnderWay--;
+    lastJob = job.then(done, done);
+    return job;
+  }
+
+  /** Recording runs the model on this thread: it waits, without blocking, until the training thread is idle. */
+  async function recordThenSubmit(prepared: Prepared, before: Promise<unknown> | null): Promise<NativeReport> {
+    const copies = prepared.tensors.map((tensor) => tensor.detach()); // the caller may dispose of its own meanwhile
+    try {
+      await before;
+      while (jobsUnderWay > 0) await lastJob;
+      const held = { ...prepared, args: rebuild(prepared.args, copies), tensors: copies };
+      recordMissing(held);
+      return await track(submit(held, false) as Promise<NativeReport>);
+    } finally {
+      for (const copy of copies) copy.dispose();
+    }
+  }
+
+  const step = ((...args: Args): Promise<StepReport> => {
+    let prepared: Prepared;
+    try {
+      prepared = prepare(args);
+      if (waiting === null && isRecorded(prepared)) return track(submit(prepared, false) as Promise<NativeReport>);
+      if (waiting === null && jobsUnderWay === 0) {
+        recordMissing(prepared);
+        return track(submit(prepared, false) as Promise<NativeReport>);
+      }
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+    const result = recordThenSubmit(prepared, waiting);
+    const settled = result.then(
+      () => undefined,
+      () => undefined,
+    );
+    const mine = settled.then(() => {
+      if (waiting === mine) waiting = null;
+    });
+    waiting = mine;
+    return result;
+  }) as CompiledStep<Args>;
+
+  step.sync = (...args: Args): StepReport => {
+    if (waiting !== null) throw new SteppeError("ARGUMENT", "Await the steps that are under way before step.sync().");
+    const prepared = prepare(args);
+    if (!isRecorded(prepared)) {
+      native.drain();
+      recordMissing(prepared);
+    }
+    return submit(prepared, true) as NativeReport;
+  };
+  Object.defineProperty(step, "programs", {
+    get: (): ProgramInfo[] =>
+      [...programs].map(([signature, { program, instructions, obstacle }]) => ({
+        signature,
+        instructions,
+        backwardObstacle: obstacle === "" ? null : obstacle,
+        text: native.programText(program),
+      })),
+  });
+  discarded.register(step, programs);
+  return step;
+}
+
+/** Where the batch is to be cut, all tensors with a dimension must have the samples in their first one. */
+function checkBatch(tensors: readonly Tensor[], batched: readonly boolean[], batchSize: number): void {
+  if (batchSize < 0) throw new SteppeError("ARGUMENT", "This method cuts the batch: expected at least one tensor with a dimension of samples among the arguments.");
+  tensors.forEach((tensor, i) => {
+    if (batched[i]! && tensor.shape[0] !== batchSize) {
+      throw new SteppeError(
+        "ARGUMENT",
+        `This method cuts the batch along the first dimension: expected ${batchSize} samples in every tensor, as in the first, but tensor ${i} has shape [${tensor.shape.join(", ")}].`,
+      );
+    }
+  });
+}
+
+/** Checks what a closure returned. */
+export function closureLoss(loss: unknown): Tensor {
+  if (loss instanceof Tensor) return loss;
+  if (typeof (loss as { then?: unknown } | null | undefined)?.then === "function") {
+    throw new SteppeError("ARGUMENT", "Expected a synchronous closure for step() but received one that returns a promise.");
+  }
+  throw new SteppeError("ARGUMENT", `Expected a Tensor for the closure's result but received ${describe(loss)}.`);
+}

@@ -1,0 +1,57 @@
+import { SteppeError, describe } from "../errors.js";
+import { Tensor } from "../tensor.js";
+
+/**
+ * The arguments of a compiled function, taken apart: tensors become inputs of the program, everything else is part of what
+ * the program is recorded for.
+ */
+export interface Flattened {
+  tensors: Tensor[];
+  /** What is left when the tensors are taken out, as a string: two calls with the same one fit the same program. */
+  structure: string;
+}
+
+const depthLimit = 16;
+
+/**
+ * Tensors in arrays and plain objects, in order.
+ *
+ * @throws SteppeError `ARGUMENT` for a value that is neither (a function, a class instance): it could change unseen
+ */
+export function flatten(args: readonly unknown[]): Flattened {
+  const tensors: Tensor[] = [];
+  const visit = (value: unknown, path: string, depth: number): string => {
+    if (value instanceof Tensor) {
+      tensors.push(value);
+      return "T";
+    }
+    if (value === null || value === undefined || typeof value === "number" || typeof value === "boolean") return String(value);
+    if (typeof value === "string") return JSON.stringify(value);
+    if (typeof value === "bigint") return `${value}n`;
+    if (typeof value === "object" && depth < depthLimit) {
+      if (Array.isArray(value)) return `[${value.map((element, i) => visit(element, `${path}[${i}]`, depth + 1)).join()}]`;
+      const prototype: unknown = Object.getPrototypeOf(value);
+      if (prototype === Object.prototype || prototype === null) {
+        const parts = Object.entries(value).map(([key, element]) => `${JSON.stringify(key)}:${visit(element, `${path}.${key}`, depth + 1)}`);
+        return `{${parts.join()}}`;
+      }
+    }
+    throw new SteppeError("ARGUMENT", `Expected tensors, numbers, strings, booleans, or arrays and plain objects of them, for ${path} but received ${describe(value)}.`);
+  };
+  const structure = args.map((arg, i) => visit(arg, `argument ${i}`, 0)).join();
+  return { tensors, structure };
+}
+
+/** The arguments again, with other tensors in the places of the old ones. */
+export function rebuild(args: readonly unknown[], tensors: readonly Tensor[]): unknown[] {
+  let next = 0;
+  const visit = (value: unknown): unknown => {
+    if (value instanceof Tensor) return tensors[next++];
+    if (Array.isArray(value)) return value.map(visit);
+    if (typeof value === "object" && value !== null) {
+      return Object.fromEntries(Object.entries(value).map(([key, element]) => [key, visit(element)]));
+    }
+    return value;
+  };
+  return args.map(visit);
+}
