@@ -19,6 +19,8 @@
         "NODE_ADDON_API_CPP_EXCEPTIONS_ALL",
         "NODE_ADDON_API_DISABLE_DEPRECATED",
         "_GLIBCXX_USE_CXX11_ABI=1",
+        # As LibTorch itself was built: without it at::RecordFunction has a field more than LibTorch's own.
+        "NDEBUG",
         "STEPPE_LIBTORCH_VERSION=\"<(libtorch_version)\"",
         "STEPPE_LIBTORCH_CUDA=\"<(libtorch_cuda)\""
       ],
