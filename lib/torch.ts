@@ -74,6 +74,11 @@ function libtorch(): { version: string; path: string; cuda: string | null } {
   return { version: version.headers, path: info?.libtorch.path ?? "", cuda: version.builtForCuda === "" ? null : version.builtForCuda };
 }
 
+type HandWritten = typeof handWritten;
+
+/** What `torch` holds. */
+export interface Torch extends TorchFunctions, HandWritten {}
+
 /**
  * LibTorch in TypeScript, under PyTorch's names in camelCase: every public operator as a function, factories, randomness,
  * autograd, memory.
@@ -82,4 +87,4 @@ function libtorch(): { version: string; path: string; cuda: string | null } {
  * const x = torch.randn([2, 3], { requiresGrad: true });
  * torch.cat([x, x], 1).sum().backward();
  */
-export const torch: TorchFunctions & typeof handWritten = Object.assign(operatorFunctions, handWritten) as never;
+export const torch: Torch = Object.assign(operatorFunctions, handWritten) as never;

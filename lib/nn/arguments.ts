@@ -1,7 +1,7 @@
 import { toDType } from "../dtype.js";
 import { checkKeys, expected } from "../errors.js";
 import { Tensor } from "../tensor.js";
-import type { DType } from "../types.js";
+import type { Device, DType } from "../types.js";
 
 // How layers and functions read their arguments: by position, in PyTorch's order, and by name, in a last object.
 
@@ -89,7 +89,7 @@ export const integer = kind<number>("an integer", Number.isSafeInteger);
 export const size = kind<number>("a non-negative integer", (value) => Number.isSafeInteger(value) && (value as number) >= 0);
 export const count = kind<number>("a positive integer", (value) => Number.isSafeInteger(value) && (value as number) >= 1);
 export const probability = kind<number>("a probability from 0 to 1", (value) => typeof value === "number" && value >= 0 && value <= 1);
-export const text = kind<string>("a string", (value) => typeof value === "string");
+export const device = kind<Device>("a device", (value) => typeof value === "string");
 export const tensor = kind<Tensor>("a tensor", (value) => value instanceof Tensor);
 
 export const dtype: Argument<DType, DType, false> = { optional: false, read: toDType };

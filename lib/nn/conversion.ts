@@ -1,14 +1,14 @@
 import { dtypes, isDType, toDType } from "../dtype.js";
 import { checkKeys, expected } from "../errors.js";
 import type { Tensor } from "../tensor.js";
-import type { DType } from "../types.js";
+import type { Device, DType } from "../types.js";
 
 /** Where `Module.to` brings a module: a dtype, a device or both. */
 export type Destination = DType | (string & {}) | { dtype?: DType | (string & {}) | null; device?: string | null };
 
 interface Conversion {
   dtype?: DType;
-  device?: string;
+  device?: Device;
 }
 
 /** A destination as a dtype and a device. */
@@ -16,7 +16,7 @@ export function conversion(destination: Destination): Conversion {
   if (typeof destination === "string") return conversion(isDType(destination) ? { dtype: destination } : { device: destination });
   if (typeof destination !== "object" || destination === null) throw expected("a dtype, a device or { dtype, device }", "to", destination);
   checkKeys(destination, ["dtype", "device"], "to");
-  const device = destination.device ?? undefined;
+  const device = (destination.device ?? undefined) as Device | undefined; // LibTorch checks it
   if (destination.dtype === undefined || destination.dtype === null) return { device };
   const dtype = toDType(destination.dtype, "to");
   if (!isContinuous(dtype)) throw expected("a floating-point or complex dtype", "to", dtype, "Parameters cannot be integers.");

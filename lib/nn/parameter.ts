@@ -1,8 +1,8 @@
 import { expected } from "../errors.js";
 import { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
-import type { DType } from "../types.js";
-import { dtype, orNull, text } from "./arguments.js";
+import type { Device, DType } from "../types.js";
+import { device, dtype, orNull } from "./arguments.js";
 
 const brand = Symbol("steppe.parameter");
 
@@ -32,14 +32,14 @@ export function isParameter(value: unknown): value is Parameter {
 
 /** Where and in which dtype a layer makes its tensors. */
 export interface Factory {
-  device: string | null;
+  device: Device | null;
   dtype: DType | null;
 }
 
 /** The arguments with which every layer that has tensors ends. */
 export const factory = {
   /** Where its tensors are: "cpu" by default. */
-  device: orNull(text),
+  device: orNull(device),
   /** Their dtype: "float32" by default. */
   dtype: orNull(dtype),
 };
