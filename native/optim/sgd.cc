@@ -10,7 +10,8 @@ void Sgd::step(const Tensors& w, const Tensors& d, const std::vector<uint32_t>& 
     const auto& h = groups[group];
     const auto all = slice(w, d, group_of, group);
     // A buffer that does not exist yet starts as the gradient itself, and the kernel takes that as one flag for all.
-    for (const bool first : {true, false}) {
+    // Those that exist come first: afterwards all do.
+    for (const bool first : {false, true}) {
       GroupSlice part;
       for (size_t i = 0; i < all.index.size(); i++) {
         if (momentum_[all.index[i]].defined() == first) continue;
