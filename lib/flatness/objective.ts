@@ -26,7 +26,7 @@ export class Objective<Batch extends readonly Tensor[]> {
 
   constructor(parameters: [string, Tensor][], loss: BatchLoss<Batch>, batches: Batches<Batch>) {
     this.parameters = parameters;
-    this.weights = parameters.map(([, parameter]) => parameter.detach().clone());
+    this.weights = parameters.map(([, parameter]) => torch.noGrad(() => parameter.clone()));
     this.#loss = loss;
     this.#batches = batches;
   }

@@ -28,7 +28,7 @@ export function multiply(x: Vector, y: Vector): void {
 }
 
 export function zerosLike(x: Vector): Vector {
-  return x.map((part) => torch.zerosLike(part.detach()));
+  return x.map((part) => torch.zerosLike(part));
 }
 
 /** Standard normal numbers, the same for a seed on every device. */
