@@ -2,7 +2,7 @@ export { torch } from "./torch.js";
 export { Tensor } from "./tensor.js";
 export { Generator } from "./random.js";
 export { SteppeError, type SteppeErrorCode } from "./errors.js";
-export type { Device, DType, Layout, MemoryFormat, Scalar } from "./types.js";
+export type { Device, DType, FactoryOptions, Int, Ints, Layout, MemoryFormat, Scalar } from "./types.js";
 export * as nn from "./nn/index.js";
 export * as optim from "./optim/index.js";
 export * as data from "./data/index.js";

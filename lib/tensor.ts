@@ -1,13 +1,13 @@
 import { inspect } from "node:util";
 import { convert, type ToOptions } from "./conversion.js";
-import { adopt } from "./dispatch.js";
+import { adopt, call, family } from "./dispatch.js";
 import { expected } from "./errors.js";
 import { native, type Handle } from "./native.js";
 import type { TensorMethods } from "./ops.generated.js";
 import { format } from "./printing.js";
 import { readArray, readItem, readTypedArray, type NestedArray } from "./reading.js";
 import type { TypedArray } from "./dtype.js";
-import type { Device, DType, Layout } from "./types.js";
+import type { Device, DType, Layout, Scalar } from "./types.js";
 
 /** Keyword arguments of {@link Tensor.backward}. */
 export interface BackwardOptions {
@@ -206,6 +206,11 @@ export class Tensor {
    */
   to(target: DType | Device | Tensor | ToOptions, options: ToOptions = {}): Tensor {
     return convert(this, target, options);
+  }
+
+  /** Its elements where the condition holds, those of `other` elsewhere: `torch.where` from this side. */
+  where(condition: Tensor, other: Tensor | Scalar): Tensor {
+    return call(family("aten::where"), [condition, this, other]) as Tensor;
   }
 
   cpu(): Tensor {

@@ -5,11 +5,13 @@ import { callByName, schemas } from "./dispatch.js";
 import { expected } from "./errors.js";
 import { at, setAt } from "./indexing.js";
 import { operatorFunctions } from "./install.js";
+import { fft, linalg, special } from "./namespaces.js";
 import { native } from "./native.js";
 import type { TorchFunctions } from "./ops.generated.js";
 import { Generator, defaultGenerator, manualSeed } from "./random.js";
 import { keep, scope } from "./scope.js";
 import { Tensor } from "./tensor.js";
+import { unique } from "./unique.js";
 
 /** What {@link memory} reports. */
 export interface MemoryFigures {
@@ -36,6 +38,10 @@ const handWritten = {
   fromBuffer,
   at,
   setAt,
+  unique,
+  linalg,
+  fft,
+  special,
   autograd,
   noGrad: autograd.noGrad,
   enableGrad: autograd.enableGrad,

@@ -55,7 +55,7 @@ describe("on a quadratic, against the closed form", () => {
   test("rho 0 is no rise, and at a maximum nothing rises", async () => {
     const { model, loader, loss } = problem();
     expect(await flatness.sharpness(model, loss, loader, { rho: 0 })).toBe(0);
-    const down = (x: Tensor) => model.weight.mul(model.weight).sum().neg().add(x.sum().mul(0)).add(model.bias.sum().mul(0));
+    const down = (x: Tensor, _y: Tensor) => model.weight.mul(model.weight).sum().neg().add(x.sum().mul(0)).add(model.bias.sum().mul(0));
     model.weight.detach().zero_();
     expect(await flatness.sharpness(model, down, loader, { rho: 0.1 })).toBe(0);
   });
