@@ -1,0 +1,45 @@
+// What is measured. Both sides build a case from its description here, nets by `net` and `sizes`: see nets.js and nets.py.
+
+const images = (batch, channels, size) => ({ kind: "images", shape: [batch, channels, size, size], classes: 10 });
+const rows = (batch, features) => ({ kind: "rows", shape: [batch, features], classes: 10 });
+const tokens = (batch, length, classes) => ({ kind: "tokens", shape: [batch, length], classes });
+
+/** The base optimizer, and SAM's radius, of every case. The small learning rate keeps thousands of steps on one batch alike. */
+export const settings = { lr: 1e-3, momentum: 0.9, weightDecay: 5e-4, rho: 0.05 };
+
+/**
+ * @typedef {object} Case
+ * @property {string} id for the command line
+ * @property {string} title
+ * @property {string} net
+ * @property {Record<string, unknown>} sizes of the net
+ * @property {{ kind: string, shape: number[], classes: number }} data
+ * @property {number} [goal] SAM's step over PyTorch's best: at most this
+ * @property {boolean} [large] kernels, not calls, take the time: the goals of the engine's own ratios are judged here
+ * @property {boolean} [sharded] mSAM is measured
+ */
+
+/** @type {Case[]} */
+export const cases = [
+  { id: "mlp-2", title: "MLP, 2 layers of 64, batch 8", net: "Mlp", sizes: { features: [64, 64, 10] }, data: rows(8, 64), goal: 0.3 },
+  { id: "mlp-20", title: "MLP, 20 layers of 64, batch 8", net: "Mlp", sizes: { features: [...Array(20).fill(64), 10] }, data: rows(8, 64), goal: 0.3 },
+  { id: "mlp-20-32", title: "MLP, 20 layers of 64, batch 32", net: "Mlp", sizes: { features: [...Array(20).fill(64), 10] }, data: rows(32, 64), goal: 0.3 },
+  { id: "mlp-256", title: "MLP, 2 layers of 256, batch 128", net: "Mlp", sizes: { features: [256, 256, 10] }, data: rows(128, 256) },
+  { id: "convnet", title: "convnet with batch norm, 28×28, batch 32", net: "ConvNet", sizes: { channels: 1, size: 28, width: 16, classes: 10 }, data: images(32, 1, 28), goal: 0.9, large: true, sharded: true },
+  { id: "resnet18", title: "ResNet-18, 32×32, batch 32", net: "ResNet18", sizes: { classes: 10 }, data: images(32, 3, 32), goal: 0.9, large: true, sharded: true },
+  { id: "lstm", title: "LSTM language model, 128 units, 35 tokens, batch 16", net: "LstmModel", sizes: { vocabulary: 80, width: 128 }, data: tokens(16, 35, 80), goal: 0.9, large: true },
+  { id: "transformer", title: "causal transformer, 2 blocks of 128, 64 tokens, batch 16", net: "Transformer", sizes: { vocabulary: 80, width: 128, heads: 4, blocks: 2, length: 64 }, data: tokens(16, 64, 80), goal: 0.9, large: true },
+];
+
+/** What Steppe runs, by contender: the options of `optim.create`, and what for. */
+export const steppeContenders = {
+  sam: { options: { method: "sam", rho: settings.rho } },
+  base: { options: { method: "none" } },
+  quarter: { options: { method: "sam", rho: settings.rho, ascentFraction: 0.25 } },
+  msam: { options: { method: "msam", rho: settings.rho, shards: 4 }, only: (each) => each.sharded === true },
+  momentum: { options: { method: "momentum", rho: settings.rho } },
+  async: { options: { method: "async", rho: settings.rho } },
+};
+
+/** PyTorch's ways to take a SAM step; see sam.py. */
+export const pytorchContenders = ["textbook", "foreach", "compiled"];

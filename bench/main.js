@@ -1,0 +1,74 @@
+#!/usr/bin/env node
+// The same work in Node and in Python, in one run, as ratios. `npm run bench -- --help` tells the options.
+import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { Command, InvalidArgumentError } from "commander";
+import { runScript, setup } from "../scripts/setup/main.js";
+import { SetupError, say } from "../scripts/setup/report.js";
+import { cases, pytorchContenders, steppeContenders } from "./cases.js";
+import { measureAdd, measureCase } from "./measure.js";
+import { measureMemory } from "./memory.js";
+import { addTable, engineTable, facts, memoryTable, pytorchTable, toMarkdown, toText } from "./report.js";
+
+const everything = ["add", ...cases.map(({ id }) => id), "memory"];
+
+const list = (known) => (text) => {
+  const names = text.split(",");
+  const unknown = names.find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new InvalidArgumentError(`Expected some of ${known.join(", ")}.`);
+  return names;
+};
+const positive = (text) => {
+  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError("Expected a positive integer.");
+  return Number(text);
+};
+
+const program = new Command("npm run bench --")
+  .description("Times optimizer steps of Steppe and of PyTorch on the same LibTorch, in turn, and prints their ratios.")
+  .option("--cases <list>", `some of ${everything.join(", ")}, with commas between`, list(everything), everything)
+  .option("--contenders <list>", "Steppe's and PyTorch's, with commas between (default: all)", list([...Object.keys(steppeContenders), ...pytorchContenders]))
+  .option("--threads <list>", "numbers of threads, with commas between", (text) => text.split(",").map(positive), [...new Set([1, availableParallelism()])])
+  .option("--rounds <n>", "rounds, in each of which every contender takes its steps", positive, 9)
+  .option("--round-ms <n>", "how long a contender steps in a round, in milliseconds", positive, 300)
+  .option("--markdown <file>", "writes the tables to a file, too")
+  .addHelpText("after", "\nPyTorch's side runs in STEPPE_PYTHON, or python3; without a torch there it is left out.");
+
+/** The Python to compare with, and its torch; null if it has none. */
+function findPython() {
+  const path = process.env.STEPPE_PYTHON || "python3";
+  try {
+    return { path, torch: execFileSync(path, ["-c", "import torch; print(torch.__version__)"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim() };
+  } catch {
+    return null;
+  }
+}
+
+await runScript(async () => {
+  program.parse();
+  const { cases: ids, contenders, threads, rounds, roundMs, markdown } = program.opts();
+  await setup(undefined, { command: "npm run bench" });
+  const found = findPython();
+  if (found === null) say("bench: no Python with torch: PyTorch's side is left out. Set STEPPE_PYTHON to one.");
+  const python = found?.path ?? null;
+
+  const results = [];
+  const add = ids.includes("add") ? await measureAdd({ rounds, python }) : null;
+  for (const each of cases.filter(({ id }) => ids.includes(id))) {
+    for (const count of threads) {
+      say(`bench: ${each.title}, ${count} ${count === 1 ? "thread" : "threads"}`);
+      try {
+        const result = await measureCase(each, { threads: count, rounds, roundMs, python, contenders });
+        results.push({ case: each, threads: count, ...result });
+      } catch (error) {
+        throw new SetupError(`${each.title}: ${error.message}`);
+      }
+    }
+  }
+  const memory = ids.includes("memory") ? measureMemory() : null;
+
+  const tables = [addTable(add), pytorchTable(results), engineTable(results), memoryTable(memory)].filter((table) => table !== null);
+  const machine = facts({ torch: found?.torch ?? null, rounds, roundMs });
+  process.stdout.write(`\n${machine}\n\n${tables.map(toText).join("\n\n")}\n`);
+  if (markdown !== undefined) writeFileSync(markdown, `${machine}\n\n${tables.map(toMarkdown).join("\n\n")}\n`);
+});

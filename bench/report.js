@@ -1,0 +1,113 @@
+import { cpus, totalmem } from "node:os";
+import { version } from "node:process";
+import { lowest } from "./measure.js";
+
+/** @typedef {{ title: string, header: string[], rows: string[][], notes: string[] }} Table */
+
+const none = "–";
+const milliseconds = (ms) => (ms >= 100 ? ms.toFixed(0) : ms >= 10 ? ms.toFixed(1) : ms >= 1 ? ms.toFixed(2) : ms.toFixed(3));
+const ratio = (value) => value.toFixed(2);
+const verdict = (value, goal) => goal === undefined ? none : `≤ ${goal.toFixed(2)} ${Number(ratio(value)) <= goal ? "yes" : "no"}`;
+
+/** The machine and the versions, in a line or two. */
+export function facts({ torch, rounds, roundMs }) {
+  return (
+    `${cpus().length} × ${cpus()[0]?.model.trim() ?? "unknown processor"}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB; Node ${version}; PyTorch ${torch ?? "not found"}.\n` +
+    `Times are milliseconds per step: the median of a round's steps (${roundMs} ms of them), and of ${rounds} rounds the lowest.`
+  );
+}
+
+/** @returns {Table | null} */
+export function addTable(timings) {
+  if (timings === null) return null;
+  const [ours, theirs] = timings.map(lowest);
+  const cells = [ours, theirs].map((ms) => (ms === undefined ? none : `${(ms * 1000).toFixed(2)} µs`));
+  return {
+    title: "Eager call",
+    header: ["a.add(b), 8×8", "Steppe", "PyTorch from Python", "ratio"],
+    rows: [["one call", ...cells, theirs === undefined ? none : ratio(ours / theirs)]],
+    notes: [],
+  };
+}
+
+/** @returns {Table | null} */
+export function pytorchTable(results) {
+  const rows = [];
+  const notes = new Set();
+  for (const { case: each, threads, timings, notes: found } of results) {
+    const time = (name) => {
+      const timing = timings.find((one) => one.name === name);
+      return timing === undefined ? undefined : lowest(timing);
+    };
+    const sam = time("sam");
+    const others = ["textbook", "foreach", "compiled"].map(time);
+    const best = Math.min(...others.filter((ms) => ms !== undefined));
+    if (sam === undefined || best === Infinity) continue;
+    for (const note of found) if (/^(textbook|foreach|compiled|sam):/.test(note)) notes.add(`${each.title}: ${note}`);
+    const cells = [sam, ...others].map((ms) => (ms === undefined ? none : milliseconds(ms)));
+    rows.push([each.title, String(threads), ...cells, ratio(sam / best), verdict(sam / best, each.goal)]);
+  }
+  if (rows.length === 0) return null;
+  return {
+    title: "A SAM step beside PyTorch's",
+    header: ["net", "threads", "Steppe", "textbook", "foreach", "torch.compile", "ratio to the best", "goal"],
+    rows,
+    notes: [...notes],
+  };
+}
+
+/** The engine's ratios to itself, each with its goal. */
+const engineRatios = [
+  { title: "SAM / two passes", over: "sam", under: "passes", goal: 1.05 },
+  { title: "¼-ascent SAM / base", over: "quarter", under: "base", goal: 1.3 },
+  { title: "Momentum-SAM / base", over: "momentum", under: "base", goal: 1.08 },
+  { title: "async SAM / base", over: "async", under: "base", goal: 1.08 },
+  { title: "mSAM, 4 shards / SAM", over: "msam", under: "sam", goal: 1 },
+];
+
+/** @returns {Table | null} */
+export function engineTable(results) {
+  const rows = [];
+  const notes = new Set();
+  for (const { case: each, threads, timings, notes: found } of results) {
+    const time = (name) => timings.find((one) => one.side === "steppe" && one.name === name);
+    const cells = engineRatios.map(({ over, under, goal }) => {
+      const [a, b] = [time(over), time(under)];
+      if (a === undefined || b === undefined) return none;
+      const value = lowest(a) / lowest(b);
+      return each.large === true ? `${ratio(value)} (${verdict(value, goal)})` : ratio(value);
+    });
+    if (cells.every((cell) => cell === none)) continue;
+    for (const note of found) if (!/^(textbook|foreach|compiled):/.test(note)) notes.add(note);
+    rows.push([each.title, String(threads), ...cells]);
+  }
+  if (rows.length === 0) return null;
+  return { title: "The engine beside itself", header: ["net", "threads", ...engineRatios.map(({ title }) => title)], rows, notes: [...notes] };
+}
+
+/** @returns {Table | null} */
+export function memoryTable(memory) {
+  if (memory === null) return null;
+  const { base, sam, parameterBytes } = memory;
+  const megabytes = (bytes) => `${(bytes / 1e6).toFixed(0)} MB`;
+  return {
+    title: "Peak memory of the process, ResNet-18, batch 32",
+    header: ["base step", "SAM step", "more", "the parameters", "copies of them"],
+    rows: [[base, sam, sam - base, parameterBytes].map(megabytes).concat(ratio((sam - base) / parameterBytes))],
+    notes: [],
+  };
+}
+
+/** @param {Table} table */
+export function toText({ title, header, rows, notes }) {
+  const widths = header.map((text, column) => Math.max(text.length, ...rows.map((row) => row[column].length)));
+  const line = (cells) => cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join("  ");
+  return [title, line(header), widths.map((width) => "─".repeat(width)).join("  "), ...rows.map(line), ...notes].join("\n");
+}
+
+/** @param {Table} table */
+export function toMarkdown({ title, header, rows, notes }) {
+  const line = (cells) => `| ${cells.join(" | ")} |`;
+  const rule = header.map((_, i) => (i === 0 ? "---" : "---:"));
+  return [`### ${title}`, "", line(header), line(rule), ...rows.map(line), ...(notes.length > 0 ? ["", ...notes.map((note) => `- ${note}`)] : [])].join("\n");
+}

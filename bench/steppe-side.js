@@ -1,0 +1,81 @@
+// Runs Steppe's contenders: answers one JSON line on stdout to each on stdin. pytorch_side.py does the same for PyTorch's.
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { io, optim, torch } from "../dist/index.js";
+import { settings, steppeContenders } from "./cases.js";
+import { lossOf, nets } from "./nets.js";
+
+const steps = new Map();
+let batch;
+
+/** What the main process asks for; each answer is an object. */
+const commands = {
+  /** Draws data and initial weights, and leaves them in the folder for PyTorch. */
+  load({ case: { net, sizes, data }, threads, folder, contenders }) {
+    torch.setNumThreads(threads);
+    torch.manualSeed(0);
+    const model = new nets[net](sizes);
+    const initial = Object.fromEntries(Object.entries(model.stateDict()).map(([name, tensor]) => [name, tensor.clone()]));
+    batch = makeBatch(data);
+    io.saveSafetensors(join(folder, "weights.safetensors"), initial);
+    io.saveSafetensors(join(folder, "batch.safetensors"), { x: batch[0], y: batch[1] });
+    const { rho: _, ...base } = settings;
+    const refused = {};
+    for (const name of contenders) {
+      const copy = new nets[net](sizes);
+      copy.loadStateDict(initial);
+      const { options } = steppeContenders[name];
+      try {
+        steps.set(name, optim.create(copy, { ...options, base: { name: "sgd", ...base } }).compile(lossOf(copy)));
+      } catch (error) {
+        refused[name] = error.message;
+      }
+    }
+    return { refused, libtorch: torch.libtorch.version, parameters: model.parameters().reduce((sum, each) => sum + each.numel(), 0) };
+  },
+
+  /** Takes steps and times each. */
+  async steps({ contender, count }) {
+    const step = steps.get(contender);
+    const times = [];
+    const losses = [];
+    for (let i = 0; i < count; i++) {
+      const start = performance.now();
+      const { loss } = await step(...batch);
+      times.push(performance.now() - start);
+      losses.push(loss);
+    }
+    return { times, losses };
+  },
+
+  /** `a.add(b)` of two 8×8 matrices, in milliseconds per call. */
+  add({ count, threads }) {
+    torch.setNumThreads(threads);
+    return torch.scope(() => {
+      const [a, b] = [torch.ones([8, 8]), torch.ones([8, 8])];
+      const times = [];
+      for (let i = 0; i < 10; i++) {
+        const start = performance.now();
+        for (let k = 0; k < count; k++) a.add(b);
+        times.push((performance.now() - start) / count);
+      }
+      return { times };
+    });
+  },
+};
+
+function makeBatch({ kind, shape, classes }) {
+  if (kind === "tokens") return [torch.randint(0, classes, shape), torch.randint(0, classes, shape)];
+  return [torch.randn(shape), torch.randint(0, classes, [shape[0]])];
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const { command, ...rest } = JSON.parse(line);
+  let answer;
+  try {
+    answer = await commands[command](rest);
+  } catch (error) {
+    answer = { error: String(error?.message ?? error) };
+  }
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
+}
