@@ -189,6 +189,8 @@ function bind(
   for (const key in options) {
     const index = args.findIndex((argument) => argument.camel === key || argument.name === key);
     if (index < 0) {
+      // Not given, as PyTorch's `out=None`: an overload without `out` may be the one that is meant.
+      if (options[key] === undefined) continue;
       return { matched, reason: `${name} has no argument ${JSON.stringify(key)}.${suggest(key, args.map((argument) => argument.camel))}` };
     }
     if (index < positional.length) return { matched, reason: `Argument ${key} of ${name} was given twice, by position and by name.` };

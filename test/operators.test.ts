@@ -84,6 +84,12 @@ describe("every call signature is one that the dispatcher takes, for an operator
   });
 });
 
+test("an option that is undefined is one that is not given", () => {
+  const x = torch.tensor([1, 2]);
+  expect(torch.add(x, x, { out: undefined, alpha: undefined }).toArray()).toEqual([2, 4]);
+  expect(torch.max(x, 0, { max: undefined, maxValues: undefined }).map((tensor) => tensor.toArray())).toEqual([2, 1]);
+});
+
 test("names are those of the schemas in camelCase", () => {
   for (const [name, operator] of Object.entries({ ...functionFamilies, ...methodFamilies })) expect(name).toBe(camelCase(operator.slice("aten::".length)));
 });

@@ -110,9 +110,9 @@ function valuesOf(type: string): unknown[] {
   });
 }
 
-/** Every value of every argument at least once, the others at their first; optional ones also left out. */
-function* combinations(types: readonly string[]): Sequence<unknown[]> {
-  const all = types.map(valuesOf);
+/** Every value of every argument at least once, the others at their first; undefined stands for an optional one's default. */
+function* combinations(parameters: readonly { type: string; optional: boolean }[]): Sequence<unknown[]> {
+  const all = parameters.map(({ type, optional }) => [...valuesOf(type), ...(optional ? [undefined] : [])]);
   const first = all.map((list) => list[0]);
   yield first;
   for (const [i, list] of all.entries()) for (const value of list.slice(1)) yield first.map((other, j) => (i === j ? value : other));
@@ -122,13 +122,13 @@ function* combinations(types: readonly string[]): Sequence<unknown[]> {
 export function* argumentsFor({ positional, options }: Declaration): Sequence<unknown[]> {
   const least = positional.filter(({ optional }) => !optional).length;
   for (let count = least; count <= positional.length; count++) {
-    const types = positional.slice(0, count).map(({ type }) => type);
-    if (options === null || options.optional) yield* combinations(types);
+    const parameters = positional.slice(0, count);
+    if (options === null || options.optional) yield* combinations(parameters);
     if (options === null || count < positional.length) continue;
-    const given = types.map((type) => valuesOf(type)[0]);
+    const given = parameters.map(({ type }) => valuesOf(type)[0]);
     for (const list of options.types) {
       for (const chosen of [list, list.filter(({ optional }) => !optional)]) {
-        for (const named of combinations(chosen.map(({ type }) => type))) {
+        for (const named of combinations(chosen)) {
           yield [...given, Object.fromEntries(chosen.map(({ name }, i) => [name, named[i]]))];
         }
       }
