@@ -22,7 +22,8 @@ export const methods = {
 
 export type MethodId = keyof typeof methods;
 
-const names: Record<MethodId, string> = { none: "SGD", sam: "SAM", msam: "mSAM (4 shards)", gasam: "GA-SAM" };
+/** What people call them. */
+export const names: Record<MethodId, string> = { none: "SGD", sam: "SAM", msam: "mSAM (4 shards)", gasam: "GA-SAM" };
 
 /** Settings for each data set, so that four methods end in about 2 minutes on 2 cores. */
 export const settings = {
@@ -55,8 +56,13 @@ export interface Result {
   msPerStep: number;
 }
 
-/** Trains with each method in turn and writes settings, metrics, weights and results into `run`. */
-export async function compareMethods(job: Job, images: data.ImageClasses, run: RunFolder): Promise<Result[]> {
+/**
+ * Trains with each method in turn and writes metrics, weights and results into `run` as they come.
+ *
+ * @param signal ends the job after the step under way
+ * @returns the results of the methods that came to their end: all of them unless the signal came
+ */
+export async function compareMethods(job: Job, images: data.ImageClasses, run: RunFolder, signal: AbortSignal): Promise<Result[]> {
   const train = images.train.to(job.device);
   const test = images.test.to(job.device);
   torch.manualSeed(job.seed);
@@ -65,9 +71,14 @@ export async function compareMethods(job: Job, images: data.ImageClasses, run: R
   for (const method of job.methods) {
     const model = newModel(images, job.device);
     model.loadStateDict(initial);
-    results.push(await trainOne(method, model, train, test, job, run));
+    try {
+      results.push(await trainOne(method, model, train, test, job, run, signal));
+    } catch (error) {
+      if (error === signal.reason) break;
+      throw error;
+    }
+    run.writeJson("results.json", results);
   }
-  run.writeJson("results.json", results);
   return results;
 }
 
@@ -83,6 +94,7 @@ async function trainOne(
   test: data.LabelledImages,
   { epochs, seed, data: set }: Job,
   run: RunFolder,
+  signal: AbortSignal,
 ): Promise<Result> {
   torch.manualSeed(seed);
   const { batchSize } = settings[set];
@@ -95,13 +107,14 @@ async function trainOne(
   const loss = (x: Tensor, y: Tensor) => nn.functional.crossEntropy(model.forward(x), y);
   const optimizer = optim.create(model, methods[method]);
   const step = optimizer.compile(loss);
-  const progress = new Progress({ label: names[method].padEnd(15), total: totalSteps * batchSize });
+  const progress = new Progress({ label: names[method].split(" ")[0]!.padEnd(6), total: totalSteps * batchSize });
   const times: number[] = [];
   let shown = "";
   try {
     for (let epoch = 0; epoch < epochs; epoch++) {
       let lossSum = 0;
       for await (const [x, y] of batches) {
+        signal.throwIfAborted();
         optimizer.lr = cosine(base.lr, times.length / totalSteps);
         const start = performance.now();
         const report = await step(x, y);
@@ -121,12 +134,16 @@ async function trainOne(
   run.saveWeights(method, model.stateDict(), { method, data: set, seed: String(seed) });
 
   const { rho, steps, samples } = sharpnessSettings;
+  const stoppable = (x: Tensor, y: Tensor) => {
+    signal.throwIfAborted();
+    return loss(x, y);
+  };
   const measured = data.loader(train.slice(0, Math.min(samples, train.length)), { batchSize: 500 });
   return {
     method,
     name: names[method],
     testAccuracy: await accuracy(model, testBatches),
-    sharpness: await flatness.sharpness(model, loss, measured, { rho, steps }),
+    sharpness: await flatness.sharpness(model, stoppable, measured, { rho, steps }),
     msPerStep: median(times),
   };
 }

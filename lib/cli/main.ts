@@ -48,4 +48,10 @@ async function main(argv: string[]): Promise<number> {
   }
 }
 
+// `npm start | head`: whoever reads has seen enough. The code is that of a program ended by SIGPIPE.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(141);
+});
+
 process.exitCode = await main(process.argv.slice(2));

@@ -3,7 +3,8 @@ import * as data from "../data/index.js";
 import { suggest } from "../errors.js";
 import { torch } from "../torch.js";
 import { RunFolder } from "../train/index.js";
-import { compareMethods, methods, percent, settings, sharpnessSettings } from "./compare-methods.js";
+import { compareMethods, methods, names, percent, settings, sharpnessSettings } from "./compare-methods.js";
+import { interruptible } from "./interruptible.js";
 import { table } from "./table.js";
 import type { DataName, Job, MethodId, Result } from "./compare-methods.js";
 
@@ -14,7 +15,9 @@ const USAGE = 2;
  * The main job, `npm start`: trains a small convolutional network with SGD, SAM, mSAM and GA-SAM and prints a table.
  *
  * @param argv the options, for example `["--epochs", "1"]`
- * @returns the exit code: 0 done, 2 a wrong command line
+ * Ctrl-C ends it after the step under way; what is done by then stays in the run folder. A second one ends it at once.
+ *
+ * @returns the exit code: 0 done, 2 a wrong command line, 130 or 143 ended by SIGINT or SIGTERM
  * @throws SteppeError for what fails on the way: data that is not found, a device that is not there
  */
 export async function start(argv: string[]): Promise<number> {
@@ -38,8 +41,12 @@ export async function start(argv: string[]): Promise<number> {
   const images = set === "digits" ? await data.digits() : await data.fashionMnist();
   const run = RunFolder.create("runs", timestamp(new Date()), describeJob(job));
   print(introduction(job, images, run));
-  print(report(await compareMethods(job, images, run), job, run));
-  return 0;
+  const { code, value: results } = await interruptible((signal) => compareMethods(job, images, run, signal));
+  if (results.length > 0) print(report(results, job));
+  const unfinished = job.methods[results.length];
+  if (unfinished !== undefined) print(`\nStopped in the middle of ${names[unfinished]}.`);
+  print(`Settings, metrics and weights are in ${run.path}.`);
+  return unfinished === undefined ? 0 : code;
 }
 
 function commandLine(): Command {
@@ -86,10 +93,10 @@ function describeJob(job: Job): object {
 function introduction({ data: set, epochs, seed, device }: Job, { train, test }: data.ImageClasses, run: RunFolder): string {
   const [count, , height, width] = train.tensors[0].shape;
   const images = `${count!.toLocaleString("en")} training and ${test.length.toLocaleString("en")} test images of ${height}×${width}`;
-  return `${set}: ${images}; ${epochs} epochs, batches of ${settings[set].batchSize}, seed ${seed}, on ${device}. Run folder: ${run.path}\n`;
+  return `${set}: ${images}; ${epochs} ${epochs === 1 ? "epoch" : "epochs"}, batches of ${settings[set].batchSize}, seed ${seed}, on ${device}. Run folder: ${run.path}\n`;
 }
 
-function report(results: readonly Result[], { data: set }: Job, run: RunFolder): string {
+function report(results: readonly Result[], { data: set }: Job): string {
   const sgd = results.find(({ method }) => method === "none");
   const rows = results.map(({ name, testAccuracy, sharpness, msPerStep }) => [
     name,
@@ -105,7 +112,6 @@ function report(results: readonly Result[], { data: set }: Job, run: RunFolder):
     table(["method", "test accuracy", `sharpness ρ=${rho}`, "time per step", "÷ SGD's"], rows),
     "",
     `Sharpness: the largest rise of the loss on ${part} within a distance of ${rho} from the weights, found by ${steps} steps of ascent.`,
-    `Settings, metrics and weights are in ${run.path}.`,
   ].join("\n");
 }
 

@@ -4,6 +4,8 @@ import { expected } from "../errors.js";
 /** Where the progress goes: `process.stdout`, or any stream in a test. */
 export interface ProgressStream extends NodeJS.WritableStream {
   isTTY?: boolean;
+  /** The terminal's width. */
+  columns?: number;
 }
 
 export interface ProgressOptions {
@@ -18,6 +20,9 @@ export interface ProgressOptions {
   /** Seconds between plain lines; default 5. */
   interval?: number;
 }
+
+/** Characters of the bar. */
+const BAR = { least: 4, most: 40 };
 
 /**
  * The progress of a long job: a bar on a terminal, plain lines elsewhere, with rate and time left.
@@ -37,6 +42,8 @@ export class Progress {
   readonly #start = performance.now();
   #lastLine = performance.now();
   #done = 0;
+  /** What the last plain line said to be done. */
+  #printed = 0;
   #text = "";
 
   constructor({ label, total, unit = "images", stream = process.stdout, interval = 5 }: ProgressOptions) {
@@ -46,8 +53,9 @@ export class Progress {
     this.#unit = unit;
     this.#stream = stream;
     this.#interval = interval;
-    this.#bar = stream.isTTY === true ? new SingleBar({ format: "{label} {bar} {percentage}% {text}", barsize: 20, stream, linewrap: true }) : null;
-    this.#bar?.start(total, 0, { label, text: "" });
+    // gracefulExit would take Ctrl-C away from the program that shows the progress. linewrap: lines are cut to the terminal's width.
+    this.#bar = stream.isTTY === true ? new SingleBar({ format: () => this.#drawing(), stream, linewrap: true, gracefulExit: false }) : null;
+    this.#bar?.start(total, 0);
   }
 
   /**
@@ -57,25 +65,39 @@ export class Progress {
    * @param values what to show, in this order; numbers with four digits
    */
   advance(items: number, values: Record<string, number | string> = {}): void {
-    this.#done += items;
+    if (!(items >= 0)) throw expected("a number of at least 0", "items", items);
+    this.#done = Math.min(this.#total, this.#done + items);
     const seconds = (performance.now() - this.#start) / 1000;
     const rate = this.#done / seconds;
     const shown = Object.entries(values).map(([name, value]) => `${name} ${typeof value === "number" ? value.toPrecision(4) : value}`);
     const left = clock((this.#total - this.#done) / rate);
-    this.#text = [...shown, `${Math.round(rate).toLocaleString("en")} ${this.#unit}/s`, `${left} left`].join(" · ");
-    if (this.#bar !== null) this.#bar.update(this.#done, { label: this.#label, text: this.#text });
+    this.#text = [...shown, `${Math.round(rate).toLocaleString("en")} ${this.#unit}/s`, `${left} left`].join("  ");
+    if (this.#bar !== null) this.#bar.update(this.#done);
     else if (performance.now() - this.#lastLine >= 1000 * this.#interval) this.#line();
   }
 
   /** Leaves the last state on the screen. Call it also when the job fails. */
   stop(): void {
     if (this.#bar !== null) this.#bar.stop();
-    else if (this.#done > 0) this.#line();
+    else if (this.#done > this.#printed) this.#line();
   }
 
   #line(): void {
     this.#lastLine = performance.now();
-    this.#stream.write(`${this.#label} ${Math.floor((100 * this.#done) / this.#total)}% ${this.#text}\n`);
+    this.#printed = this.#done;
+    this.#stream.write(`${this.#label} ${this.#percentage()}  ${this.#text}\n`);
+  }
+
+  /** The bar takes what the words leave of the terminal's width. */
+  #drawing(): string {
+    const words = this.#label.length + this.#text.length + " ".length + " 100%  ".length;
+    const size = Math.max(BAR.least, Math.min(BAR.most, (this.#stream.columns ?? 80) - 1 - words));
+    const filled = Math.floor((size * this.#done) / this.#total);
+    return `${this.#label} ${"█".repeat(filled)}${"░".repeat(size - filled)} ${this.#percentage()}  ${this.#text}`;
+  }
+
+  #percentage(): string {
+    return `${Math.floor((100 * this.#done) / this.#total)}%`.padStart(4);
   }
 }
 

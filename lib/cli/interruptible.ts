@@ -1,0 +1,23 @@
+const codes = { SIGINT: 130, SIGTERM: 143 } as const;
+
+/**
+ * Does `work` with a signal that a first Ctrl-C (SIGINT) or SIGTERM aborts. A second one ends the process at once.
+ *
+ * @returns what `work` returns, and the exit code that shells expect: 130 after SIGINT, 143 after SIGTERM, else 0
+ */
+export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<{ code: number; value: T }> {
+  const controller = new AbortController();
+  let code = 0;
+  const listener = (name: keyof typeof codes) => {
+    code = codes[name];
+    stopListening();
+    controller.abort();
+  };
+  const stopListening = () => (Object.keys(codes) as (keyof typeof codes)[]).forEach((name) => process.off(name, listener));
+  for (const name of Object.keys(codes)) process.on(name, listener);
+  try {
+    return { value: await work(controller.signal), code };
+  } finally {
+    stopListening();
+  }
+}
