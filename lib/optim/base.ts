@@ -1,91 +1,129 @@
 import { SteppeError, describe, suggest } from "../errors.js";
-import { readField, readFields, type Fields, type Values } from "./fields.js";
+import type { BaseOptions } from "./base-options.js";
+import { readField, readFields, type Field, type Fields, type Values } from "./fields.js";
 
-/** Stochastic gradient descent, as torch.optim.SGD. */
-export interface SgdOptions {
-  name: "sgd";
-  /** Learning rate; default 1e-3. */
-  lr?: number;
-  /** Default 0. */
-  momentum?: number;
-  /** Damps what the momentum buffer takes in; default 0. */
-  dampening?: number;
-  /** L2 penalty; default 0. */
-  weightDecay?: number;
-  /** Nesterov momentum: needs momentum and no dampening; default false. */
-  nesterov?: boolean;
-  /** Climb instead; default false. */
-  maximize?: boolean;
+export type BaseName = BaseOptions["name"];
+
+/** What is known of a base optimizer: its numbers as native/optim calls them, with torch.optim's defaults. */
+interface Base {
+  fields: Fields;
+  /** Options that are two numbers: `betas` is `beta1` and `beta2`. */
+  pairs?: Readonly<Record<string, readonly [string, string]>>;
+  /** Options that are called otherwise here than in `options.base`, where a parameter group has another meaning for the name. */
+  renamed?: Readonly<Record<string, string>>;
+  /** What is wrong with these values together, if anything; `where` is the name of the options. */
+  conflict?: (values: Values, where: string) => string | null;
 }
 
-interface AdamFields {
-  /** Learning rate; default 1e-3. */
-  lr?: number;
-  /** Decay rates of the two moments; default [0.9, 0.999]. */
-  betas?: readonly [number, number];
-  /** Added to the denominator; default 1e-8. */
-  eps?: number;
-  /** Keep the maximum of the second moment; default false. */
-  amsgrad?: boolean;
-  /** Climb instead; default false. */
-  maximize?: boolean;
-}
+const flag: Field = { default: 0, boolean: true };
+const positive = (value: number): Field => ({ default: value, min: 0 });
+const share = (value: number): Field => ({ default: value, min: 0, below: 1 });
+const common = (lr: number): Fields => ({ lr: positive(lr), weightDecay: positive(0), maximize: flag });
+const moments: Fields = { beta1: share(0.9), beta2: share(0.999), eps: positive(1e-8) };
+const betas = { betas: ["beta1", "beta2"] } as const;
+const eps = { eps: ["eps1", "eps2"] } as const;
 
-/** Adam (arXiv 1412.6980), as torch.optim.Adam. */
-export interface AdamOptions extends AdamFields {
-  name: "adam";
-  /** L2 penalty; default 0. */
-  weightDecay?: number;
-}
-
-/** Adam with decoupled weight decay (arXiv 1711.05101), as torch.optim.AdamW. */
-export interface AdamWOptions extends AdamFields {
-  name: "adamw";
-  /** Decoupled weight decay; default 1e-2. */
-  weightDecay?: number;
-}
-
-/** The optimizer that takes the step with the method's gradient. Weight decay belongs to it and acts at w. */
-export type BaseOptions = SgdOptions | AdamOptions | AdamWOptions;
-
-const lr = { default: 1e-3, min: 0 };
-const weightDecay = { default: 0, min: 0 };
-const flag = { default: 0, boolean: true as const };
-const adam: Fields = {
-  lr,
-  beta1: { default: 0.9, min: 0, below: 1 },
-  beta2: { default: 0.999, min: 0, below: 1 },
-  eps: { default: 1e-8, min: 0 },
-  weightDecay,
-  amsgrad: flag,
-  maximize: flag,
-};
-
-const bases: Record<BaseOptions["name"], Fields> = {
-  sgd: { lr, momentum: { default: 0, min: 0 }, dampening: { default: 0 }, weightDecay, nesterov: flag, maximize: flag },
-  adam,
-  adamw: { ...adam, weightDecay: { default: 1e-2, min: 0 } },
+const bases: Record<BaseName, Base> = {
+  sgd: {
+    fields: { ...common(1e-3), momentum: positive(0), dampening: { default: 0 }, nesterov: flag },
+    conflict: ({ nesterov, momentum, dampening }, where) =>
+      nesterov === 1 && (momentum === 0 || dampening !== 0) ? `Nesterov momentum needs ${where}.momentum above 0 and ${where}.dampening 0.` : null,
+  },
+  adam: { fields: { ...common(1e-3), ...moments, amsgrad: flag, decoupledWeightDecay: flag }, pairs: betas },
+  adamw: { fields: { ...common(1e-3), ...moments, weightDecay: positive(1e-2), amsgrad: flag }, pairs: betas },
+  adafactor: {
+    fields: {
+      ...common(1e-2),
+      beta2Decay: { default: -0.8, max: 0 },
+      eps1: { default: NaN, min: 0, nullable: true },
+      eps2: positive(1e-3),
+      d: { default: 1, min: 1 },
+    },
+    pairs: eps,
+  },
+  "adafactor-t5": {
+    fields: {
+      lr: { default: NaN, min: 0, nullable: true },
+      eps1: positive(1e-30),
+      eps2: positive(1e-3),
+      clipThreshold: { default: 1, above: 0 },
+      decayRate: { default: -0.8, max: 0 },
+      beta1: { default: NaN, min: 0, below: 1, nullable: true },
+      weightDecay: positive(0),
+      scaleParameter: { default: 1, boolean: true },
+      relativeStep: { default: 1, boolean: true },
+      warmupInit: flag,
+      maximize: flag,
+    },
+    pairs: eps,
+    conflict: ({ lr, relativeStep, warmupInit }, where) => {
+      if (relativeStep === 1 && !Number.isNaN(lr)) return `A relative step has no learning rate: leave ${where}.lr out, or set ${where}.relativeStep to false.`;
+      if (relativeStep === 0 && Number.isNaN(lr)) return `Without ${where}.relativeStep a learning rate is needed: set ${where}.lr.`;
+      return relativeStep === 0 && warmupInit === 1 ? `${where}.warmupInit needs ${where}.relativeStep.` : null;
+    },
+  },
+  adagrad: { fields: { ...common(1e-2), lrDecay: positive(0), initialAccumulatorValue: positive(0), eps: positive(1e-10) } },
+  adadelta: { fields: { ...common(1), baseRho: { default: 0.9, min: 0, max: 1 }, eps: positive(1e-6) }, renamed: { rho: "baseRho" } },
+  adamax: { fields: { ...common(2e-3), ...moments }, pairs: betas },
+  asgd: { fields: { ...common(1e-2), lambd: { default: 1e-4 }, alpha: { default: 0.75 }, t0: { default: 1e6 } } },
+  nadam: { fields: { ...common(2e-3), ...moments, momentumDecay: positive(4e-3), decoupledWeightDecay: flag }, pairs: betas },
+  radam: { fields: { ...common(1e-3), ...moments, decoupledWeightDecay: flag }, pairs: betas },
+  rmsprop: { fields: { ...common(1e-2), alpha: positive(0.99), eps: positive(1e-8), momentum: positive(0), centered: flag } },
+  rprop: {
+    fields: {
+      lr: positive(1e-2),
+      etaMinus: { default: 0.5, above: 0, below: 1 },
+      etaPlus: { default: 1.2, above: 1 },
+      stepSizeMin: positive(1e-6),
+      stepSizeMax: positive(50),
+      maximize: flag,
+    },
+    pairs: { etas: ["etaMinus", "etaPlus"], stepSizes: ["stepSizeMin", "stepSizeMax"] },
+    conflict: ({ stepSizeMin, stepSizeMax }, where) => (stepSizeMin! > stepSizeMax! ? `${where}.stepSizes: the smallest is above the largest.` : null),
+  },
+  lion: { fields: { ...common(1e-4), beta1: share(0.9), beta2: share(0.99) }, pairs: betas },
+  lamb: { fields: { ...common(1e-3), ...moments, eps: positive(1e-6), weightDecay: positive(1e-2) }, pairs: betas },
 };
 
 /** The fields that a parameter group of a base optimizer can set for itself. */
-export function groupFields(name: BaseOptions["name"]): Fields {
-  return { ...bases[name], rho: { min: 0 }, perturb: { boolean: true } };
+export function groupFields(name: BaseName): Fields {
+  return { ...bases[name].fields, rho: { min: 0 }, perturb: { boolean: true } };
 }
 
-/** `betas: [a, b]` as the two numbers that the engine knows. */
-export function spellOutBetas(given: Record<string, unknown>, name: string): Record<string, unknown> {
-  if (!("betas" in given) || given["betas"] === undefined) return given;
-  const { betas, ...rest } = given;
-  if (!Array.isArray(betas) || betas.length !== 2) throw new SteppeError("ARGUMENT", `Expected two numbers for ${name}.betas but received ${describe(betas)}.`);
-  return {
-    ...rest,
-    beta1: readField(betas[0], adam["beta1"]!, `${name}.betas[0]`),
-    beta2: readField(betas[1], adam["beta2"]!, `${name}.betas[1]`),
-  };
+/**
+ * Options with each pair as the two numbers that the engine knows.
+ *
+ * @throws SteppeError `ARGUMENT` for a pair that is none
+ */
+export function spellOut(base: BaseName, given: Record<string, unknown>, where: string): Record<string, unknown> {
+  const { fields, pairs = {} } = bases[base];
+  const result = { ...given };
+  for (const [name, parts] of Object.entries(pairs)) {
+    const pair = given[name];
+    delete result[name];
+    if (pair === undefined) continue;
+    if (!Array.isArray(pair) || pair.length !== 2) throw new SteppeError("ARGUMENT", `Expected two numbers for ${where}.${name} but received ${describe(pair)}.`);
+    parts.forEach((part, i) => {
+      readField(pair[i], fields[part]!, `${where}.${name}[${i}]`);
+      result[part] = pair[i] as unknown;
+    });
+  }
+  return result;
+}
+
+/** The names of a base's pairs, to be known in messages. */
+export function pairNames(base: BaseName): string[] {
+  return Object.keys(bases[base].pairs ?? {});
+}
+
+/** @throws SteppeError `ARGUMENT` for values of a base optimizer that do not go together */
+export function checkTogether(base: BaseName, values: Values, where: string): void {
+  const conflict = bases[base].conflict?.(values, where);
+  if (conflict != null) throw new SteppeError("ARGUMENT", conflict);
 }
 
 /** Checks a base optimizer's options and fills in torch.optim's defaults. */
-export function baseNumbers(base: unknown): { name: BaseOptions["name"]; numbers: Values } {
+export function baseNumbers(base: unknown): { name: BaseName; numbers: Values } {
   if (typeof base !== "object" || base === null) {
     throw new SteppeError("ARGUMENT", `Expected an object such as { name: "sgd", lr: 0.1 } for options.base but received ${describe(base)}.`);
   }
@@ -95,12 +133,26 @@ export function baseNumbers(base: unknown): { name: BaseOptions["name"]; numbers
     const hint = typeof name === "string" ? suggest(name, known) : "";
     throw new SteppeError("ARGUMENT", `Expected one of ${known.join(", ")} for options.base.name but received ${describe(name)}.${hint}`);
   }
-  for (const key of ["beta1", "beta2"]) {
-    if (key in rest) throw new SteppeError("ARGUMENT", `Unknown option "${key}" in options.base. Did you mean "betas"?`);
+  return { name: name as BaseName, numbers: readBase(name as BaseName, rest) };
+}
+
+function readBase(name: BaseName, given: Record<string, unknown>): Values {
+  const { fields, pairs = {}, renamed = {} } = bases[name];
+  // The names that users write: a pair's own, not its halves'.
+  const spelled = { ...pairs, ...Object.fromEntries(Object.entries(renamed).map(([outside, inside]) => [outside, [inside]])) };
+  const hidden = Object.values(spelled).flat();
+  const known = ["name", ...Object.keys(fields).filter((field) => !hidden.includes(field)), ...Object.keys(spelled)];
+  for (const key of Object.keys(given)) {
+    if (known.includes(key)) continue;
+    const whole = Object.keys(spelled).find((outside) => spelled[outside]!.includes(key));
+    const hint = whole === undefined ? suggest(key, known) : ` Did you mean ${JSON.stringify(whole)}?`;
+    throw new SteppeError("ARGUMENT", `Unknown option ${JSON.stringify(key)} in options.base.${hint} Known here: ${known.join(", ")}.`);
   }
-  const numbers = readFields(spellOutBetas(rest, "options.base"), bases[name as BaseOptions["name"]], "options.base", ["name", "betas"]);
-  if (numbers["nesterov"] === 1 && (numbers["momentum"] === 0 || numbers["dampening"] !== 0)) {
-    throw new SteppeError("ARGUMENT", "Nesterov momentum needs options.base.momentum above 0 and options.base.dampening 0.");
+  for (const [outside, field] of Object.entries(renamed)) {
+    if (given[outside] !== undefined) readField(given[outside], fields[field]!, `options.base.${outside}`);
   }
-  return { name: name as BaseOptions["name"], numbers };
+  const inside = Object.fromEntries(Object.entries(spellOut(name, given, "options.base")).map(([key, value]) => [renamed[key] ?? key, value]));
+  const numbers = readFields(inside, fields, "options.base");
+  checkTogether(name, numbers, "options.base");
+  return numbers;
 }

@@ -1,27 +1,22 @@
 import { SteppeError, describe, expected } from "../errors.js";
 import type { Module } from "../nn/module.js";
 import { Tensor } from "../tensor.js";
-import type { BaseOptions } from "./base.js";
-import { groupFields, spellOutBetas } from "./base.js";
-import { readField, readFields, type Fields, type Values } from "./fields.js";
+import type { BaseOptions } from "./base-options.js";
+import { checkTogether, groupFields, pairNames, spellOut, type BaseName } from "./base.js";
+import { readField, readFields, readSaved, type Field, type Fields, type Values } from "./fields.js";
 
-/** Parameters with hyperparameters of their own: what is left out is as in the optimizer's options. */
-export interface ParameterGroupOptions {
+type Overrides<Base> = Base extends BaseOptions ? Omit<Base, "name" | "rho"> : never;
+
+/** Parameters with hyperparameters of their own, those of the base optimizer among them: what is left out is as in the optimizer's options. */
+export type ParameterGroupOptions = {
   parameters: Iterable<Tensor> | Module;
-  lr?: number;
-  momentum?: number;
-  dampening?: number;
-  weightDecay?: number;
-  nesterov?: boolean;
-  betas?: readonly [number, number];
-  eps?: number;
-  amsgrad?: boolean;
-  maximize?: boolean;
   /** Radius for these parameters. */
   rho?: number;
   /** false: the perturbation and its norm leave these parameters out. Default true. */
   perturb?: boolean;
-}
+  /** Adadelta's own rho. */
+  baseRho?: number;
+} & Overrides<BaseOptions>;
 
 /** What an optimizer trains: a model, its parameters, or groups of them. */
 export type Trained = Module | Iterable<Tensor> | readonly ParameterGroupOptions[];
@@ -38,27 +33,40 @@ export interface Collected {
 
 /** A group's hyperparameters, to be read and set between steps. */
 export class ParameterGroup {
+  readonly #base: BaseName;
   readonly #fields: Fields;
-  readonly #values: Values;
+  #values: Values;
   readonly #changed: () => void;
 
   /** @internal */
-  constructor(values: Values, fields: Fields, changed: () => void) {
+  constructor(base: BaseName, values: Values, changed: () => void) {
+    this.#base = base;
+    this.#fields = groupFields(base);
     this.#values = values;
-    this.#fields = fields;
     this.#changed = changed;
   }
 
-  /** @throws SteppeError `ARGUMENT` for a name that this optimizer does not have */
+  /**
+   * A hyperparameter as a number: 0 and 1 for booleans, NaN for null. Pairs have a name for each number: `betas` is `beta1`
+   * and `beta2`, Adafactor's `eps` is `eps1` and `eps2`, `etas` is `etaMinus` and `etaPlus`, `stepSizes` is `stepSizeMin`
+   * and `stepSizeMax`. Adadelta's own rho is `baseRho`.
+   *
+   * @throws SteppeError `ARGUMENT` for a name that this optimizer does not have
+   */
   get(name: string): number {
     this.#field(name);
     return this.#values[name]!;
   }
 
-  /** Holds from the next step on; no program is recorded anew. */
-  set(name: string, value: number | boolean): void {
-    this.#values[name] = readField(value, this.#field(name), name);
-    this.#changed();
+  /**
+   * Holds from the next step on; no program is recorded anew.
+   *
+   * @param value as in the options, pairs under their own name: `set("betas", [0.95, 0.999])`
+   * @throws SteppeError `ARGUMENT` for an unknown name, a bad value, or one that does not go with the others
+   */
+  set(name: string, value: number | boolean | null | readonly [number | null, number]): void {
+    const given = spellOut(this.#base, { [name]: value }, "group");
+    this.#replace(Object.fromEntries(Object.entries(given).map(([key, each]) => [key, readField(each, this.#field(key), key)])));
   }
 
   get lr(): number {
@@ -87,10 +95,34 @@ export class ParameterGroup {
     return { ...this.#values };
   }
 
-  #field(name: string): Fields[string] & object {
-    const field = this.#fields[name];
-    if (field === undefined) throw new SteppeError("ARGUMENT", `This optimizer has no hyperparameter ${describe(name)}. It has ${Object.keys(this.#fields).join(", ")}.`);
-    return field;
+  /**
+   * Takes over what `toJSON` gave, also after it went through JSON.
+   *
+   * @throws SteppeError `ARGUMENT` for other names or bad values; nothing changes then
+   */
+  load(saved: Readonly<Record<string, unknown>>): void {
+    this.#replace(this.check(saved));
+  }
+
+  /** @throws SteppeError `ARGUMENT` for what `load` would refuse */
+  check(saved: Readonly<Record<string, unknown>>): Values {
+    const values = Object.fromEntries(Object.entries(saved).map(([name, value]) => [name, readSaved(value, this.#field(name), name)]));
+    checkTogether(this.#base, { ...this.#values, ...values }, "group");
+    return values;
+  }
+
+  #replace(changes: Values): void {
+    const values = { ...this.#values, ...changes };
+    checkTogether(this.#base, values, "group");
+    this.#values = values;
+    this.#changed();
+  }
+
+  #field(name: string): Field {
+    if (!Object.hasOwn(this.#fields, name)) {
+      throw new SteppeError("ARGUMENT", `This optimizer has no hyperparameter ${describe(name)}. It has ${Object.keys(this.#fields).join(", ")}.`);
+    }
+    return this.#fields[name]!;
   }
 }
 
@@ -114,7 +146,7 @@ function named(source: Module | Iterable<Tensor>, where: string): [string, Tenso
 }
 
 /** Gathers what is to be trained, each parameter once. */
-export function collect(trained: Trained, base: BaseOptions["name"], defaults: Values, changed: () => void): Collected {
+export function collect(trained: Trained, base: BaseName, defaults: Values, changed: () => void): Collected {
   const fields = groupFields(base);
   const specs: ParameterGroupOptions[] = isGroupList(trained) ? [...trained] : [{ parameters: trained as Module | Iterable<Tensor> }];
   const result: Collected = { parameters: [], names: [], groupOf: [], groups: [], buffers: [], module: isModule(trained) ? trained : null };
@@ -122,9 +154,11 @@ export function collect(trained: Trained, base: BaseOptions["name"], defaults: V
   specs.forEach((spec, g) => {
     const { parameters, ...overrides } = spec;
     const where = isGroupList(trained) ? `groups[${g}]` : "parameters";
-    const given = spellOutBetas(overrides as Record<string, unknown>, where);
+    const given = spellOut(base, overrides, where);
     const asDefaults = Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, { ...field, default: defaults[name]! }]));
-    result.groups.push(new ParameterGroup(readFields(given, asDefaults, where, ["parameters", "betas"]), fields, changed));
+    const values = readFields(given, asDefaults, where, ["parameters", ...pairNames(base)]);
+    checkTogether(base, values, where);
+    result.groups.push(new ParameterGroup(base, values, changed));
     for (const [name, tensor] of named(parameters, where)) {
       if (seen.has(tensor)) {
         if (isGroupList(trained)) throw new SteppeError("ARGUMENT", `Parameter ${name} appears twice among the groups.`);

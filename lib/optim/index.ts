@@ -1,5 +1,5 @@
 export { create, Optimizer, type OptimizerState } from "./optimizer.js";
 export type { CompiledStep, ProgramInfo, StepReport } from "./compile.js";
-export type { BaseOptions, SgdOptions, AdamOptions, AdamWOptions } from "./base.js";
+export type * from "./base-options.js";
 export type { CommonOptions, GasamOptions, Method, MsamOptions, NoneOptions, OptimizerOptions, SamOptions } from "./options.js";
 export { ParameterGroup, type ParameterGroupOptions, type Trained } from "./groups.js";

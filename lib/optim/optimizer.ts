@@ -4,6 +4,7 @@ import { adopt } from "../dispatch.js";
 import { native } from "../native.js";
 import { scope } from "../scope.js";
 import { Tensor } from "../tensor.js";
+import { stateShape } from "./base-state.js";
 import { closureLoss, compileStep, type CompiledStep, type StepReport } from "./compile.js";
 import type { Values } from "./fields.js";
 import { collect, type Collected, type ParameterGroup, type Trained } from "./groups.js";
@@ -140,19 +141,18 @@ export class Optimizer {
       const list = base[key.slice(cut + 1)];
       if (index < 0 || list === undefined) throw new SteppeError("ARGUMENT", `Expected the state of this optimizer's parameters but received ${describe(key)}.`);
       if (!(tensor instanceof Tensor)) throw expected("a Tensor", `state.tensors[${JSON.stringify(key)}]`, tensor);
-      const parameter = this.#collected.parameters[index]!;
-      if (tensor.dim() > 0 && String(tensor.shape) !== String(parameter.shape)) {
-        throw new SteppeError("ARGUMENT", `Expected shape [${parameter.shape.join(", ")}] for ${key} but received [${tensor.shape.join(", ")}].`);
+      const shape = stateShape(key.slice(cut + 1), this.#collected.parameters[index]!.shape);
+      if (String(tensor.shape) !== String(shape)) {
+        throw new SteppeError("ARGUMENT", `Expected shape [${shape.join(", ")}] for ${key} but received [${tensor.shape.join(", ")}].`);
       }
       list[index] = tensor.handle;
     }
     for (const name of Object.keys(empty.method)) {
       if (!Array.isArray(state.numbers?.[name])) throw expected("an array of numbers", `state.numbers.${name}`, state.numbers?.[name]);
     }
+    state.groups.forEach((values, g) => this.groups[g]!.check(values));
     native.engineLoadState(this.#engine, state.steps, base, state.numbers);
-    state.groups.forEach((values, g) => {
-      for (const [name, value] of Object.entries(values)) this.groups[g]!.set(name, name in booleans ? value !== 0 : value);
-    });
+    state.groups.forEach((values, g) => this.groups[g]!.load(values));
   }
 
   #configure(): void {
@@ -164,8 +164,6 @@ export class Optimizer {
     this.#stale = false;
   }
 }
-
-const booleans = { nesterov: 1, amsgrad: 1, maximize: 1, perturb: 1 };
 
 /**
  * An optimizer of the SAM family.

@@ -1,5 +1,5 @@
-import type { BaseOptions } from "./base.js";
-import { baseNumbers } from "./base.js";
+import type { BaseOptions } from "./base-options.js";
+import { baseNumbers, type BaseName } from "./base.js";
 import { SteppeError, describe, suggest } from "../errors.js";
 import { readFields, type Fields, type Values } from "./fields.js";
 
@@ -83,7 +83,7 @@ const flags = ["sameNoise", "nonFinite"];
 export interface Resolved {
   method: Method;
   numbers: Values;
-  base: BaseOptions["name"];
+  base: BaseName;
   /** Hyperparameters of a parameter group, ρ among them. */
   group: Values;
   maxGradNorm: number;

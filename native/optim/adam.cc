@@ -1,36 +1,45 @@
-#include "adam.h"
-
 #include <ATen/ops/_foreach_add.h>
 #include <ATen/ops/_fused_adam.h>
 #include <ATen/ops/_fused_adamw.h>
-#include <ATen/ops/zeros.h>
-#include <ATen/ops/zeros_like.h>
+
+#include "bases.h"
+#include "parts.h"
 
 namespace steppe::optim {
+namespace {
 
-void Adam::step(const Tensors& w, const Tensors& d, const std::vector<uint32_t>& group_of, const Groups& groups) {
-  for (uint32_t group = 0; group < groups.size(); group++) {
-    const auto& h = groups[group];
-    const auto part = slice(w, d, group_of, group);
-    if (part.index.empty()) continue;
-    for (const auto k : part.index) {
-      if (!step_[k].defined()) {
-        step_[k] = at::zeros({}, w[k].options().dtype(at::kFloat));
-        exp_avg_[k] = at::zeros_like(w[k]);
-        exp_avg_sq_[k] = at::zeros_like(w[k]);
-      }
-      if (h.amsgrad && !max_exp_avg_sq_[k].defined()) max_exp_avg_sq_[k] = at::zeros_like(w[k]);
-    }
-    const auto steps = pick(step_, part.index);
-    at::_foreach_add_(steps, 1);
-    const auto maxima = h.amsgrad ? pick(max_exp_avg_sq_, part.index) : Tensors{};
-    const auto m = pick(exp_avg_, part.index), v = pick(exp_avg_sq_, part.index);
-    if (decoupled_) {
-      at::_fused_adamw_(part.w, part.d, m, v, maxima, steps, h.lr, h.beta1, h.beta2, h.weight_decay, h.eps, h.amsgrad, h.maximize);
+// torch.optim.Adam (arXiv 1412.6980): weight decay joins the gradient; and AdamW (arXiv 1711.05101): it shrinks the weights.
+class Adam : public Base {
+ public:
+  Adam(size_t parameters, bool decoupled) : Base(parameters), decoupled_(decoupled) {}
+  const Tensors* momentum() const override { return &exp_avg_; }
+
+ protected:
+  void update(const Part& part) override {
+    const auto& h = part.h;
+    const bool amsgrad = h["amsgrad"] != 0, maximize = h["maximize"] != 0;
+    const auto m = like_w(exp_avg_, part), v = like_w(exp_avg_sq_, part);
+    const auto maxima = amsgrad ? like_w(max_exp_avg_sq_, part) : Tensors{};
+    // The fused kernels read the count where the parameter is.
+    Tensors step;
+    for (size_t i = 0; i < part.index.size(); i++) step.push_back(fitted(step_[part.index[i]], {}, at::kFloat, part.w[i].device()));
+    at::_foreach_add_(step, 1);
+    const double lr = h["lr"], beta1 = h["beta1"], beta2 = h["beta2"], weight_decay = h["weightDecay"], eps = h["eps"];
+    if (decoupled_ || h["decoupledWeightDecay"] != 0) {
+      at::_fused_adamw_(part.w, part.d, m, v, maxima, step, lr, beta1, beta2, weight_decay, eps, amsgrad, maximize);
     } else {
-      at::_fused_adam_(part.w, part.d, m, v, maxima, steps, h.lr, h.beta1, h.beta2, h.weight_decay, h.eps, h.amsgrad, h.maximize);
+      at::_fused_adam_(part.w, part.d, m, v, maxima, step, lr, beta1, beta2, weight_decay, eps, amsgrad, maximize);
     }
   }
-}
+
+ private:
+  bool decoupled_;
+  Tensors &step_ = keep("step"), &exp_avg_ = keep("exp_avg"), &exp_avg_sq_ = keep("exp_avg_sq"), &max_exp_avg_sq_ = keep("max_exp_avg_sq");
+};
+
+}  // namespace
+
+std::unique_ptr<Base> adam(size_t parameters) { return std::make_unique<Adam>(parameters, false); }
+std::unique_ptr<Base> adamw(size_t parameters) { return std::make_unique<Adam>(parameters, true); }
 
 }  // namespace steppe::optim

@@ -1,33 +1,46 @@
 #include "base.h"
 
+#include <map>
+
 #include "../errors.h"
-#include "adam.h"
-#include "sgd.h"
+#include "bases.h"
 
 namespace steppe::optim {
 
 std::unique_ptr<Base> make_base(const std::string& name, size_t parameters) {
-  if (name == "sgd") return std::make_unique<Sgd>(parameters);
-  if (name == "adam") return std::make_unique<Adam>(parameters, false);
-  if (name == "adamw") return std::make_unique<Adam>(parameters, true);
-  fail_expected("a base optimizer (sgd, adam, adamw)", "base.name", "\"" + name + "\"");
+  static const std::map<std::string, std::unique_ptr<Base> (*)(size_t)> bases = {
+      {"adadelta", adadelta}, {"adafactor", adafactor}, {"adafactor-t5", adafactor_t5}, {"adagrad", adagrad}, {"adam", adam},
+      {"adamax", adamax},     {"adamw", adamw},         {"asgd", asgd},                 {"lamb", lamb},       {"lion", lion},
+      {"nadam", nadam},       {"radam", radam},         {"rmsprop", rmsprop},           {"rprop", rprop},     {"sgd", sgd},
+  };
+  const auto found = bases.find(name);
+  if (found == bases.end()) fail_expected("a known base optimizer", "base.name", "\"" + name + "\"");
+  return found->second(parameters);
 }
 
-GroupSlice slice(const Tensors& w, const Tensors& d, const std::vector<uint32_t>& group_of, uint32_t group) {
-  GroupSlice result;
+void Base::step(const Tensors& w, const Tensors& d, const std::vector<uint32_t>& group_of, const Groups& groups) {
+  std::vector<Part> parts;
+  std::vector<uint32_t> group_of_part;
   for (size_t k = 0; k < w.size(); k++) {
-    if (group_of[k] != group || !d[k].defined()) continue;
-    result.index.push_back(k);
-    result.w.push_back(w[k]);
-    result.d.push_back(d[k]);
+    if (!d[k].defined()) continue;
+    size_t p = 0;
+    while (p < parts.size() && !(group_of_part[p] == group_of[k] && parts[p].w[0].scalar_type() == w[k].scalar_type() &&
+                                 parts[p].w[0].device() == w[k].device()))
+      p++;
+    if (p == parts.size()) {
+      parts.push_back({groups[group_of[k]], {}, {}, {}});
+      group_of_part.push_back(group_of[k]);
+    }
+    parts[p].index.push_back(k);
+    parts[p].w.push_back(w[k]);
+    parts[p].d.push_back(d[k]);
   }
-  return result;
+  for (const auto& part : parts) update(part);
 }
 
-Tensors pick(const Tensors& all, const std::vector<size_t>& index) {
-  Tensors result;
-  result.reserve(index.size());
-  for (const auto k : index) result.push_back(all[k]);
+std::vector<std::pair<std::string, Tensors*>> Base::state() {
+  std::vector<std::pair<std::string, Tensors*>> result;
+  for (auto& [name, tensors] : states_) result.emplace_back(name, &tensors);
   return result;
 }
 

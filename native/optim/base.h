@@ -1,8 +1,10 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include <deque>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "hyperparameters.h"
@@ -11,30 +13,39 @@ namespace steppe::optim {
 
 using Tensors = std::vector<at::Tensor>;
 
+// The parameters of one group that have a direction, of one dtype and on one device: what a fused kernel takes at once.
+struct Part {
+  const Hyperparameters& h;
+  std::vector<size_t> index;  // which parameters
+  Tensors w, d;               // d is only read: it may share its memory with something else
+};
+
 // A base optimizer: Opt(w, d) of the method's rule. Owns its state, one tensor per parameter and name.
 class Base {
  public:
+  explicit Base(size_t parameters) : parameters_(parameters) {}
   virtual ~Base() = default;
 
   // One step with the direction d in place of the gradient. Parameters whose d is undefined are left alone. `group_of`
   // gives each parameter's group. w and d agree in dtype, device and strides.
-  virtual void step(const Tensors& w, const Tensors& d, const std::vector<uint32_t>& group_of, const Groups& groups) = 0;
+  void step(const Tensors& w, const Tensors& d, const std::vector<uint32_t>& group_of, const Groups& groups);
 
   // State under PyTorch's names; an undefined tensor is state that does not exist yet.
-  virtual std::vector<std::pair<std::string, Tensors*>> state() = 0;
+  std::vector<std::pair<std::string, Tensors*>> state();
   // The momentum that Momentum-SAM follows (first moment for Adam), or null.
   virtual const Tensors* momentum() const { return nullptr; }
+
+ protected:
+  virtual void update(const Part& part) = 0;
+  // State of this name for each parameter. For the initialisers of members: the reference stays good.
+  Tensors& keep(const char* name) { return states_.emplace_back(name, Tensors(parameters_)).second; }
+
+ private:
+  size_t parameters_;
+  std::deque<std::pair<std::string, Tensors>> states_;
 };
 
-// "sgd", "adam", "adamw".
+// The base optimizer that lib/optim knows by this name ("adam").
 std::unique_ptr<Base> make_base(const std::string& name, size_t parameters);
-
-// The parameters of one group that have a direction, in the form that the fused kernels take.
-struct GroupSlice {
-  std::vector<size_t> index;
-  Tensors w, d;
-};
-GroupSlice slice(const Tensors& w, const Tensors& d, const std::vector<uint32_t>& group_of, uint32_t group);
-Tensors pick(const Tensors& all, const std::vector<size_t>& index);
 
 }  // namespace steppe::optim

@@ -1,23 +1,22 @@
 #include "hyperparameters.h"
 
-#include <unordered_map>
-#include <variant>
+#include "../errors.h"
 
 namespace steppe::optim {
 
+double Hyperparameters::operator[](std::string_view name) const {
+  const auto found = base.find(name);
+  if (found == base.end()) fail(Code::internal, "No hyperparameter is called " + std::string(name) + ".");
+  return found->second;
+}
+
 bool set(Hyperparameters& target, const std::string& name, double value) {
-  using H = Hyperparameters;
-  static const std::unordered_map<std::string, std::variant<double H::*, bool H::*>> fields = {
-      {"lr", &H::lr},           {"momentum", &H::momentum}, {"dampening", &H::dampening}, {"weightDecay", &H::weight_decay},
-      {"beta1", &H::beta1},     {"beta2", &H::beta2},       {"eps", &H::eps},             {"nesterov", &H::nesterov},
-      {"amsgrad", &H::amsgrad}, {"maximize", &H::maximize}, {"rho", &H::rho},             {"perturb", &H::perturb},
-  };
-  const auto found = fields.find(name);
-  if (found == fields.end()) return false;
-  if (const auto* number = std::get_if<double H::*>(&found->second)) {
-    target.*(*number) = value;
+  if (name == "rho") {
+    target.rho = value;
+  } else if (name == "perturb") {
+    target.perturb = value != 0;
   } else {
-    target.*(std::get<bool H::*>(found->second)) = value != 0;
+    target.base[name] = value;
   }
   return true;
 }

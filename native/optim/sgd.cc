@@ -1,34 +1,75 @@
-#include "sgd.h"
-
+#include <ATen/ops/_foreach_add.h>
+#include <ATen/ops/_foreach_copy.h>
+#include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/_fused_sgd.h>
 #include <ATen/ops/empty_like.h>
 
-namespace steppe::optim {
+#include "bases.h"
+#include "parts.h"
 
-void Sgd::step(const Tensors& w, const Tensors& d, const std::vector<uint32_t>& group_of, const Groups& groups) {
-  for (uint32_t group = 0; group < groups.size(); group++) {
-    const auto& h = groups[group];
-    const auto all = slice(w, d, group_of, group);
+namespace steppe::optim {
+namespace {
+
+// torch.optim.SGD: g ← d + λw; b ← μb + (1−τ)g, b ← g at first; w ← w − η(g + μb) with Nesterov, else w − ηb.
+class Sgd : public Base {
+ public:
+  using Base::Base;
+  const Tensors* momentum() const override { return &momentum_buffer_; }
+
+ protected:
+  void update(const Part& part) override {
     // A buffer that does not exist yet starts as the gradient itself, and the kernel takes that as one flag for all.
-    // Those that exist come first: afterwards all do.
-    for (const bool first : {false, true}) {
-      GroupSlice part;
-      for (size_t i = 0; i < all.index.size(); i++) {
-        if (momentum_[all.index[i]].defined() == first) continue;
-        part.index.push_back(all.index[i]);
-        part.w.push_back(all.w[i]);
-        part.d.push_back(all.d[i]);
-      }
-      if (part.index.empty()) continue;
-      Tensors buffers;
-      if (h.momentum != 0) {
-        if (first)
-          for (const auto k : part.index) momentum_[k] = at::empty_like(w[k]);
-        buffers = pick(momentum_, part.index);
-      }
-      at::_fused_sgd_(part.w, part.d, buffers, h.weight_decay, h.momentum, h.lr, h.dampening, h.nesterov, h.maximize, first);
+    Part old{part.h, {}, {}, {}}, fresh{part.h, {}, {}, {}};
+    for (size_t i = 0; i < part.index.size(); i++) {
+      auto& side = momentum_buffer_[part.index[i]].defined() ? old : fresh;
+      side.index.push_back(part.index[i]);
+      side.w.push_back(part.w[i]);
+      side.d.push_back(part.d[i]);
+    }
+    if (!old.index.empty()) update(old, /*first=*/false);
+    if (!fresh.index.empty()) update(fresh, /*first=*/true);
+  }
+
+ private:
+  void update(const Part& part, bool first) {
+    const auto& h = part.h;
+    Tensors b;
+    if (h["momentum"] != 0) {
+      if (first)
+        for (size_t i = 0; i < part.index.size(); i++) momentum_buffer_[part.index[i]] = at::empty_like(part.w[i]);
+      b = like_w(momentum_buffer_, part);
+    }
+    const auto dtype = part.w[0].scalar_type();
+    if (part.w[0].is_cpu() && (dtype == at::kHalf || dtype == at::kBFloat16)) {
+      plain(part, b, first);
+    } else {
+      at::_fused_sgd_(part.w, part.d, b, h["weightDecay"], h["momentum"], h["lr"], h["dampening"], h["nesterov"] != 0,
+                      h["maximize"] != 0, first);
     }
   }
-}
+
+  // LibTorch's fused kernel for CPUs leaves most weights of half precision as they are, up to 2.13 at least:
+  // https://github.com/pytorch/pytorch/issues/191763
+  static void plain(const Part& part, const Tensors& b, bool first) {
+    const auto& h = part.h;
+    auto g = gradient(part, h["weightDecay"]);
+    if (!b.empty()) {
+      if (first) {
+        at::_foreach_copy_(b, g);
+      } else {
+        at::_foreach_mul_(b, h["momentum"]);
+        at::_foreach_add_(b, g, 1 - h["dampening"]);
+      }
+      g = h["nesterov"] != 0 ? at::_foreach_add(g, b, h["momentum"]) : b;
+    }
+    at::_foreach_add_(part.w, g, -h["lr"]);
+  }
+
+  Tensors& momentum_buffer_ = keep("momentum_buffer");
+};
+
+}  // namespace
+
+std::unique_ptr<Base> sgd(size_t parameters) { return std::make_unique<Sgd>(parameters); }
 
 }  // namespace steppe::optim

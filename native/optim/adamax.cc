@@ -1,0 +1,44 @@
+#include <ATen/ops/_foreach_abs.h>
+#include <ATen/ops/_foreach_add.h>
+#include <ATen/ops/_foreach_addcdiv.h>
+#include <ATen/ops/_foreach_lerp.h>
+#include <ATen/ops/_foreach_maximum.h>
+#include <ATen/ops/_foreach_mul.h>
+
+#include <cmath>
+
+#include "bases.h"
+#include "parts.h"
+
+namespace steppe::optim {
+namespace {
+
+// torch.optim.Adamax (arXiv 1412.6980, section 7.1): m ← β₁m + (1−β₁)g; u ← max(β₂u, |g| + ε); w ← w − η/(1−β₁ᵗ) m/u.
+class Adamax : public Base {
+ public:
+  using Base::Base;
+  const Tensors* momentum() const override { return &exp_avg_; }
+
+ protected:
+  void update(const Part& part) override {
+    const double lr = part.h["lr"], beta1 = part.h["beta1"], beta2 = part.h["beta2"], eps = part.h["eps"];
+    const auto g = gradient(part, part.h["weightDecay"]);
+    const auto m = like_w(exp_avg_, part), u = like_w(exp_inf_, part);
+    const auto t = count(step_, part);
+    at::_foreach_lerp_(m, g, 1 - beta1);
+    at::_foreach_mul_(u, beta2);
+    auto size = at::_foreach_abs(g);
+    at::_foreach_add_(size, eps);
+    at::_foreach_maximum_(u, size);
+    at::_foreach_addcdiv_(part.w, m, u, scalars(t, [&](double t) { return -lr / (1 - std::pow(beta1, t)); }));
+  }
+
+ private:
+  Tensors &step_ = keep("step"), &exp_avg_ = keep("exp_avg"), &exp_inf_ = keep("exp_inf");
+};
+
+}  // namespace
+
+std::unique_ptr<Base> adamax(size_t parameters) { return std::make_unique<Adamax>(parameters); }
+
+}  // namespace steppe::optim

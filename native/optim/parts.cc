@@ -1,0 +1,89 @@
+#include "parts.h"
+
+#include <ATen/ops/_foreach_add.h>
+#include <ATen/ops/_foreach_mul.h>
+#include <ATen/ops/_foreach_neg.h>
+#include <ATen/ops/_foreach_norm.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/full_like.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+
+#include "../errors.h"
+
+namespace steppe::optim {
+
+Tensors like_w(Tensors& state, const Part& part, double initial) {
+  Tensors result;
+  result.reserve(part.index.size());
+  for (size_t i = 0; i < part.index.size(); i++) {
+    const auto& w = part.w[i];
+    auto& s = state[part.index[i]];
+    if (!s.defined()) {
+      s = initial == 0 ? at::zeros_like(w) : at::full_like(w, initial);
+    } else if (s.scalar_type() != w.scalar_type() || s.device() != w.device() || s.sizes() != w.sizes() || s.strides() != w.strides()) {
+      if (s.sizes() != w.sizes()) fail(Code::argument, "The optimizer's state has another shape than its parameter.");
+      s = at::empty_like(w).copy_(s);
+    }
+    result.push_back(s);
+  }
+  return result;
+}
+
+const at::Tensor& fitted(at::Tensor& state, at::IntArrayRef sizes, at::ScalarType dtype, at::Device device) {
+  if (!state.defined()) {
+    state = at::zeros(sizes, at::TensorOptions(dtype).device(device));
+  } else {
+    if (state.sizes() != sizes) fail(Code::argument, "The optimizer's state has another shape than its parameter needs.");
+    if (state.scalar_type() != dtype || state.device() != device) state = state.to(device, dtype);
+  }
+  return state;
+}
+
+float& number(at::Tensor& state, float initial) {
+  if (!state.defined()) {
+    state = at::full({}, initial, at::TensorOptions(at::kFloat));
+  } else if (state.scalar_type() != at::kFloat || !state.is_cpu()) {
+    state = state.to(at::kCPU, at::kFloat);
+  }
+  if (state.numel() != 1) fail(Code::argument, "The optimizer's state has a tensor in the place of a number.");
+  return *state.mutable_data_ptr<float>();
+}
+
+std::vector<double> count(Tensors& step, const Part& part) {
+  std::vector<double> result;
+  result.reserve(part.index.size());
+  for (const auto k : part.index) result.push_back(number(step[k]) += 1);
+  return result;
+}
+
+Tensors gradient(const Part& part, double weight_decay) {
+  const bool maximize = part.h["maximize"] != 0;
+  if (!maximize) return weight_decay == 0 ? part.d : at::_foreach_add(part.d, part.w, weight_decay);
+  auto g = at::_foreach_neg(part.d);
+  if (weight_decay != 0) at::_foreach_add_(g, part.w, weight_decay);
+  return g;
+}
+
+void decay(const Part& part, double lr, double weight_decay) {
+  if (weight_decay != 0) at::_foreach_mul_(part.w, 1 - lr * weight_decay);
+}
+
+std::vector<double> norms(const Tensors& x) {
+  if (x.empty()) return {};
+  const bool half = x[0].scalar_type() == at::kHalf || x[0].scalar_type() == at::kBFloat16;
+  const auto each = at::stack(at::_foreach_norm(x, 2, half ? std::optional(at::kFloat) : std::nullopt)).to(at::kCPU, at::kDouble);
+  const auto* values = each.const_data_ptr<double>();
+  return {values, values + each.numel()};
+}
+
+Tensors pick(const Tensors& all, const std::vector<size_t>& index) {
+  Tensors result;
+  result.reserve(index.size());
+  for (const auto k : index) result.push_back(all[k]);
+  return result;
+}
+
+}  // namespace steppe::optim

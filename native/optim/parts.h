@@ -1,0 +1,46 @@
+#pragma once
+#include <c10/core/Scalar.h>
+
+#include "base.h"
+
+// What the rules have in common.
+namespace steppe::optim {
+
+using Scalars = std::vector<at::Scalar>;
+
+// The state of a part's parameters, each laid out as its parameter is, filled with `initial` where there is none yet. State
+// that came from elsewhere (a file, or the model as it was before it moved to another device or dtype) is converted: the
+// fused kernels read it as plain memory.
+Tensors like_w(Tensors& state, const Part& part, double initial = 0);
+
+// A tensor of this shape, dtype and device in the place of `state`: as it is, converted, or new and zero.
+const at::Tensor& fitted(at::Tensor& state, at::IntArrayRef sizes, at::ScalarType dtype, at::Device device);
+
+// A number that is kept as PyTorch keeps it, as a float32 tensor of no dimensions in CPU memory.
+float& number(at::Tensor& state, float initial = 0);
+
+// Counts one more step for each parameter of the part, and tells the counts.
+std::vector<double> count(Tensors& step, const Part& part);
+
+// ±d + λw: the gradient that most rules begin with. d itself where there is nothing to change.
+Tensors gradient(const Part& part, double weight_decay);
+
+// w ← (1 − ηλ)w.
+void decay(const Part& part, double lr, double weight_decay);
+
+// The L2 norm of each tensor, accumulated in at least float32.
+std::vector<double> norms(const Tensors& x);
+
+// f of each number, in the form that foreach kernels take.
+template <class F>
+Scalars scalars(const std::vector<double>& numbers, F&& f) {
+  Scalars result;
+  result.reserve(numbers.size());
+  for (const auto number : numbers) result.emplace_back(static_cast<double>(f(number)));
+  return result;
+}
+
+// The elements of `all` at these places.
+Tensors pick(const Tensors& all, const std::vector<size_t>& index);
+
+}  // namespace steppe::optim
