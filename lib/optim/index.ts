@@ -5,3 +5,4 @@ export type { CommonOptions, GasamOptions, Method, MsamOptions, NoneOptions, Opt
 export { ParameterGroup, type ParameterGroupOptions, type Trained } from "./groups.js";
 export { schedule, type PlateauState, type Rate, type Schedule } from "./schedules.js";
 export type * from "./schedule-options.js";
+export { average, Average, type AverageOptions, type AverageState, type EmaOptions, type SwaOptions } from "./averaging.js";
