@@ -218,3 +218,26 @@ export type BaseOptions =
   | RpropOptions
   | LionOptions
   | LambOptions;
+
+/**
+ * L-BFGS (Liu and Nocedal, Mathematical Programming 45, 1989), as torch.optim.LBFGS: a step takes up to `maxEval` gradients
+ * of the same batch. It stands on its own: with `method: "none"`, one parameter group, and no clipping. All passes of a step see
+ * the same dropout masks (unless `sameNoise` is false); batch-norm statistics move once, at the step's first point.
+ */
+export interface LbfgsOptions {
+  name: "lbfgs";
+  /** Step length; where the search begins with a line search. Default 1. */
+  lr?: number;
+  /** Iterations in a step. Default 20. */
+  maxIter?: number;
+  /** Gradients in a step; null: 1¼ times `maxIter`. Default null. */
+  maxEval?: number | null;
+  /** A step ends where no element of the gradient is larger. Default 1e-7. */
+  toleranceGrad?: number;
+  /** A step ends where the loss or the weights change by less. Default 1e-9. */
+  toleranceChange?: number;
+  /** Pairs of vectors in the memory, each of the model's size. Default 100. */
+  historySize?: number;
+  /** "strong_wolfe", or null: every iteration moves by lr. Default null. */
+  lineSearchFn?: "strong_wolfe" | null;
+}

@@ -1,8 +1,8 @@
 import { SteppeError, describe, suggest } from "../errors.js";
-import type { BaseOptions } from "./base-options.js";
+import type { BaseOptions, LbfgsOptions } from "./base-options.js";
 import { readField, readFields, type Field, type Fields, type Values } from "./fields.js";
 
-export type BaseName = BaseOptions["name"];
+export type BaseName = (BaseOptions | LbfgsOptions)["name"];
 
 /** What is known of a base optimizer: its numbers as native/optim calls them, with torch.optim's defaults. */
 interface Base {
@@ -16,6 +16,7 @@ interface Base {
 }
 
 const flag: Field = { default: 0, boolean: true };
+const count = (value: number): Field => ({ default: value, min: 1, integer: true });
 const positive = (value: number): Field => ({ default: value, min: 0 });
 const share = (value: number): Field => ({ default: value, min: 0, below: 1 });
 const common = (lr: number): Fields => ({ lr: positive(lr), weightDecay: positive(0), maximize: flag });
@@ -82,6 +83,17 @@ const bases: Record<BaseName, Base> = {
     conflict: ({ stepSizeMin, stepSizeMax }, where) => (stepSizeMin! > stepSizeMax! ? `${where}.stepSizes: the smallest is above the largest.` : null),
   },
   lion: { fields: { ...common(1e-4), beta1: share(0.9), beta2: share(0.99) }, pairs: betas },
+  lbfgs: {
+    fields: {
+      lr: positive(1),
+      maxIter: count(20),
+      maxEval: { default: NaN, min: 1, integer: true, nullable: true },
+      toleranceGrad: positive(1e-7),
+      toleranceChange: positive(1e-9),
+      historySize: count(100),
+      lineSearchFn: { default: 0, choices: [null, "strong_wolfe"] },
+    },
+  },
   lamb: { fields: { ...common(1e-3), ...moments, eps: positive(1e-6), weightDecay: positive(1e-2) }, pairs: betas },
 };
 
@@ -120,6 +132,19 @@ export function pairNames(base: BaseName): string[] {
 export function checkTogether(base: BaseName, values: Values, where: string): void {
   const conflict = bases[base].conflict?.(values, where);
   if (conflict != null) throw new SteppeError("ARGUMENT", conflict);
+}
+
+/**
+ * Checks that a base optimizer can be used that way.
+ *
+ * @throws SteppeError `ARGUMENT` for L-BFGS with a method, clipping or several groups
+ */
+export function checkUse(base: BaseName, use: { method?: string; maxGradNorm?: number; groups?: number }): void {
+  if (base !== "lbfgs") return;
+  const { method = "none", maxGradNorm = 0, groups = 1 } = use;
+  if (method !== "none") throw new SteppeError("ARGUMENT", `L-BFGS takes its gradients itself: use it with method: "none", not ${JSON.stringify(method)}.`);
+  if (maxGradNorm !== 0) throw new SteppeError("ARGUMENT", "L-BFGS cannot clip: leave options.maxGradNorm out.");
+  if (groups !== 1) throw new SteppeError("ARGUMENT", `L-BFGS moves all parameters together: expected one parameter group but received ${groups}.`);
 }
 
 /** Checks a base optimizer's options and fills in torch.optim's defaults. */

@@ -2,7 +2,7 @@ import { SteppeError, describe, expected } from "../errors.js";
 import type { Module } from "../nn/module.js";
 import { Tensor } from "../tensor.js";
 import type { BaseOptions } from "./base-options.js";
-import { checkTogether, groupFields, pairNames, spellOut, type BaseName } from "./base.js";
+import { checkTogether, checkUse, groupFields, pairNames, spellOut, type BaseName } from "./base.js";
 import { readField, readFields, readSaved, type Field, type Fields, type Values } from "./fields.js";
 
 type Overrides<Base> = Base extends BaseOptions ? Omit<Base, "name" | "rho"> : never;
@@ -47,7 +47,7 @@ export class ParameterGroup {
   }
 
   /**
-   * A hyperparameter as a number: 0 and 1 for booleans, NaN for null. Pairs have a name for each number: `betas` is `beta1`
+   * A hyperparameter as a number: 0 and 1 for booleans, NaN for null, 1 for `lineSearchFn` "strong_wolfe". Pairs have a name for each number: `betas` is `beta1`
    * and `beta2`, Adafactor's `eps` is `eps1` and `eps2`, `etas` is `etaMinus` and `etaPlus`, `stepSizes` is `stepSizeMin`
    * and `stepSizeMax`. Adadelta's own rho is `baseRho`.
    *
@@ -64,7 +64,7 @@ export class ParameterGroup {
    * @param value as in the options, pairs under their own name: `set("betas", [0.95, 0.999])`
    * @throws SteppeError `ARGUMENT` for an unknown name, a bad value, or one that does not go with the others
    */
-  set(name: string, value: number | boolean | null | readonly [number | null, number]): void {
+  set(name: string, value: number | boolean | "strong_wolfe" | null | readonly [number | null, number]): void {
     const given = spellOut(this.#base, { [name]: value }, "group");
     this.#replace(Object.fromEntries(Object.entries(given).map(([key, each]) => [key, readField(each, this.#field(key), key)])));
   }
@@ -149,6 +149,7 @@ function named(source: Module | Iterable<Tensor>, where: string): [string, Tenso
 export function collect(trained: Trained, base: BaseName, defaults: Values, changed: () => void): Collected {
   const fields = groupFields(base);
   const specs: ParameterGroupOptions[] = isGroupList(trained) ? [...trained] : [{ parameters: trained as Module | Iterable<Tensor> }];
+  checkUse(base, { groups: specs.length });
   const result: Collected = { parameters: [], names: [], groupOf: [], groups: [], buffers: [], module: isModule(trained) ? trained : null };
   const seen = new Set<Tensor>();
   specs.forEach((spec, g) => {

@@ -4,7 +4,7 @@ import { adopt } from "../dispatch.js";
 import { native } from "../native.js";
 import { scope } from "../scope.js";
 import { Tensor } from "../tensor.js";
-import { stateShape } from "./base-state.js";
+import { expectedShape } from "./base-state.js";
 import { closureLoss, compileStep, type CompiledStep, type StepReport } from "./compile.js";
 import type { Values } from "./fields.js";
 import { collect, type Collected, type ParameterGroup, type Trained } from "./groups.js";
@@ -135,16 +135,15 @@ export class Optimizer {
       base[name] = handles.map(() => null);
       for (const handle of handles) if (handle !== null) native.release(handle);
     }
+    const elements = this.#collected.parameters.reduce((sum, parameter) => sum + parameter.numel(), 0);
     for (const [key, tensor] of Object.entries(state.tensors)) {
       const cut = key.lastIndexOf("/");
       const index = this.#collected.names.indexOf(key.slice(0, cut));
       const list = base[key.slice(cut + 1)];
       if (index < 0 || list === undefined) throw new SteppeError("ARGUMENT", `Expected the state of this optimizer's parameters but received ${describe(key)}.`);
       if (!(tensor instanceof Tensor)) throw expected("a Tensor", `state.tensors[${JSON.stringify(key)}]`, tensor);
-      const shape = stateShape(key.slice(cut + 1), this.#collected.parameters[index]!.shape);
-      if (String(tensor.shape) !== String(shape)) {
-        throw new SteppeError("ARGUMENT", `Expected shape [${shape.join(", ")}] for ${key} but received [${tensor.shape.join(", ")}].`);
-      }
+      const shape = expectedShape(key.slice(cut + 1), tensor.shape, this.#collected.parameters[index]!.shape, elements);
+      if (shape !== null) throw new SteppeError("ARGUMENT", `Expected shape ${shape} for ${key} but received [${tensor.shape.join(", ")}].`);
       list[index] = tensor.handle;
     }
     for (const name of Object.keys(empty.method)) {

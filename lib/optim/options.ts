@@ -1,5 +1,5 @@
-import type { BaseOptions } from "./base-options.js";
-import { baseNumbers, type BaseName } from "./base.js";
+import type { BaseOptions, LbfgsOptions } from "./base-options.js";
+import { baseNumbers, checkUse, type BaseName } from "./base.js";
 import { SteppeError, describe, suggest } from "../errors.js";
 import { readFields, type Fields, type Values } from "./fields.js";
 
@@ -23,8 +23,10 @@ export interface CommonOptions {
 }
 
 /** The base optimizer alone. */
-export interface NoneOptions extends Omit<CommonOptions, "rho" | "startStep"> {
+export interface NoneOptions extends Omit<CommonOptions, "rho" | "startStep" | "base"> {
   method: "none";
+  /** The optimizer that takes the step. L-BFGS stands here only. */
+  base: BaseOptions | LbfgsOptions;
 }
 
 /** SAM: `ε = ρ ∇L(w)/‖∇L(w)‖`, the gradient at `w + ε`. (arXiv 2010.01412) */
@@ -116,6 +118,7 @@ export function resolve(options: OptimizerOptions): Resolved {
   const general: Fields = method === "none" ? { maxGradNorm: common.maxGradNorm } : { ...rho, ...common };
   const values = readFields(numbers, { ...general, ...own }, "options", ["method", "base", ...flags]);
   const resolvedBase = baseNumbers(base);
+  checkUse(resolvedBase.name, { method, maxGradNorm: values["maxGradNorm"] ?? 0 });
   return {
     method: method as Method,
     numbers: Object.fromEntries(Object.keys(own).map((name) => [name, values[name]!])),

@@ -9,9 +9,9 @@ namespace steppe::optim {
 
 std::unique_ptr<Base> make_base(const std::string& name, size_t parameters) {
   static const std::map<std::string, std::unique_ptr<Base> (*)(size_t)> bases = {
-      {"adadelta", adadelta}, {"adafactor", adafactor}, {"adafactor-t5", adafactor_t5}, {"adagrad", adagrad}, {"adam", adam},
-      {"adamax", adamax},     {"adamw", adamw},         {"asgd", asgd},                 {"lamb", lamb},       {"lion", lion},
-      {"nadam", nadam},       {"radam", radam},         {"rmsprop", rmsprop},           {"rprop", rprop},     {"sgd", sgd},
+      {"adadelta", adadelta}, {"adafactor", adafactor}, {"adafactor-t5", adafactor_t5}, {"adagrad", adagrad}, {"adam", adam},   {"adamax", adamax},
+      {"adamw", adamw},       {"asgd", asgd},           {"lamb", lamb},                 {"lbfgs", lbfgs},     {"lion", lion},   {"nadam", nadam},
+      {"radam", radam},       {"rmsprop", rmsprop},     {"rprop", rprop},               {"sgd", sgd},
   };
   const auto found = bases.find(name);
   if (found == bases.end()) fail_expected("a known base optimizer", "base.name", "\"" + name + "\"");

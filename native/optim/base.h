@@ -20,6 +20,8 @@ struct Part {
   Tensors w, d;               // d is only read: it may share its memory with something else
 };
 
+class Minimizer;
+
 // A base optimizer: Opt(w, d) of the method's rule. Owns its state, one tensor per parameter and name.
 class Base {
  public:
@@ -31,9 +33,11 @@ class Base {
   void step(const Tensors& w, const Tensors& d, const std::vector<uint32_t>& group_of, const Groups& groups);
 
   // State under PyTorch's names; an undefined tensor is state that does not exist yet.
-  std::vector<std::pair<std::string, Tensors*>> state();
+  virtual std::vector<std::pair<std::string, Tensors*>> state();
   // The momentum that Momentum-SAM follows (first moment for Adam), or null.
   virtual const Tensors* momentum() const { return nullptr; }
+  // Null for a base that takes one gradient a step. Else `step` is not called: the minimizer moves w.
+  virtual Minimizer* minimizer() { return nullptr; }
 
  protected:
   virtual void update(const Part& part) = 0;

@@ -13,6 +13,7 @@ std::unique_ptr<Base> adamax(size_t parameters);
 std::unique_ptr<Base> adamw(size_t parameters);
 std::unique_ptr<Base> asgd(size_t parameters);
 std::unique_ptr<Base> lamb(size_t parameters);
+std::unique_ptr<Base> lbfgs(size_t parameters);
 std::unique_ptr<Base> lion(size_t parameters);
 std::unique_ptr<Base> nadam(size_t parameters);
 std::unique_ptr<Base> radam(size_t parameters);

@@ -10,6 +10,7 @@
 #include <cmath>
 
 #include "../errors.h"
+#include "minimize.h"
 
 namespace steppe::sam {
 namespace {
@@ -44,10 +45,14 @@ Report Engine::step(Passes& passes, const optim::Groups& groups) {
                   [this](const Tensors& direction, double scale) -> const Tensors& { return perturbed(direction, scale); }};
   Report report;
   try {
-    const bool perturbs = method_.perturbs && any_radius(groups) && steps_ >= settings_.start_step;
-    Tensors d = perturbs ? perturbed_direction(step, report) : base_direction(step, report);
-    clip(d);
-    base_->step(w_, d, group_of_, groups);
+    if (auto* minimizer = base_->minimizer()) {
+      minimize(*minimizer, step, report);
+    } else {
+      const bool perturbs = method_.perturbs && any_radius(groups) && steps_ >= settings_.start_step;
+      Tensors d = perturbs ? perturbed_direction(step, report) : base_direction(step, report);
+      clip(d);
+      base_->step(w_, d, group_of_, groups);
+    }
     passes.commit();
     if (method_.ascent) method_.ascent->commit();
     steps_++;

@@ -24,6 +24,13 @@ create({ name: "rprop", weightDecay: 1e-4 });
 // @ts-expect-error which kernels are used is no option
 create({ name: "adam", foreach: true });
 
+// L-BFGS stands on its own.
+optim.create(model, { method: "none", base: { name: "lbfgs", maxEval: null, lineSearchFn: "strong_wolfe" } });
+// @ts-expect-error not under a method
+create({ name: "lbfgs" });
+// @ts-expect-error no such line search
+optim.create(model, { method: "none", base: { name: "lbfgs", lineSearchFn: "armijo" } });
+
 // Parameter groups.
 optim.create([{ parameters: model, lr: 0.1, rho: 0.2 }, { parameters: [x], betas: [0.9, 0.99], perturb: false }], { method: "sam", base: { name: "adam" } });
 const group = create({ name: "adam" }).groups[0]!;
