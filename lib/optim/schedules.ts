@@ -1,6 +1,6 @@
 import { SteppeError, describe, expected, suggest } from "../errors.js";
 import { readFields, type Field, type Fields, type Values } from "./fields.js";
-import type { RhoScheduleOptions } from "./schedule-options.js";
+import type { LrScheduleOptions, RhoScheduleOptions } from "./schedule-options.js";
 
 /** A learning rate and what it was before any schedule. */
 export interface Rate {
@@ -117,6 +117,40 @@ export function schedule(options: RhoScheduleOptions, name = "schedule"): Schedu
   };
 }
 
+/** The schedules of an optimizer. */
+export interface Schedules {
+  lr: Schedule | null;
+  rho: Schedule | null;
+}
+
+/**
+ * Makes an optimizer's schedules of its options.
+ *
+ * @throws SteppeError `ARGUMENT` for bad options, or a learning rate that follows itself
+ */
+export function readSchedules(lrSchedule?: LrScheduleOptions, rhoSchedule?: RhoScheduleOptions): Schedules {
+  const lr = lrSchedule === undefined ? null : schedule(lrSchedule, "options.lrSchedule");
+  if (lr?.name === "proportional") throw new SteppeError("ARGUMENT", 'options.lrSchedule cannot be "proportional": it is for options.rhoSchedule, which follows the learning rate.');
+  return { lr, rho: rhoSchedule === undefined ? null : schedule(rhoSchedule, "options.rhoSchedule") };
+}
+
+/**
+ * A group's hyperparameters in a step.
+ *
+ * @param values without schedules
+ * @param step the number of steps before it, skipped ones not counted
+ * @throws SteppeError `ARGUMENT` for the schedule of a learning rate that the base optimizer does not have (Adafactor's relative step)
+ */
+export function scheduled({ lr, rho }: Schedules, values: Values, step: number): Values {
+  if (lr === null && rho === null) return values;
+  const initial = values["lr"]!;
+  if (Number.isNaN(initial) && (lr !== null || rho?.name === "proportional")) {
+    throw new SteppeError("ARGUMENT", "A relative step has no learning rate: leave options.lrSchedule out, and rhoSchedule must not be proportional to it.");
+  }
+  const rate = { initial, value: lr?.valueAt(step, initial) ?? initial };
+  return { ...values, lr: rate.value, ...(rho !== null && { rho: rho.valueAt(step, values["rho"]!, rate) }) };
+}
+
 /** The steps at which a step schedule drops: all multiples of a number, or a list. */
 function readDrops(stepSize: number, milestones: unknown, name: string): number | readonly number[] {
   if (milestones === undefined) {
@@ -145,7 +179,7 @@ const shapes: Record<Exclude<RhoScheduleOptions["name"], "plateau">, (values: Va
   proportional: (values) => (_step, initial, lr) => {
     if (lr === undefined) throw expected("the learning rate", "lr", lr);
     const min = values["min"]!;
-    return lr.initial === 0 ? min : min + ((initial - min) * lr.value) / lr.initial;
+    return lr.initial === 0 ? min : min + (initial - min) * (lr.value / lr.initial);
   },
 };
 

@@ -146,8 +146,49 @@ describe.skipIf(python === null)(`base optimizers beside ${needsPython}`, () => 
   });
 });
 
+const all = cases.filter(({ base }, i) => cases.findIndex((other) => other.base.name === base.name) === i);
+
+test.each(all.map(({ base }) => [base.name, base] as const))("%s: compiled steps are the closure's, bit for bit, and no change of a hyperparameter records anew", (_, base) => {
+  const draw = normal(11);
+  const [first, second] = [draw([3, 4], "float32"), draw([5], "float32")];
+  const batches = Array.from({ length: 6 }, () => [draw([3, 4], "float32"), draw([5], "float32")] as const);
+  const run = (compiled: boolean) => {
+    const [a, b] = [nn.parameter(first.clone()), nn.parameter(second.clone())];
+    const optimizer = optim.create([{ parameters: [a] }, { parameters: [b] }], { method: "none", base });
+    let calls = 0;
+    const loss = (x: Tensor, y: Tensor) => {
+      calls++;
+      return a.sub(x).pow(2).sum().add(b.sub(y).cosh().sum()).mul(0.3);
+    };
+    const step = optimizer.compile(loss);
+    batches.forEach(([x, y], i) => {
+      if (i === 3) for (const group of optimizer.groups) for (const [name, value] of Object.entries(group.toJSON())) if (["lr", "weightDecay", "eps"].includes(name) && value > 0) group.set(name, value / 2);
+      if (compiled) step.sync(x, y);
+      else optimizer.step(() => loss(x, y));
+    });
+    return { weights: [a.toArray(), b.toArray()], calls };
+  };
+  const [compiled, closure] = [run(true), run(false)];
+  expect(compiled.weights).toEqual(closure.weights);
+  expect([compiled.calls, closure.calls]).toEqual([1, 6]);
+});
+
+test("weights of several dtypes in one group go as each on its own", () => {
+  for (const { base } of all) {
+    const weights = () => (["float32", "float64", "bfloat16", "float64"] as const).map((dtype, i) => nn.parameter(normal(20 + i)([4, 5], dtype)));
+    const [together, alone] = [weights(), weights()];
+    const loss = (w: Tensor) => w.to("float64").pow(2).sum();
+    const optimizer = optim.create(together, { method: "none", base });
+    for (let i = 0; i < 3; i++) optimizer.step(() => together.map(loss).reduce((a, b) => a.add(b)));
+    alone.forEach((w, k) => {
+      const single = optim.create([w], { method: "none", base });
+      for (let i = 0; i < 3; i++) single.step(() => loss(w));
+      expect(together[k]!.toArray(), `${base.name} ${w.dtype}`).toEqual(w.toArray());
+    });
+  }
+});
+
 describe("state", () => {
-  const all = cases.filter(({ base }, i) => cases.findIndex((other) => other.base.name === base.name) === i);
 
   test.each(cases.map((given, i) => [JSON.stringify(given.base), i] as const))("%s goes on from a file, bit for bit", (_, i) => {
     const run = makeRun(cases[i]!, "float32", 300 + i);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { optim, SteppeError } from "../../lib/index.js";
+import { readSchedules, scheduled } from "../../lib/optim/schedules.js";
 import { needsPython, python, runPython } from "../support/python.js";
 
 // Schedules beside torch.optim.lr_scheduler, and beside the formulae of transformers' get_..._schedule_with_warmup.
@@ -117,6 +118,17 @@ test("proportional follows the learning rate", () => {
   expect(made.valueAt(9, 0.05, { value: 0.05, initial: 0.1 })).toBeCloseTo(0.03, 15);
   expect(made.valueAt(9, 0.05, { value: 0, initial: 0.1 })).toBe(0.01);
   expect(() => made.valueAt(0, 0.05)).toThrow("learning rate");
+});
+
+test("a group's hyperparameters in a step", () => {
+  const values = { lr: 0.1, momentum: 0.9, rho: 0.05 };
+  const schedules = readSchedules({ name: "linear", totalSteps: 10 }, { name: "proportional" });
+  expect(scheduled(schedules, values, 0)).toEqual(values);
+  expect(scheduled(schedules, values, 5)).toEqual({ lr: 0.05, momentum: 0.9, rho: 0.025 });
+  expect(scheduled(readSchedules(), values, 5)).toEqual(values);
+  expect(scheduled(readSchedules(undefined, { name: "step", stepSize: 2 }), values, 3)).toEqual({ lr: 0.1, momentum: 0.9, rho: 0.05 * 0.1 });
+  expect(() => readSchedules({ name: "proportional" } as never)).toThrow('options.lrSchedule cannot be "proportional"');
+  expect(() => scheduled(schedules, { ...values, lr: NaN }, 0)).toThrow("A relative step has no learning rate");
 });
 
 test("values stay where a schedule ends", () => {
