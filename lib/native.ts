@@ -53,21 +53,33 @@ export interface NativeReport {
 }
 
 export interface NativeEngineSettings {
-  method: string;
+  /** The method's parts by place: native/sam/parts.h. */
+  method: Readonly<Partial<Record<string, { readonly name: string; readonly numbers: Readonly<Record<string, number>> }>>>;
+  perturbs: boolean;
   base: string;
-  options: Record<string, number>;
+  /** 0: no clipping. */
   maxGradNorm: number;
+  maxGradValue: number;
   startStep: number;
   sameNoise: boolean;
   throwNonFinite: boolean;
+  lossScale: { initial: number; growth: number; backoff: number; interval: number };
+  normOverSubset: boolean;
   names: readonly string[];
   groupOf: readonly number[];
+  inSubset: readonly boolean[];
 }
 
+/** Tensors by name, one per parameter, with those of the last batch where the method keeps it. */
 export interface NativeEngineState {
   steps: number;
+  methodSteps: number;
   base: Record<string, (Handle | null)[]>;
-  method: Record<string, number[]>;
+  method: Record<string, (Handle | null)[]>;
+  batch: Handle[] | null;
+  numbers: Record<string, number[]>;
+  lossScale: number;
+  goodSteps: number;
 }
 
 export interface Native {
@@ -144,7 +156,7 @@ export interface Native {
   setGeneratorState(generator: number, state: Handle): void;
 
   recordBegin(parameters: Handle[], buffers: Handle[], inputs: Handle[]): void;
-  recordEnd(loss: Handle): { program: number; draws: boolean; obstacle: string; instructions: number };
+  recordEnd(loss: Handle, extras: Handle[]): { program: number; draws: boolean; obstacle: string; instructions: number };
   recordAbort(): void;
   programText(program: number): string;
   freeProgram(program: number): void;
@@ -159,15 +171,18 @@ export interface Native {
   engineConfigure(engine: number, groups: Record<string, number>[]): void;
   engineStep(
     engine: number,
+    /** Triples: number of samples, whether the climbed objective's (1) or the loss's (0), program. */
     programs: number[],
     inputs: Handle[],
     batched: boolean[],
     batchSize: number,
     sync: boolean,
   ): NativeReport | Promise<NativeReport>;
-  engineStepClosure(engine: number, closure: () => Handle): NativeReport;
+  /** `closure` gives what is differentiated and the loss to report. */
+  engineStepClosure(engine: number, closure: (climbed: boolean) => [objective: Handle, loss: Handle]): NativeReport;
   engineState(engine: number): NativeEngineState;
-  engineLoadState(engine: number, steps: number, base: Record<string, (Handle | null)[]>, method: Record<string, number[]>): void;
+  engineLoadState(engine: number, state: NativeEngineState): void;
+  engineLossScale(engine: number): number;
   freeEngine(engine: number): void;
   drain(): void;
 }

@@ -3,6 +3,7 @@
 #include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/core/List.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/ones.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include "errors.h"
@@ -45,7 +46,8 @@ void store(const Program::Output& output, const c10::IValue& value, Tensors& reg
 
 }  // namespace
 
-Tensors Program::slots(const Tensors& parameters, const Tensors& buffers, const Tensors& inputs) const {
+Tensors Program::fill(const Slots& slots, const Tensors& parameters) const {
+  const auto& [_, buffers, inputs, seed] = slots;
   if (parameters.size() != parameter_count || buffers.size() != buffer_count || inputs.size() != input_count) {
     fail(Code::internal, "A program was given other slots than it was recorded with.");
   }
@@ -53,7 +55,14 @@ Tensors Program::slots(const Tensors& parameters, const Tensors& buffers, const 
   size_t at = 0;
   for (const auto* group : {&parameters, &buffers, &inputs})
     for (const auto& tensor : *group) registers[at++] = tensor;
+  registers[at] = seed.defined() ? seed : at::ones(loss_shape, loss_options);
   return registers;
+}
+
+Tensors Program::extras(const Tensors& registers) const {
+  Tensors result;
+  for (const auto reg : extra_registers) result.push_back(registers[reg].detach());
+  return result;
 }
 
 void Program::replay(Tensors& registers, bool with_backward, const std::atomic<bool>& cancelled) const {
@@ -72,13 +81,12 @@ void Program::replay(Tensors& registers, bool with_backward, const std::atomic<b
   }
 }
 
-Program::Outcome Program::run(const Tensors& parameters, const Tensors& buffers, const Tensors& inputs,
-                              const std::atomic<bool>& cancelled) const {
+Program::Outcome Program::run(const Slots& slots, const std::atomic<bool>& cancelled) const {
   if (backward_obstacle.empty()) {
     at::AutoDispatchBelowADInplaceOrView below_autograd;
-    auto registers = slots(parameters, buffers, inputs);
+    auto registers = fill(slots, slots.parameters);
     replay(registers, true, cancelled);
-    Outcome outcome{registers[loss_register], Tensors(parameter_count)};
+    Outcome outcome{registers[loss_register], Tensors(parameter_count), extras(registers)};
     for (size_t i = 0; i < parameter_count; i++) {
       if (gradient_registers[i] >= 0) outcome.gradients[i] = registers[gradient_registers[i]];
     }
@@ -87,24 +95,25 @@ Program::Outcome Program::run(const Tensors& parameters, const Tensors& buffers,
   // The backward holds something that is no operator: replay the forward under autograd and let it do the rest.
   Tensors leaves(parameter_count), wanted;
   for (size_t i = 0; i < parameter_count; i++) {
-    leaves[i] = parameters[i].detach();
+    leaves[i] = slots.parameters[i].detach();
     if (requires_grad[i]) wanted.push_back(leaves[i].requires_grad_(true));
   }
-  auto registers = slots(leaves, buffers, inputs);
+  auto registers = fill(slots, leaves);
   replay(registers, false, cancelled);
-  Outcome outcome{registers[loss_register].detach(), Tensors(parameter_count)};
-  const auto gradients = torch::autograd::grad({registers[loss_register]}, wanted, {}, false, false, /*allow_unused=*/true);
+  Outcome outcome{registers[loss_register].detach(), Tensors(parameter_count), extras(registers)};
+  const auto seed = registers[parameter_count + buffer_count + input_count];
+  const auto gradients = torch::autograd::grad({registers[loss_register]}, wanted, {seed}, false, false, /*allow_unused=*/true);
   for (size_t i = 0, k = 0; i < parameter_count; i++) {
     if (requires_grad[i]) outcome.gradients[i] = gradients[k++];
   }
   return outcome;
 }
 
-at::Tensor Program::loss(const Tensors& parameters, const Tensors& buffers, const Tensors& inputs, const std::atomic<bool>& cancelled) const {
+Program::Outcome Program::forward(const Slots& slots, const std::atomic<bool>& cancelled) const {
   at::AutoDispatchBelowADInplaceOrView below_autograd;
-  auto registers = slots(parameters, buffers, inputs);
+  auto registers = fill(slots, slots.parameters);
   replay(registers, false, cancelled);
-  return registers[loss_register];
+  return {registers[loss_register], {}, extras(registers)};
 }
 
 }  // namespace steppe

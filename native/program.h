@@ -11,7 +11,7 @@ namespace steppe {
 using Tensors = std::vector<at::Tensor>;
 
 // A recorded step of computation: the loss function's forward and backward as a flat list of operators over numbered
-// registers. The first registers are the slots: parameters, then buffers, then inputs. A program is a function of its
+// registers. The first registers are the slots: parameters, buffers, inputs, and the seed of the backward. A program is a function of its
 // slots, so it can be run at other parameters than the model's, and on several threads at once: it is never changed
 // after recording.
 class Program {
@@ -39,20 +39,31 @@ class Program {
   };
   static constexpr int32_t kNone = INT32_MIN;
 
+  // What stands in the slots. The parameters need not be the recorded ones: same shapes, dtypes, devices. Buffers that the
+  // program changes are changed in place in the tensors given.
+  struct Slots {
+    const Tensors& parameters;
+    const Tensors& buffers;
+    const Tensors& inputs;
+    at::Tensor seed{};  // dL/dL, of the loss's shape and dtype; undefined: 1. A loss scale comes in here.
+  };
   struct Outcome {
     at::Tensor loss;
     Tensors gradients;  // one per parameter; undefined where the loss does not depend on it
+    Tensors extras;     // the other results that were asked for at recording
   };
 
-  // Runs forward and backward. `parameters` need not be the recorded ones: same shapes, dtypes, devices. Buffers that the
-  // program changes are changed in place in the tensors given. Throws Code::closed when `cancelled` turns true.
-  Outcome run(const Tensors& parameters, const Tensors& buffers, const Tensors& inputs, const std::atomic<bool>& cancelled) const;
-  // The loss alone, without gradients.
-  at::Tensor loss(const Tensors& parameters, const Tensors& buffers, const Tensors& inputs, const std::atomic<bool>& cancelled) const;
+  // Runs forward and backward. Throws Code::closed when `cancelled` turns true.
+  Outcome run(const Slots& slots, const std::atomic<bool>& cancelled) const;
+  // Runs the forward alone: no gradients.
+  Outcome forward(const Slots& slots, const std::atomic<bool>& cancelled) const;
 
   size_t parameter_count = 0, buffer_count = 0, input_count = 0, register_count = 0;
   std::vector<Instruction> instructions;
   int32_t loss_register = kNone;
+  std::vector<int32_t> extra_registers;
+  std::vector<int64_t> loss_shape;
+  at::TensorOptions loss_options;
   std::vector<int32_t> gradient_registers;  // one per parameter
   std::vector<uint8_t> requires_grad;       // one per parameter, as recorded
   std::vector<uint32_t> changed_buffers;    // indices of buffers that the forward pass writes to
@@ -60,7 +71,8 @@ class Program {
   std::string backward_obstacle;            // why the backward could not be recorded; empty if it was
 
  private:
-  Tensors slots(const Tensors& parameters, const Tensors& buffers, const Tensors& inputs) const;
+  Tensors fill(const Slots& slots, const Tensors& parameters) const;
+  Tensors extras(const Tensors& registers) const;
   void replay(Tensors& registers, bool with_backward, const std::atomic<bool>& cancelled) const;
 };
 

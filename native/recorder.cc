@@ -4,6 +4,7 @@
 #include <ATen/autocast_mode.h>
 #include <ATen/core/List.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/ones_like.h>
 #include <c10/util/ThreadLocalDebugInfo.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -73,6 +74,7 @@ Recorder::Recorder(Tensors parameters, Tensors buffers, Tensors inputs)
   program_->input_count = inputs_.size();
   for (const auto* group : {&parameters_, &buffers_, &inputs_})
     for (const auto& tensor : *group) add_slot(tensor);
+  program_->register_count++;  // the seed's
   for (const auto& parameter : parameters_) program_->requires_grad.push_back(parameter.requires_grad());
 }
 
@@ -273,7 +275,7 @@ void Recorder::obstacle(const std::string& why) {
   if (obstacle_.empty()) obstacle_ = why;
 }
 
-std::shared_ptr<Program> Recorder::finish(const at::Tensor& loss) {
+std::shared_ptr<Program> Recorder::finish(const at::Tensor& loss, const Tensors& extras) {
   const auto refuse = [&](const std::string& why) {
     stop();
     fail(Code::record, "The loss function cannot be recorded: " + why + ". Pass a closure to optimizer.step() for what cannot be recorded.");
@@ -286,8 +288,23 @@ std::shared_ptr<Program> Recorder::finish(const at::Tensor& loss) {
   Tensors wanted;
   for (const auto& parameter : parameters_)
     if (parameter.requires_grad()) wanted.push_back(parameter);
+  for (const auto& extra : extras) {
+    program_->extra_registers.push_back(reg_of(extra));
+    if (program_->extra_registers.back() == Program::kNone) refuse("a part of its result was not computed by operators that were called in it");
+  }
+  at::Tensor seed;
+  {
+    Constants constants;
+    inside_++;  // not an operator of the program
+    seed = at::ones_like(loss.detach());
+    inside_--;
+  }
+  registers_.try_emplace(key_of(seed), seed_register());
+  kept_alive_.emplace_back(seed);
+  program_->loss_shape = loss.sizes().vec();
+  program_->loss_options = loss.options();
   in_backward_ = true;
-  const auto gradients = torch::autograd::grad({loss}, wanted, {}, false, false, /*allow_unused=*/true);
+  const auto gradients = torch::autograd::grad({loss}, wanted, {seed}, false, false, /*allow_unused=*/true);
   program_->gradient_registers.assign(parameters_.size(), Program::kNone);
   for (size_t i = 0, k = 0; i < parameters_.size(); i++) {
     if (!parameters_[i].requires_grad()) continue;
@@ -321,6 +338,7 @@ void each_input(const Program::Instruction& instruction, Visit visit) {
 void Recorder::drop_dead_code() {
   std::vector<bool> live(program_->register_count);
   live[program_->loss_register] = true;
+  for (const auto reg : program_->extra_registers) live[reg] = true;
   if (obstacle_.empty())
     for (const auto reg : program_->gradient_registers)
       if (reg >= 0) live[reg] = true;
@@ -342,9 +360,9 @@ void Recorder::drop_dead_code() {
 // Each register is let go of after the instruction that reads it last. Slots and results stay.
 void Recorder::place_last_uses() {
   std::vector<bool> keep(program_->register_count);
-  const auto slots = program_->parameter_count + program_->buffer_count + program_->input_count;
-  for (size_t i = 0; i < slots; i++) keep[i] = true;
+  for (int32_t i = 0; i <= seed_register(); i++) keep[i] = true;
   keep[program_->loss_register] = true;
+  for (const auto reg : program_->extra_registers) keep[reg] = true;
   for (const auto reg : program_->gradient_registers)
     if (reg >= 0) keep[reg] = true;
   for (auto it = program_->instructions.rbegin(); it != program_->instructions.rend(); ++it) {
@@ -396,14 +414,14 @@ Napi::Value record_begin(Call& call) {
   return call.env().Undefined();
 }
 
-// recordEnd(loss): { program, draws, obstacle, instructions }
+// recordEnd(loss, extras): { program, draws, obstacle, instructions }
 Napi::Value record_end(Call& call) {
   call.instance().recording = false;
   const auto recorder = active;
   if (recorder == nullptr) fail(Code::internal, "No recording is under way.");
   std::shared_ptr<Program> program;
   try {
-    program = recorder->finish(call.tensor(0));
+    program = recorder->finish(call.tensor(0), call.tensors(1, "extras"));
   } catch (...) {
     recorder->stop();
     throw;

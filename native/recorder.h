@@ -30,9 +30,10 @@ class Recorder : public c10::MemoryReportingInfoBase {
   // The recorder that watches this thread, or null.
   static Recorder* current();
 
-  // Starts to watch / stops. `finish` runs the backward of `loss` and returns the program.
+  // Starts to watch / stops. `finish` runs the backward of `loss` and returns the program; `extras` are results that the
+  // program gives besides.
   static std::shared_ptr<Recorder> begin(Tensors parameters, Tensors buffers, Tensors inputs);
-  std::shared_ptr<Program> finish(const at::Tensor& loss);
+  std::shared_ptr<Program> finish(const at::Tensor& loss, const Tensors& extras);
   // Stops watching and puts generators and buffers back as they were. May be called twice.
   void stop();
 
@@ -73,6 +74,7 @@ class Recorder : public c10::MemoryReportingInfoBase {
   int32_t reg_of(const at::Tensor& tensor);     // existing register or kNone
   int32_t new_reg(const at::Tensor& tensor);    // existing or fresh register
   void add_slot(const at::Tensor& tensor);
+  int32_t seed_register() const { return static_cast<int32_t>(parameters_.size() + buffers_.size() + inputs_.size()); }
   void admit_constant(const at::Tensor& tensor);
   void obstacle(const std::string& why);
   void note_buffers(const Program::Instruction& instruction);

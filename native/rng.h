@@ -19,6 +19,8 @@ class NoiseState {
   explicit NoiseState(const std::vector<at::Tensor>& tensors) : generators_(default_generators(tensors)) {}
   void save();
   void restore();
+  void forget() { states_.clear(); }
+  bool saved() const { return !states_.empty(); }
 
  private:
   std::vector<at::Generator> generators_;

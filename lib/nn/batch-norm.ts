@@ -122,6 +122,10 @@ abstract class BatchNorm extends Module {
     return name === "num_batches_tracked";
   }
 
+  override get isNormalization(): boolean {
+    return true;
+  }
+
   protected override extraRepr(): string {
     const { numFeatures, eps, momentum, weight, bias, running_mean } = this;
     return `${numFeatures}, eps=${eps}, momentum=${momentum}, affine=${weight !== null}, bias=${bias !== null}, trackRunningStats=${running_mean !== null}`;

@@ -66,6 +66,10 @@ export class GroupNorm extends Module {
     return groupNorm(input, this.numGroups, this.weight, this.bias, this.eps);
   }
 
+  override get isNormalization(): boolean {
+    return true;
+  }
+
   protected override extraRepr(): string {
     const { numGroups, numChannels, eps, weight, bias } = this;
     return `${numGroups}, ${numChannels}, eps=${eps}, affine=${weight !== null}, bias=${bias !== null}`;

@@ -60,6 +60,10 @@ export class LayerNorm extends Module {
     return layerNorm(input, this.normalizedShape, this.weight, this.bias, this.eps);
   }
 
+  override get isNormalization(): boolean {
+    return true;
+  }
+
   protected override extraRepr(): string {
     const { normalizedShape, eps, weight, bias } = this;
     return `[${normalizedShape.join(", ")}], eps=${eps}, elementwiseAffine=${weight !== null}, bias=${bias !== null}`;

@@ -40,6 +40,11 @@ export class Module {
     modes.version++;
   }
 
+  /** Whether it is a normalisation layer (batch, instance, layer, RMS or group norm), whose parameters some methods treat apart. */
+  get isNormalization(): boolean {
+    return false;
+  }
+
   /** The module's own children, shared ones as often as they appear. Containers may keep them elsewhere than in properties. */
   protected submodules(): [string, Module][] {
     return Object.entries(this).filter((entry): entry is [string, Module] => entry[1] instanceof Module);

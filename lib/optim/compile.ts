@@ -1,11 +1,13 @@
 import { enableGrad } from "../autograd.js";
 import { call, family } from "../dispatch.js";
-import { SteppeError, describe, expected } from "../errors.js";
+import { SteppeError, expected } from "../errors.js";
 import { native, type NativeReport } from "../native.js";
 import { modes } from "../nn/module.js";
 import { scope } from "../scope.js";
 import { Tensor } from "../tensor.js";
 import type { Collected } from "./groups.js";
+import { outcomeOf } from "./loss-form.js";
+import type { Resolved } from "./options.js";
 import { flatten, rebuild } from "./structure.js";
 
 /** What one step reports. */
@@ -52,6 +54,7 @@ interface Recorded {
 export interface StepContext {
   readonly engine: number;
   readonly collected: Collected;
+  readonly resolved: Resolved;
   /** Hands changed hyperparameters to the engine. */
   configure(): void;
 }
@@ -73,13 +76,23 @@ interface Prepared {
   tensors: Tensor[];
   batched: boolean[];
   batchSize: number;
-  /** Numbers of samples that passes run over, with the signature of each one's program. */
-  wanted: [count: number, signature: string][];
+  /** The programs that its passes need. */
+  wanted: Wanted[];
+}
+
+interface Wanted {
+  /** Number of samples. */
+  count: number;
+  /** The objective that is climbed, not the loss. */
+  climbed: boolean;
+  signature: string;
 }
 
 /** See {@link Optimizer.compile}. */
-export function compileStep<Args extends unknown[]>(lossFunction: (...args: Args) => Tensor, context: StepContext): CompiledStep<Args> {
+export function compileStep<Args extends unknown[]>(lossFunction: (...args: Args) => unknown, context: StepContext): CompiledStep<Args> {
   if (typeof lossFunction !== "function") throw expected("a function", "loss", lossFunction);
+  const { definition, numbers } = context.resolved;
+  const objectives = definition.climbed === undefined ? [false] : [false, true];
   const programs = new Map<string, Recorded>();
   let training = { version: -1, bits: "" };
   // Calls that wait for a recording; later ones must not overtake them.
@@ -87,7 +100,7 @@ export function compileStep<Args extends unknown[]>(lossFunction: (...args: Args
 
   function modeBits(): string {
     if (training.version !== modes.version) {
-      const modules = context.collected.module?.modules() ?? [];
+      const modules = context.collected.modules.flatMap((module) => module.modules());
       training = { version: modes.version, bits: modules.map((module) => (module.training ? "t" : "e")).join("") };
     }
     return training.bits;
@@ -102,19 +115,21 @@ export function compileStep<Args extends unknown[]>(lossFunction: (...args: Args
     const batched = tensors.map((tensor) => tensor.dim() > 0);
     if (!whole) checkBatch(tensors, batched, batchSize);
     const prefix = `${modeBits()}|${structure}|${signature}`;
-    return { args, tensors, batched, batchSize, wanted: counts.map((count) => [count, `${prefix}|${count}`]) };
+    const wanted = counts.flatMap((count) => objectives.map((climbed) => ({ count, climbed, signature: `${prefix}|${count}${climbed ? "c" : ""}` })));
+    return { args, tensors, batched, batchSize, wanted };
   }
 
-  function record({ args, tensors, batched, batchSize }: Prepared, count: number, signature: string): void {
+  function record({ args, tensors, batched, batchSize }: Prepared, { count, climbed, signature }: Wanted): void {
     const { parameters, buffers } = context.collected;
     const handles = (list: readonly Tensor[]) => list.map((tensor) => tensor.handle);
     const made = scope(() => {
       const inputs = count === batchSize ? tensors : tensors.map((tensor, i) => (batched[i]! ? (call(family("aten::narrow"), [tensor, 0, 0, count]) as Tensor) : tensor));
       native.recordBegin(handles(parameters), handles(buffers), handles(inputs));
       try {
-        const loss: unknown = enableGrad(() => lossFunction(...(rebuild(args, inputs) as Args)));
-        if (!(loss instanceof Tensor)) throw expected("a Tensor (the mean loss of the batch)", "the result of the compiled function", loss);
-        return native.recordEnd(loss.handle);
+        const { objective, extras } = enableGrad(() =>
+          outcomeOf(lossFunction(...(rebuild(args, inputs) as Args)), definition, numbers, climbed, count, "the result of the compiled function"),
+        );
+        return native.recordEnd(objective.handle, handles(extras));
       } catch (error) {
         native.recordAbort();
         throw error;
@@ -129,13 +144,13 @@ export function compileStep<Args extends unknown[]>(lossFunction: (...args: Args
   }
 
   function submit({ tensors, batched, batchSize, wanted }: Prepared, sync: boolean): NativeReport | Promise<NativeReport> {
-    const pairs = wanted.flatMap(([count, signature]) => [count, programs.get(signature)!.program]);
-    return native.engineStep(context.engine, pairs, tensors.map((tensor) => tensor.handle), batched, batchSize, sync);
+    const triples = wanted.flatMap(({ count, climbed, signature }) => [count, climbed ? 1 : 0, programs.get(signature)!.program]);
+    return native.engineStep(context.engine, triples, tensors.map((tensor) => tensor.handle), batched, batchSize, sync);
   }
 
-  const isRecorded = (prepared: Prepared) => prepared.wanted.every(([, signature]) => programs.has(signature));
+  const isRecorded = (prepared: Prepared) => prepared.wanted.every(({ signature }) => programs.has(signature));
   const recordMissing = (prepared: Prepared) => {
-    for (const [count, signature] of prepared.wanted) if (!programs.has(signature)) record(prepared, count, signature);
+    for (const wanted of prepared.wanted) if (!programs.has(wanted.signature)) record(prepared, wanted);
   };
 
   function track(job: Promise<NativeReport>): Promise<NativeReport> {
@@ -216,13 +231,4 @@ function checkBatch(tensors: readonly Tensor[], batched: readonly boolean[], bat
       );
     }
   });
-}
-
-/** Checks what a closure returned. */
-export function closureLoss(loss: unknown): Tensor {
-  if (loss instanceof Tensor) return loss;
-  if (typeof (loss as { then?: unknown } | null | undefined)?.then === "function") {
-    throw new SteppeError("ARGUMENT", "Expected a synchronous closure for step() but received one that returns a promise.");
-  }
-  throw new SteppeError("ARGUMENT", `Expected a Tensor for the closure's result but received ${describe(loss)}.`);
 }

@@ -1,10 +1,11 @@
 import { SteppeError, describe, suggest } from "../errors.js";
 
 /**
- * One number among the options: its default (none: required) and its range. Booleans are numbers here, 0 and 1; so is the
+ * One number among the options: its default (none: required, unless optional) and its range. Booleans are numbers here, 0 and 1; so is the
  * place of a word in `choices`; null is NaN.
  */
 export interface Field {
+  readonly optional?: true;
   readonly default?: number;
   readonly boolean?: true;
   /** Null is allowed. */
@@ -94,7 +95,7 @@ export function readFields(given: Record<string, unknown>, fields: Fields, name:
     const value = given[key];
     if (value !== undefined) values[key] = readField(value, field, `${name}.${key}`);
     else if (field.default !== undefined) values[key] = field.default;
-    else throw new SteppeError("ARGUMENT", `Missing option ${name}.${key}: expected ${inWords(field)}.`);
+    else if (field.optional !== true) throw new SteppeError("ARGUMENT", `Missing option ${name}.${key}: expected ${inWords(field)}.`);
   }
   return values;
 }

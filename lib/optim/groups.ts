@@ -28,7 +28,8 @@ export interface Collected {
   groupOf: number[];
   groups: ParameterGroup[];
   buffers: Tensor[];
-  module: Module | null;
+  /** The modules among what is trained. */
+  modules: Module[];
 }
 
 /** A group's hyperparameters, to be read and set between steps. */
@@ -150,7 +151,7 @@ export function collect(trained: Trained, base: BaseName, defaults: Values, chan
   const fields = groupFields(base);
   const specs: ParameterGroupOptions[] = isGroupList(trained) ? [...trained] : [{ parameters: trained as Module | Iterable<Tensor> }];
   checkUse(base, { groups: specs.length });
-  const result: Collected = { parameters: [], names: [], groupOf: [], groups: [], buffers: [], module: isModule(trained) ? trained : null };
+  const result: Collected = { parameters: [], names: [], groupOf: [], groups: [], buffers: [], modules: [] };
   const seen = new Set<Tensor>();
   specs.forEach((spec, g) => {
     const { parameters, ...overrides } = spec;
@@ -170,8 +171,21 @@ export function collect(trained: Trained, base: BaseName, defaults: Values, chan
       result.names.push(name);
       result.groupOf.push(g);
     }
+    if (isModule(parameters)) result.modules.push(parameters);
     if (isModule(parameters)) result.buffers.push(...parameters.buffers().filter((buffer) => !result.buffers.includes(buffer)));
   });
   if (result.parameters.length === 0) throw expected("at least one parameter", "parameters", trained);
   return result;
+}
+
+/**
+ * The parameters of the normalisation layers (batch, instance, layer, RMS and group norm) within what is trained.
+ *
+ * @throws SteppeError `ARGUMENT` if there are none
+ */
+export function normalizationParameters({ modules, parameters }: Collected): Set<Tensor> {
+  const layers = modules.flatMap((module) => module.modules()).filter((module) => module.isNormalization);
+  const found = new Set<Tensor>(layers.flatMap((layer) => layer.parameters({ recurse: false })).filter((parameter) => parameters.includes(parameter)));
+  if (found.size === 0) throw new SteppeError("ARGUMENT", "Expected a model with normalisation layers that have weights for method norm-only, but found none.");
+  return found;
 }

@@ -1,7 +1,9 @@
-export { create, Optimizer, type OptimizerState } from "./optimizer.js";
+export { create, Optimizer, type LossOf } from "./optimizer.js";
+export type { OptimizerState } from "./state.js";
 export type { CompiledStep, ProgramInfo, StepReport } from "./compile.js";
 export type * from "./base-options.js";
-export type { CommonOptions, GasamOptions, Method, MsamOptions, NoneOptions, OptimizerOptions, SamOptions } from "./options.js";
+export type { Method, OptimizerOptions } from "./methods/index.js";
+export type { CommonOptions, LossScaleOptions, LossWithLogits } from "./methods/method.js";
 export { ParameterGroup, type ParameterGroupOptions, type Trained } from "./groups.js";
 export { schedule, type PlateauState, type Rate, type Schedule } from "./schedules.js";
 export type * from "./schedule-options.js";

@@ -1,33 +1,23 @@
-import { SteppeError, describe, expected } from "../errors.js";
+import { SteppeError, expected } from "../errors.js";
 import { enableGrad } from "../autograd.js";
-import { adopt } from "../dispatch.js";
 import { native } from "../native.js";
 import { scope } from "../scope.js";
-import { Tensor } from "../tensor.js";
-import { expectedShape } from "./base-state.js";
-import { closureLoss, compileStep, type CompiledStep, type StepReport } from "./compile.js";
-import type { Values } from "./fields.js";
-import { collect, type Collected, type ParameterGroup, type Trained } from "./groups.js";
-import { resolve, type OptimizerOptions, type Resolved } from "./options.js";
+import type { Tensor } from "../tensor.js";
+import { compileStep, type CompiledStep, type StepReport } from "./compile.js";
+import { collect, normalizationParameters, type Collected, type ParameterGroup, type Trained } from "./groups.js";
+import { outcomeOf } from "./loss-form.js";
+import type { Method, OptimizerOptions } from "./methods/index.js";
+import type { LossWithLogits } from "./methods/method.js";
+import { resolve, type Resolved } from "./options.js";
+import { loadState, readState, type OptimizerState } from "./state.js";
 
-/** Everything that a later run needs to go on as if nothing had happened, besides the model's own state dict. */
-export interface OptimizerState {
-  method: string;
-  base: string;
-  /** Steps taken, skipped ones not counted. */
-  steps: number;
-  /** Hyperparameters per group. */
-  groups: Values[];
-  /** Tensors of the base optimizer, as "parameter/name": "fc.weight/momentum_buffer". */
-  tensors: Record<string, Tensor>;
-  /** Numbers that the method keeps. */
-  numbers: Record<string, number[]>;
-}
+/** What the loss function of a method returns: the mean loss; for `k-sam` and `efficient` one loss per sample; for `bilevel` the logits, too. */
+export type LossOf<M extends Method> = M extends "bilevel" ? LossWithLogits : Tensor;
 
 const discarded = new FinalizationRegistry<number>((engine) => native.freeEngine(engine));
 
 /** A method of the SAM family over a base optimizer, for one set of parameters. Made by {@link create}. */
-export class Optimizer {
+export class Optimizer<M extends Method = Method> {
   readonly #engine: number;
   readonly #collected: Collected;
   readonly #resolved: Resolved;
@@ -40,9 +30,24 @@ export class Optimizer {
       this.#stale = true;
     });
     const { parameters, buffers, names, groupOf } = this.#collected;
-    const { method, base, numbers, maxGradNorm, startStep, sameNoise, throwNonFinite } = this.#resolved;
+    const { definition, parts, base, maxGradNorm, maxGradValue, startStep, sameNoise, throwNonFinite, lossScale } = this.#resolved;
+    const normalization = definition.normalizationOnly === true ? normalizationParameters(this.#collected) : null;
     this.#engine = native.engineCreate(
-      { method, base, options: numbers, maxGradNorm, startStep, sameNoise, throwNonFinite, names, groupOf },
+      {
+        method: parts,
+        perturbs: definition.rho !== null,
+        base,
+        maxGradNorm,
+        maxGradValue,
+        startStep,
+        sameNoise,
+        throwNonFinite,
+        lossScale,
+        normOverSubset: normalization !== null,
+        names,
+        groupOf,
+        inSubset: parameters.map((parameter) => normalization === null || normalization.has(parameter)),
+      },
       parameters.map((parameter) => parameter.handle),
       buffers.map((buffer) => buffer.handle),
     );
@@ -84,38 +89,48 @@ export class Optimizer {
    * const step = optimizer.compile((x, y) => nn.functional.crossEntropy(model.forward(x), y));
    * const { loss } = await step(x, y);
    */
-  compile<Args extends unknown[] = Tensor[]>(loss: (...args: Args) => Tensor): CompiledStep<Args> {
-    return compileStep(loss, { engine: this.#engine, collected: this.#collected, configure: () => this.#configure() });
+  compile<Args extends unknown[] = Tensor[]>(loss: (...args: Args) => LossOf<M>): CompiledStep<Args> {
+    return compileStep(loss, {
+      engine: this.#engine,
+      collected: this.#collected,
+      resolved: this.#resolved,
+      configure: () => this.#configure(),
+    });
   }
 
   /**
    * One step with an ordinary closure, on this thread: for what cannot be recorded. The closure computes the loss anew at
    * each call; it is called once per pass, with the model's parameters set to where the pass is taken.
    *
-   * @throws SteppeError `ARGUMENT` for methods that cut the batch (`msam`, `ascentFraction` below 1): a closure's batch cannot be cut
+   * @throws SteppeError `ARGUMENT` for methods that run over parts of the batch (`msam`, `ascentFraction` below 1, `k-sam`,
+   * `efficient`) or over an earlier one (`parallel`): a closure cannot give these
    * @example optimizer.step(() => nn.functional.mseLoss(model.forward(x), y));
    */
-  step(closure: () => Tensor): StepReport {
+  step(closure: () => LossOf<M>): StepReport {
     if (typeof closure !== "function") throw expected("a function", "closure", closure);
-    const { shards = 1, ascentFraction = 1 } = this.#resolved.numbers;
-    if (shards > 1 || ascentFraction < 1) {
-      throw new SteppeError("ARGUMENT", `The batch of a closure cannot be cut, as ${shards > 1 ? `shards: ${shards}` : `ascentFraction: ${ascentFraction}`} wants: use compile().`);
+    const { method, definition, numbers } = this.#resolved;
+    if (definition.cutsBatch?.(numbers) === true) {
+      throw new SteppeError("ARGUMENT", `A closure gives the loss of one batch as a whole, and method ${method} with these options needs parts of it or an earlier one: use compile().`);
     }
     this.#configure();
-    return scope(() => native.engineStepClosure(this.#engine, () => enableGrad(() => closureLoss(closure())).handle));
+    return scope(() =>
+      native.engineStepClosure(this.#engine, (climbed) =>
+        enableGrad(() => {
+          const { objective, extras } = outcomeOf(closure(), definition, numbers, climbed, -1, "the closure's result");
+          return [objective.handle, (extras[0] ?? objective).handle];
+        }),
+      ),
+    );
+  }
+
+  /** Whether the loss scale is dynamic or not: what the loss is multiplied by at present. Waits for the steps that are under way. */
+  get lossScale(): number {
+    return native.engineLossScale(this.#engine);
   }
 
   /** State to save, and to go on from, bit for bit. Its tensors are copies. */
   stateDict(): OptimizerState {
-    const { steps, base, method } = native.engineState(this.#engine);
-    const tensors: Record<string, Tensor> = {};
-    for (const [name, handles] of Object.entries(base)) {
-      handles.forEach((handle, k) => {
-        const tensor = adopt(handle);
-        if (tensor !== null) tensors[`${this.#collected.names[k]!}/${name}`] = tensor;
-      });
-    }
-    return { method: this.#resolved.method, base: this.#resolved.base, steps, groups: this.groups.map((group) => group.toJSON()), tensors, numbers: method };
+    return { method: this.#resolved.method, base: this.#resolved.base, ...readState(this.#engine, this.#collected) };
   }
 
   /**
@@ -125,41 +140,19 @@ export class Optimizer {
    */
   loadStateDict(state: OptimizerState): void {
     for (const key of ["method", "base"] as const) {
-      if (state[key] !== this.#resolved[key]) throw expected(`${JSON.stringify(this.#resolved[key])}`, `state.${key}`, state[key]);
+      if (state[key] !== this.#resolved[key]) throw expected(JSON.stringify(this.#resolved[key]), `state.${key}`, state[key]);
     }
-    if (!Array.isArray(state.groups) || state.groups.length !== this.groups.length) throw expected(`${this.groups.length} groups`, "state.groups", state.groups);
-    if (!Number.isInteger(state.steps) || state.steps < 0) throw expected("a number of steps", "state.steps", state.steps);
-    const empty = native.engineState(this.#engine);
-    const base: Record<string, (number | null)[]> = {};
-    for (const [name, handles] of Object.entries(empty.base)) {
-      base[name] = handles.map(() => null);
-      for (const handle of handles) if (handle !== null) native.release(handle);
-    }
-    const elements = this.#collected.parameters.reduce((sum, parameter) => sum + parameter.numel(), 0);
-    for (const [key, tensor] of Object.entries(state.tensors)) {
-      const cut = key.lastIndexOf("/");
-      const index = this.#collected.names.indexOf(key.slice(0, cut));
-      const list = base[key.slice(cut + 1)];
-      if (index < 0 || list === undefined) throw new SteppeError("ARGUMENT", `Expected the state of this optimizer's parameters but received ${describe(key)}.`);
-      if (!(tensor instanceof Tensor)) throw expected("a Tensor", `state.tensors[${JSON.stringify(key)}]`, tensor);
-      const shape = expectedShape(key.slice(cut + 1), tensor.shape, this.#collected.parameters[index]!.shape, elements);
-      if (shape !== null) throw new SteppeError("ARGUMENT", `Expected shape ${shape} for ${key} but received [${tensor.shape.join(", ")}].`);
-      list[index] = tensor.handle;
-    }
-    for (const name of Object.keys(empty.method)) {
-      if (!Array.isArray(state.numbers?.[name])) throw expected("an array of numbers", `state.numbers.${name}`, state.numbers?.[name]);
-    }
-    state.groups.forEach((values, g) => this.groups[g]!.check(values));
-    native.engineLoadState(this.#engine, state.steps, base, state.numbers);
-    state.groups.forEach((values, g) => this.groups[g]!.load(values));
+    loadState(this.#engine, state, this.#collected);
   }
 
   #configure(): void {
     if (!this.#stale) return;
-    native.engineConfigure(
-      this.#engine,
-      this.groups.map((group) => group.toJSON()),
-    );
+    const { definition, numbers } = this.#resolved;
+    const groups = this.groups.map((group) => {
+      const values = group.toJSON();
+      return { ...values, rho: definition.radius?.(numbers, group.lr) ?? values["rho"]! };
+    });
+    native.engineConfigure(this.#engine, groups);
     this.#stale = false;
   }
 }
@@ -174,6 +167,6 @@ export class Optimizer {
  * @example
  * optim.create(model, { method: "sam", rho: 0.05, base: { name: "sgd", lr: 0.1, momentum: 0.9 } });
  */
-export function create(trained: Trained, options: OptimizerOptions): Optimizer {
-  return new Optimizer(trained, options);
+export function create<M extends Method>(trained: Trained, options: OptimizerOptions & { method: M }): Optimizer<M> {
+  return new Optimizer<M>(trained, options);
 }

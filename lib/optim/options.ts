@@ -1,97 +1,48 @@
-import type { BaseOptions, LbfgsOptions } from "./base-options.js";
 import { baseNumbers, checkUse, type BaseName } from "./base.js";
-import { SteppeError, describe, suggest } from "../errors.js";
+import { SteppeError, describe, expected, suggest } from "../errors.js";
 import { readFields, type Fields, type Values } from "./fields.js";
+import { methods, type Method, type OptimizerOptions } from "./methods/index.js";
+import { part, type MethodDefinition, type Parts } from "./methods/method.js";
 
-/** What every method takes. */
-export interface CommonOptions {
-  /** The optimizer that takes the step in the end. */
-  base: BaseOptions;
-  /** Radius ρ of the perturbation, at least 0; 0 is the base optimizer's own step. Default 0.05. */
-  rho?: number;
-  /** Late phase: that many steps of the base optimizer come first. Default 0. (arXiv 2410.10373) */
-  startStep?: number;
-  /** Every pass of a step sees the same dropout masks. Default true. */
-  sameNoise?: boolean;
-  /**
-   * What a NaN or an infinity in a gradient does: "throw" an error or "skip" the step. Weights, buffers and state stay what
-   * they were either way. Default "throw".
-   */
-  nonFinite?: "throw" | "skip";
-  /** Clips the gradient handed to the base optimizer to this norm, as torch.nn.utils.clip_grad_norm_. Default: no clipping. */
-  maxGradNorm?: number;
-}
-
-/** The base optimizer alone. */
-export interface NoneOptions extends Omit<CommonOptions, "rho" | "startStep" | "base"> {
-  method: "none";
-  /** The optimizer that takes the step. L-BFGS stands here only. */
-  base: BaseOptions | LbfgsOptions;
-}
-
-/** SAM: `ε = ρ ∇L(w)/‖∇L(w)‖`, the gradient at `w + ε`. (arXiv 2010.01412) */
-export interface SamOptions extends CommonOptions {
-  method: "sam";
-  /** Share of the batch that the ascent gradient uses, in (0, 1]: ¼ costs about 1.25 steps. Default 1. (arXiv 2110.08529) */
-  ascentFraction?: number;
-}
-
-/** mSAM: each shard of the batch has a perturbation of its own. (arXiv 2302.09693) */
-export interface MsamOptions extends CommonOptions {
-  method: "msam";
-  /** Number of shards m. */
-  shards: number;
-}
-
-/** GA-SAM: radii that follow the strength of each tensor's gradient. A reading of arXiv 2210.06895. */
-export interface GasamOptions extends CommonOptions {
-  method: "gasam";
-  /** How a tensor's share of the radius follows its gradient's strength: 1 as in SAM, 0 not at all. Default 0. */
-  alpha?: number;
-  /** Decay of the running strength, in [0, 1). Default 0.9. */
-  beta?: number;
-  /** How the radius follows the overall strength over training; 0 not at all. Default 0. */
-  gamma?: number;
-  /** Ascent steps K, at least 1; a step takes K + 1 passes. Default 1. */
-  steps?: number;
-}
-
-/** What {@link create} takes: plain JSON, told apart by `method`. */
-export type OptimizerOptions = NoneOptions | SamOptions | MsamOptions | GasamOptions;
-export type Method = OptimizerOptions["method"];
-
-const common = {
-  startStep: { default: 0, min: 0, integer: true },
+const clipping: Fields = {
   maxGradNorm: { default: 0, above: 0 },
-} satisfies Fields;
-
-/** The numbers of each method; the engine takes them by these names. */
-const methods: Record<Method, Fields> = {
-  none: {},
-  sam: { ascentFraction: { default: 1, above: 0, max: 1 } },
-  msam: { shards: { min: 1, integer: true } },
-  gasam: {
-    alpha: { default: 0, min: 0 },
-    beta: { default: 0.9, min: 0, below: 1 },
-    gamma: { default: 0, min: 0 },
-    steps: { default: 1, min: 1, max: 100, integer: true },
-  },
+  maxGradValue: { default: 0, above: 0 },
+};
+/** What methods that perturb take besides. */
+const perturbing: Fields = {
+  startStep: { default: 0, min: 0, integer: true },
+};
+/** Which steps perturb: for methods that do not decide that themselves. */
+const choosing: Fields = {
+  every: { default: 1, min: 1, integer: true },
+  probability: { default: 1, min: 0, max: 1 },
+};
+const scaling: Fields = {
+  initial: { default: 65536, above: 0 },
+  growth: { default: 2, min: 1 },
+  backoff: { default: 0.5, above: 0, below: 1 },
+  interval: { default: 2000, min: 1, integer: true },
 };
 
-const rho: Fields = { rho: { default: 0.05, min: 0 } };
-const flags = ["sameNoise", "nonFinite"];
+const flags = ["sameNoise", "nonFinite", "lossScale"];
 
 /** Options that were checked, with all defaults filled in. */
 export interface Resolved {
   method: Method;
+  definition: MethodDefinition;
+  /** The method's own numbers. */
   numbers: Values;
+  parts: Parts;
   base: BaseName;
   /** Hyperparameters of a parameter group, ρ among them. */
   group: Values;
   maxGradNorm: number;
+  maxGradValue: number;
   startStep: number;
   sameNoise: boolean;
   throwNonFinite: boolean;
+  /** `interval` 0: the scale stays as it is. */
+  lossScale: { initial: number; growth: number; backoff: number; interval: number };
 }
 
 /**
@@ -109,24 +60,65 @@ export function resolve(options: OptimizerOptions): Resolved {
     const hint = typeof method === "string" ? suggest(method, known) : "";
     throw new SteppeError("ARGUMENT", `Expected one of ${known.join(", ")} for options.method but received ${describe(method)}.${hint}`);
   }
-  const { sameNoise = true, nonFinite = "throw", ...numbers } = rest;
-  if (typeof sameNoise !== "boolean") throw new SteppeError("ARGUMENT", `Expected a boolean for options.sameNoise but received ${describe(sameNoise)}.`);
-  if (nonFinite !== "throw" && nonFinite !== "skip") {
-    throw new SteppeError("ARGUMENT", `Expected "throw" or "skip" for options.nonFinite but received ${describe(nonFinite)}.`);
-  }
-  const own = methods[method as Method];
-  const general: Fields = method === "none" ? { maxGradNorm: common.maxGradNorm } : { ...rho, ...common };
-  const values = readFields(numbers, { ...general, ...own }, "options", ["method", "base", ...flags]);
+  const definition = methods[method as Method];
+  const { sameNoise = true, nonFinite = "throw", lossScale = 1, ...given } = rest;
+  if (typeof sameNoise !== "boolean") throw expected("a boolean", "options.sameNoise", sameNoise);
+  if (nonFinite !== "throw" && nonFinite !== "skip") throw expected('"throw" or "skip"', "options.nonFinite", nonFinite);
+
+  const perturbs = definition.rho !== null;
+  const known: Fields = {
+    ...clipping,
+    ...(perturbs ? { rho: { default: definition.rho!, min: 0 }, ...perturbing } : {}),
+    ...(decides(definition) ? {} : choosing),
+    ...definition.fields,
+  };
+  const values = readFields(given, known, "options", ["method", "base", ...flags]);
+  const own = Object.fromEntries(Object.keys(definition.fields).flatMap((name) => (values[name] === undefined ? [] : [[name, values[name]]])));
   const resolvedBase = baseNumbers(base);
-  checkUse(resolvedBase.name, { method, maxGradNorm: values["maxGradNorm"] ?? 0 });
+  checkUse(resolvedBase.name, { method, maxGradNorm: Math.max(values["maxGradNorm"]!, values["maxGradValue"]!) });
+  definition.check?.(own, resolvedBase);
   return {
     method: method as Method,
-    numbers: Object.fromEntries(Object.keys(own).map((name) => [name, values[name]!])),
+    definition,
+    numbers: own,
+    parts: { ...definition.parts(own), ...chosenSteps(values) },
     base: resolvedBase.name,
     group: { ...resolvedBase.numbers, rho: values["rho"] ?? 0, perturb: 1 },
-    maxGradNorm: values["maxGradNorm"] ?? 0,
+    maxGradNorm: values["maxGradNorm"]!,
+    maxGradValue: values["maxGradValue"]!,
     startStep: values["startStep"] ?? 0,
     sameNoise,
     throwNonFinite: nonFinite === "throw",
+    lossScale: readLossScale(lossScale),
   };
+}
+
+/** Whether a method has its own answer to which steps perturb, or nothing to choose from. */
+function decides(definition: MethodDefinition): boolean {
+  if (definition.rho === null) return true;
+  const defaults = Object.fromEntries(Object.entries(definition.fields).map(([name, field]) => [name, field.default ?? 1]));
+  const parts = definition.parts(defaults);
+  return parts.when !== undefined || parts.rule !== undefined;
+}
+
+/** `every` and `probability` as the engine's part. */
+function chosenSteps({ every = 1, probability = 1 }: Values): Parts {
+  if (every !== 1 && probability !== 1) {
+    throw new SteppeError("ARGUMENT", "Expected options.every or options.probability but received both: each says which steps perturb.");
+  }
+  if (every !== 1) return { when: part("every", { k: every }) };
+  return probability === 1 ? {} : { when: part("probability", { p: probability }) };
+}
+
+function readLossScale(value: unknown): Resolved["lossScale"] {
+  if (typeof value === "number") {
+    if (!(value > 0) || !Number.isFinite(value)) throw expected("a positive number", "options.lossScale", value);
+    return { initial: value, growth: 1, backoff: 1, interval: 0 };
+  }
+  const given = value === "dynamic" ? {} : value;
+  if (typeof given !== "object" || given === null || Array.isArray(given)) {
+    throw expected('a positive number, "dynamic" or an object of its settings', "options.lossScale", value);
+  }
+  const { initial, growth, backoff, interval } = readFields(given as Record<string, unknown>, scaling, "options.lossScale");
+  return { initial: initial!, growth: growth!, backoff: backoff!, interval: interval! };
 }

@@ -1,37 +1,37 @@
+// Part "ascent": how far the perturbation goes.
 #include "ascent.h"
-
-#include <ATen/ops/mul.h>
 
 namespace steppe::sam {
 namespace {
 
-class Steepest : public Ascent {
+// One step: ε_k = ρ_k v_k/length over the perturbed parameters. Groups with a radius of their own share one length.
+class OneStep : public Ascent {
  public:
-  Perturbation operator()(const Gradient& g, const Step& step, Samples) override {
-    bool one_radius = true, all = true;
-    for (size_t k = 0; k < g.g.size(); k++) {
-      if (!g.g[k].defined()) continue;
-      all &= step.is_perturbed(k);
-      one_radius &= step.rho(k) == step.rho(0);
-    }
-    if (all && one_radius) {
-      if (g.norm == 0) return {};
-      return {g.g, step.rho(0) / g.norm};
-    }
-    // Groups with a radius of their own share one norm: ε_k = ρ_k g_k/‖g‖ over the perturbed ones.
-    Tensors climbing = g.g;
-    for (size_t k = 0; k < climbing.size(); k++)
-      if (!step.is_perturbed(k) || step.rho(k) == 0) climbing[k] = at::Tensor();
-    const double length = norm(climbing);
+  explicit OneStep(std::unique_ptr<Direction> direction) : direction_(std::move(direction)) {}
+
+  Perturbation operator()(const Gradient& g, const Step& step, const Piece&) override {
+    auto [v, length] = (*direction_)(step.perturbed_part(g.g), step);
     if (length == 0) return {};
-    for (size_t k = 0; k < climbing.size(); k++)
-      if (climbing[k].defined()) climbing[k] = at::mul(climbing[k], step.rho(k) / length);
-    return {climbing, 1};
+    std::vector<double> scale(v.size());
+    for (size_t k = 0; k < v.size(); k++) scale[k] = step.rho(k) / length;
+    return {std::move(v), std::move(scale)};
   }
+  void begin(const Step& step) override { direction_->begin(step); }
+  void commit() override { direction_->commit(); }
+  void discard() override { direction_->discard(); }
+  void remember(Memory& memory) override { direction_->remember(memory); }
+
+ private:
+  std::unique_ptr<Direction> direction_;
 };
 
 }  // namespace
 
-std::unique_ptr<Ascent> steepest() { return std::make_unique<Steepest>(); }
+std::unique_ptr<Ascent> make_ascent(const PartSpec& spec, std::unique_ptr<Direction> direction, size_t parameters) {
+  if (spec.name == "oneStep") return std::make_unique<OneStep>(std::move(direction));
+  if (spec.name == "gradientStrength")
+    return gradient_strength(parameters, spec["alpha"], spec["beta"], spec["gamma"], static_cast<int>(spec["steps"]));
+  fail_unknown_part("ascent", spec.name);
+}
 
 }  // namespace steppe::sam

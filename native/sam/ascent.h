@@ -1,10 +1,8 @@
 #pragma once
-#include "method.h"
+#include "parts.h"
 
 namespace steppe::sam {
 
-// SAM: ε = ρ g/‖g‖ over all perturbed parameters together.
-std::unique_ptr<Ascent> steepest();
 // GA-SAM: K projected steps in balls whose radii follow the running strength of each tensor's gradient.
 std::unique_ptr<Ascent> gradient_strength(size_t parameters, double alpha, double beta, double gamma, int steps);
 

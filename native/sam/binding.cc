@@ -12,31 +12,56 @@ std::shared_ptr<Engine> engine_of(Call& call) { return call.instance().engines.g
 
 double number_of(Napi::Object object, const char* name) { return read_number(object.Env(), object.Get(name), name); }
 
+std::map<std::string, double> numbers_of(Napi::Object object) {
+  std::map<std::string, double> numbers;
+  const auto keys = object.GetPropertyNames();
+  for (uint32_t i = 0; i < keys.Length(); i++) {
+    const std::string name = keys.Get(i).As<Napi::String>();
+    numbers[name] = number_of(object, name.c_str());
+  }
+  return numbers;
+}
+
+// { when: { name: "every", numbers: { k: 5 } }, … }
+MethodSpec method_of(Napi::Object object) {
+  MethodSpec method;
+  const auto places = object.GetPropertyNames();
+  for (uint32_t i = 0; i < places.Length(); i++) {
+    const std::string place = places.Get(i).As<Napi::String>();
+    const auto part = object.Get(place).As<Napi::Object>();
+    method[place] = {part.Get("name").As<Napi::String>(), numbers_of(part.Get("numbers").As<Napi::Object>())};
+  }
+  return method;
+}
+
 // engineCreate(settings, parameters, buffers): number
 Napi::Value create(Call& call) {
   const auto given = call.value(0).As<Napi::Object>();
   Settings settings;
-  settings.method = given.Get("method").As<Napi::String>();
+  settings.method = method_of(given.Get("method").As<Napi::Object>());
+  settings.perturbs = given.Get("perturbs").As<Napi::Boolean>();
   settings.base = given.Get("base").As<Napi::String>();
   settings.max_grad_norm = number_of(given, "maxGradNorm");
+  settings.max_grad_value = number_of(given, "maxGradValue");
   settings.start_step = static_cast<int64_t>(number_of(given, "startStep"));
   settings.same_noise = given.Get("sameNoise").As<Napi::Boolean>();
   settings.throw_non_finite = given.Get("throwNonFinite").As<Napi::Boolean>();
-  const auto options = given.Get("options").As<Napi::Object>();
-  const auto keys = options.GetPropertyNames();
-  for (uint32_t i = 0; i < keys.Length(); i++) {
-    const std::string name = keys.Get(i).As<Napi::String>();
-    settings.options[name] = number_of(options, name.c_str());
-  }
+  settings.norm_over_subset = given.Get("normOverSubset").As<Napi::Boolean>();
   const auto name_list = given.Get("names").As<Napi::Array>();
   const auto group_list = given.Get("groupOf").As<Napi::Array>();
+  const auto subset = given.Get("inSubset").As<Napi::Array>();
   std::vector<std::string> names;
   std::vector<uint32_t> group_of;
+  std::vector<uint8_t> in_subset;
   for (uint32_t i = 0; i < name_list.Length(); i++) {
     names.push_back(name_list.Get(i).As<Napi::String>());
     group_of.push_back(group_list.Get(i).As<Napi::Number>().Uint32Value());
+    in_subset.push_back(subset.Get(i).As<Napi::Boolean>());
   }
-  auto engine = std::make_shared<Engine>(std::move(settings), call.tensors(1, "parameters"), std::move(names), call.tensors(2, "buffers"), std::move(group_of));
+  auto engine = std::make_shared<Engine>(std::move(settings), call.tensors(1, "parameters"), std::move(names), call.tensors(2, "buffers"),
+                                         std::move(group_of), std::move(in_subset));
+  const auto scale = numbers_of(given.Get("lossScale").As<Napi::Object>());
+  engine->loss_scale = {scale.at("initial"), scale.at("growth"), scale.at("backoff"), static_cast<int64_t>(scale.at("interval"))};
   return Napi::Number::New(call.env(), call.instance().engines.add(std::move(engine)));
 }
 
@@ -115,104 +140,141 @@ napi_value report_to_js(napi_env raw_env, const Report& report) {
   return result;
 }
 
-// engineStep(engine, programs: [count, program, …], inputs, batched: boolean[], batchSize, sync): Report | Promise<Report>
+// The state of an engine that steps on another thread is read where the step is taken.
+ProgramPasses::Settings pass_settings(const Engine& engine) { return {engine.settings().same_noise, engine.loss_scale.scale}; }
+
+// engineStep(engine, programs: [count, climbed, program, …], inputs, batched: boolean[], batchSize, sync): Report | Promise<Report>
 Napi::Value step(Call& call) {
   const auto engine = engine_of(call);
   auto& instance = call.instance();
-  std::map<int64_t, std::shared_ptr<Program>> programs;
-  const auto pairs = call.integers(1, "programs");
-  for (size_t i = 0; i + 1 < pairs.size(); i += 2) programs.emplace(pairs[i], instance.programs.get(static_cast<uint32_t>(pairs[i + 1]), "program"));
+  std::map<ProgramPasses::Key, std::shared_ptr<Program>> programs;
+  const auto triples = call.integers(1, "programs");
+  for (size_t i = 0; i + 2 < triples.size(); i += 3) {
+    const auto objective = triples[i + 1] != 0 ? Objective::climbed : Objective::loss;
+    programs.emplace(std::pair{triples[i], objective}, instance.programs.get(static_cast<uint32_t>(triples[i + 2]), "program"));
+  }
   std::vector<ProgramPasses::Input> inputs;
   const auto batched = call.value(3).As<Napi::Array>();
   const auto tensors = call.tensors(2, "inputs");
   for (uint32_t i = 0; i < tensors.size(); i++) inputs.push_back({tensors[i], batched.Get(i).As<Napi::Boolean>()});
-  auto passes = std::make_shared<ProgramPasses>(std::move(programs), engine->buffers(), std::move(inputs), call.integer(4, "batchSize"),
-                                                instance.worker->cancelled());
+  const auto take = [engine, programs = std::move(programs), inputs = std::move(inputs), batch_size = call.integer(4, "batchSize"),
+                     groups = engine->groups, &cancelled = instance.worker->cancelled()] {
+    ProgramPasses passes(programs, engine->buffers(), inputs, batch_size, pass_settings(*engine), cancelled);
+    return engine->step(passes, *groups);
+  };
   if (call.boolean(5, "sync")) {
     instance.worker->drain();
-    return Napi::Value(call.env(), report_to_js(call.env(), engine->step(*passes, *engine->groups)));
+    return Napi::Value(call.env(), report_to_js(call.env(), take()));
   }
   auto job = std::make_unique<Worker::Job>();
   auto report = std::make_shared<Report>();
-  job->run = [engine, passes, report, groups = engine->groups] { *report = engine->step(*passes, *groups); };
+  job->run = [take, report] { *report = take(); };
   job->result = [report](napi_env env) { return report_to_js(env, *report); };
   return Napi::Value(call.env(), instance.worker->enqueue(std::move(job)));
 }
 
-// engineStepClosure(engine, closure: () => handle): Report
+// engineStepClosure(engine, closure: (climbed: boolean) => [objective, loss]): Report
 Napi::Value step_closure(Call& call) {
   const auto engine = engine_of(call);
   auto& instance = call.instance();
   instance.worker->drain();
   const auto closure = call.value(1).As<Napi::Function>();
-  ClosurePasses passes(engine->parameters(), engine->buffers(), [&]() {
+  ClosurePasses passes(engine->parameters(), engine->buffers(), pass_settings(*engine), [&](Objective objective) {
     Napi::HandleScope scope(call.env());
-    const Napi::Value handle = closure.Call({});
-    return at::Tensor(instance.handles.get(read_number(call.env(), handle, "closure()")));
+    const auto pair = closure.Call({Napi::Boolean::New(call.env(), objective == Objective::climbed)}).As<Napi::Array>();
+    const auto tensor = [&](uint32_t i) { return at::Tensor(instance.handles.get(read_number(call.env(), pair.Get(i), "closure()"))); };
+    return ClosurePasses::Result{tensor(0), tensor(1)};
   });
   return Napi::Value(call.env(), report_to_js(call.env(), engine->step(passes, *engine->groups)));
 }
 
-// engineState(engine): { steps, base: { name: (handle | null)[] }, method: { name: number[] } }
-Napi::Value state(Call& call) {
-  const auto engine = engine_of(call);
-  call.instance().worker->drain();
-  const auto env = call.env();
-  auto base = Napi::Object::New(env);
-  for (const auto& [name, tensors] : engine->base().state()) {
-    auto list = Napi::Array::New(env, tensors->size());
-    for (size_t k = 0; k < tensors->size(); k++) {
+using NamedTensors = std::vector<std::pair<std::string, Tensors*>>;
+
+// { name: (handle | null)[] }. Copies: the next step would change what the user holds.
+Napi::Object tensors_to_js(Call& call, const NamedTensors& all) {
+  auto result = Napi::Object::New(call.env());
+  for (const auto& [name, tensors] : all) {
+    auto list = Napi::Array::New(call.env(), tensors->size());
+    for (uint32_t k = 0; k < tensors->size(); k++) {
       const auto& tensor = (*tensors)[k];
-      // A copy: the next step would change what the user holds.
-      list[k] = tensor.defined() ? Napi::Value(Napi::Number::New(env, call.instance().handles.add(tensor.clone()))) : env.Null();
+      list[k] = tensor.defined() ? Napi::Value(Napi::Number::New(call.env(), call.instance().handles.add(tensor.clone()))) : call.env().Null();
     }
-    base[name] = list;
+    result[name] = list;
   }
-  auto method = Napi::Object::New(env);
-  if (engine->ascent() != nullptr) {
-    for (const auto& [name, numbers] : engine->ascent()->state()) {
-      auto list = Napi::Array::New(env, numbers.size());
-      for (size_t i = 0; i < numbers.size(); i++) list[i] = numbers[i];
-      method[name] = list;
-    }
-  }
-  auto result = Napi::Object::New(env);
-  result["steps"] = static_cast<double>(engine->steps());
-  result["base"] = base;
-  result["method"] = method;
   return result;
 }
 
-// engineLoadState(engine, steps, base: { name: (handle | null)[] }, method: { name: number[] }). lib/optim has checked names and shapes.
-Napi::Value load_state(Call& call) {
-  const auto engine = engine_of(call);
-  call.instance().worker->drain();
-  const auto env = call.env();
-  const auto base = call.value(2).As<Napi::Object>();
-  for (const auto& [name, tensors] : engine->base().state()) {
-    const auto list = base.Get(name).As<Napi::Array>();
-    for (uint32_t k = 0; k < tensors->size(); k++) {
+void tensors_from_js(Call& call, Napi::Object given, const NamedTensors& all) {
+  for (const auto& [name, tensors] : all) {
+    if (!given.Has(name)) continue;
+    const auto list = given.Get(name).As<Napi::Array>();
+    tensors->resize(list.Length());
+    for (uint32_t k = 0; k < list.Length(); k++) {
       const Napi::Value handle = list.Get(k);
       (*tensors)[k] = handle.IsNumber() ? call.instance().handles.get(handle.As<Napi::Number>().DoubleValue()).clone() : at::Tensor();
     }
   }
-  if (engine->ascent() != nullptr) {
-    std::map<std::string, std::vector<double>> numbers;
-    const auto method = call.value(3).As<Napi::Object>();
-    for (const auto& [name, old] : engine->ascent()->state()) {
-      const auto list = method.Get(name).As<Napi::Array>();
-      for (uint32_t i = 0; i < list.Length(); i++) numbers[name].push_back(read_number(env, list.Get(i), name));
-      if (numbers[name].size() != old.size()) fail_expected(std::to_string(old.size()) + " numbers", name, std::to_string(numbers[name].size()));
-    }
-    if (!numbers.empty()) engine->ascent()->set_state(numbers);
+}
+
+NamedTensors method_tensors(Memory& memory) { return {memory.tensors.begin(), memory.tensors.end()}; }
+
+// engineState(engine): NativeEngineState of lib/native.ts
+Napi::Value state(Call& call) {
+  const auto engine = engine_of(call);
+  call.instance().worker->drain();
+  const auto env = call.env();
+  auto memory = engine->memory();
+  auto numbers = Napi::Object::New(env);
+  for (const auto& [name, values] : memory.numbers) {
+    auto list = Napi::Array::New(env, values->size());
+    for (uint32_t i = 0; i < values->size(); i++) list[i] = (*values)[i];
+    numbers[name] = list;
   }
-  engine->set_steps(call.integer(1, "steps"));
-  return env.Undefined();
+  auto result = Napi::Object::New(env);
+  result["steps"] = static_cast<double>(engine->counters.steps);
+  result["methodSteps"] = static_cast<double>(engine->counters.method_steps);
+  result["lossScale"] = engine->loss_scale.scale;
+  result["goodSteps"] = static_cast<double>(engine->loss_scale.good_steps);
+  result["base"] = tensors_to_js(call, engine->base().state());
+  result["method"] = tensors_to_js(call, method_tensors(memory));
+  result["batch"] = memory.batch == nullptr ? env.Null() : tensors_to_js(call, {{"batch", memory.batch}}).Get("batch");
+  result["numbers"] = numbers;
+  return result;
+}
+
+// engineLoadState(engine, state). lib/optim has checked names and shapes.
+Napi::Value load_state(Call& call) {
+  const auto engine = engine_of(call);
+  call.instance().worker->drain();
+  const auto given = call.value(1).As<Napi::Object>();
+  auto memory = engine->memory();
+  tensors_from_js(call, given.Get("base").As<Napi::Object>(), engine->base().state());
+  tensors_from_js(call, given.Get("method").As<Napi::Object>(), method_tensors(memory));
+  if (memory.batch != nullptr) {
+    memory.batch->clear();
+    if (given.Get("batch").IsArray()) tensors_from_js(call, given, {{"batch", memory.batch}});
+  }
+  const auto numbers = given.Get("numbers").As<Napi::Object>();
+  for (const auto& [name, values] : memory.numbers) {
+    const auto list = numbers.Get(name).As<Napi::Array>();
+    for (uint32_t i = 0; i < values->size() && i < list.Length(); i++) (*values)[i] = list.Get(i).As<Napi::Number>().DoubleValue();
+  }
+  engine->counters = {static_cast<int64_t>(number_of(given, "steps")), static_cast<int64_t>(number_of(given, "methodSteps"))};
+  engine->loss_scale.scale = number_of(given, "lossScale");
+  engine->loss_scale.good_steps = static_cast<int64_t>(number_of(given, "goodSteps"));
+  engine->recalled();
+  return call.env().Undefined();
 }
 
 Napi::Value free_engine(Call& call) {
   call.instance().engines.remove(static_cast<uint32_t>(call.integer(0, "optimizer")));
   return call.env().Undefined();
+}
+
+Napi::Value loss_scale(Call& call) {
+  const auto engine = engine_of(call);
+  call.instance().worker->drain();
+  return Napi::Number::New(call.env(), engine->loss_scale.scale);
 }
 
 Napi::Value drain(Call& call) {
@@ -230,6 +292,7 @@ void register_engine(Napi::Env env, Napi::Object exports) {
   define<step_closure>(env, exports, "engineStepClosure");
   define<state>(env, exports, "engineState");
   define<load_state>(env, exports, "engineLoadState");
+  define<loss_scale>(env, exports, "engineLossScale");
   define<free_engine>(env, exports, "freeEngine");
   define<drain>(env, exports, "drain");
 }

@@ -1,13 +1,10 @@
 #include "engine.h"
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/add.h>
-#include <ATen/ops/empty_like.h>
-#include <ATen/ops/isfinite.h>
+#include <ATen/ops/clamp.h>
 #include <ATen/ops/mul.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "../errors.h"
 #include "minimize.h"
@@ -21,16 +18,27 @@ bool any_radius(const optim::Groups& groups) {
 
 }  // namespace
 
-Engine::Engine(Settings settings, Tensors parameters, std::vector<std::string> names, Tensors buffers, std::vector<uint32_t> group_of)
+void LossScale::update(bool good) {
+  if (interval == 0) return;
+  if (!good) {
+    scale *= backoff;
+    good_steps = 0;
+  } else if (++good_steps >= interval) {
+    scale *= growth;
+    good_steps = 0;
+  }
+}
+
+Engine::Engine(Settings settings, Tensors parameters, std::vector<std::string> names, Tensors buffers, std::vector<uint32_t> group_of,
+               std::vector<uint8_t> in_subset)
     : settings_(std::move(settings)),
       w_(std::move(parameters)),
       names_(std::move(names)),
       buffers_(std::move(buffers)),
       group_of_(std::move(group_of)),
-      method_(make_method(settings_.method, settings_.options, w_.size())),
-      base_(optim::make_base(settings_.base, w_.size())),
-      point_(w_.size()),
-      point_storage_(w_.size()) {
+      in_subset_(std::move(in_subset)),
+      method_(settings_.method, w_.size()),
+      base_(optim::make_base(settings_.base, w_.size())) {
   for (size_t k = 0; k < w_.size(); k++) {
     if (!at::isFloatingType(w_[k].scalar_type())) fail_expected("parameters of a floating-point dtype", names_[k], c10::toString(w_[k].scalar_type()));
     if (!w_[k].is_non_overlapping_and_dense()) fail_expected("parameters whose elements lie densely in memory", names_[k], "a strided view");
@@ -39,29 +47,40 @@ Engine::Engine(Settings settings, Tensors parameters, std::vector<std::string> n
 
 Report Engine::step(Passes& passes, const optim::Groups& groups) {
   at::NoGradGuard no_grad;
-  NoiseState noise(w_);
-  const Step step{w_, group_of_, groups, passes, noise, settings_.same_noise,
-                  [this](const Gradient& gradient, const char* where) { require_finite(gradient, where); },
-                  [this](const Tensors& direction, double scale) -> const Tensors& { return perturbed(direction, scale); }};
+  const Step step{w_, names_, in_subset_, group_of_, groups, *base_, passes, point_, counters.method_steps};
+  const bool active = settings_.perturbs && any_radius(groups) && counters.steps >= settings_.start_step;
+  const auto parts = active ? method_.parts() : std::vector<Part*>{};
+  const auto discard = [&] {
+    for (auto* part : parts) part->discard();
+  };
   Report report;
   try {
+    for (auto* part : parts) part->begin(step);
     if (auto* minimizer = base_->minimizer()) {
       minimize(*minimizer, step, report);
     } else {
-      const bool perturbs = method_.perturbs && any_radius(groups) && steps_ >= settings_.start_step;
-      Tensors d = perturbs ? perturbed_direction(step, report) : base_direction(step, report);
+      Tensors d = active ? method_direction(step, report) : base_direction(step, report);
       clip(d);
       base_->step(w_, d, group_of_, groups);
+      if (active) (method_.rule != nullptr ? method_.rule->finish(step) : method_.combine->finish(step));
     }
     passes.commit();
-    if (method_.ascent) method_.ascent->commit();
-    steps_++;
+    for (auto* part : parts) part->commit();
+    counters.steps++;
+    counters.method_steps += active;
+    loss_scale.update(true);
   } catch (const NonFinite& found) {
-    if (method_.ascent) method_.ascent->discard();
-    if (settings_.throw_non_finite) fail(Code::non_finite, found.message);
+    discard();
+    loss_scale.update(false);
+    // With a dynamic loss scale an infinity now and then is how the scale is found.
+    if (settings_.throw_non_finite && loss_scale.interval == 0) fail(Code::non_finite, found.message);
+    if (!report.has_gradient) {
+      report.loss = found.loss;
+      report.grad_norm = found.norm;
+    }
     report.skipped = true;
   } catch (...) {
-    if (method_.ascent) method_.ascent->discard();
+    discard();
     throw;
   }
   return report;
@@ -69,92 +88,92 @@ Report Engine::step(Passes& passes, const optim::Groups& groups) {
 
 std::vector<int64_t> Engine::sample_counts(int64_t batch_size) const {
   std::vector<int64_t> counts;
-  const auto add = [&](Samples samples) {
-    const auto count = samples.count < 0 ? batch_size : samples.count;
-    if (std::find(counts.begin(), counts.end(), count) == counts.end()) counts.push_back(count);
-  };
-  // The base optimizer's own steps (before startStep, or with rho 0) run over the whole batch.
-  if (!method_.perturbs || settings_.start_step > 0 || !any_radius(*groups)) add({});
-  if (method_.perturbs && any_radius(*groups)) {
-    for (const auto& piece : method_.split(batch_size)) {
-      add(piece.climb);
-      add(piece.descend);
-    }
-  }
+  if (batch_size < 0) return {batch_size};
+  // Whole batches: the base optimizer's own steps (before startStep, or with rho 0), and those that take no perturbation.
+  if (!settings_.perturbs || settings_.start_step > 0 || settings_.method.contains("when") || !any_radius(*groups)) counts.push_back(batch_size);
+  for (const auto& more : {method_.split->counts(batch_size), method_.descend->counts(batch_size)})
+    for (const auto count : more)
+      if (std::find(counts.begin(), counts.end(), count) == counts.end()) counts.push_back(count);
   return counts;
 }
 
 Tensors Engine::base_direction(const Step& step, Report& report) {
-  auto gradient = step.at_w({});
-  report.loss = gradient.loss;
-  report.grad_norm = gradient.norm;
-  require_finite(gradient, "the");
-  return std::move(gradient.g);
+  step.passes.begin_piece();
+  const auto g = step.at_w({.moves_buffers = true}, "the");
+  report_gradient(g, step, {}, report);
+  return g.g;
 }
 
-// d = Σ_j weight_j ∇L_j(w + ε_j), where ε_j comes from ∇L_j(w).
-Tensors Engine::perturbed_direction(const Step& step, Report& report) {
+Tensors Engine::method_direction(const Step& step, Report& report) {
+  if (method_.rule != nullptr) {
+    step.passes.begin_piece();
+    return (*method_.rule)(step, report);
+  }
   Tensors d(w_.size());
-  report.perturbed_loss = 0;
-  for (const auto& piece : method_.split(step.passes.batch_size())) {
-    if (step.same_noise && step.passes.draws()) step.noise.save();
-    const auto g = step.at_w(piece.climb);
-    report.loss += piece.weight * g.loss;
-    report.grad_norm += piece.weight * g.norm;
-    require_finite(g, "the first pass's");
-    const auto epsilon = (*method_.ascent)(g, step, piece.climb);
-    const auto g_p = step.at_perturbed(epsilon.direction, epsilon.scale, piece.descend);
-    *report.perturbed_loss += piece.weight * g_p.loss;
-    require_finite(g_p, "the second pass's");
-    for (size_t k = 0; k < d.size(); k++) {
-      if (!g_p.g[k].defined()) continue;
-      if (piece.weight == 1) {
-        d[k] = g_p.g[k];
-      } else if (d[k].defined()) {
-        d[k].add_(g_p.g[k], piece.weight);
-      } else {
-        d[k] = at::mul(g_p.g[k], piece.weight);
-      }
+  if (!method_.when->before(step)) {
+    step.passes.begin_piece();
+    const auto g = step.at_w({.moves_buffers = true}, "the");
+    report_gradient(g, step, {}, report);
+    d = method_.combine->plain(g, step);
+  } else {
+    step.passes.begin_piece();
+    for (const auto& piece : (*method_.split)(step, report)) {
+      const auto part = piece_direction(step, piece, report);
+      d = piece.weight == 1 ? part : add(d, part, piece.weight);
+      step.passes.begin_piece();
     }
   }
+  method_.climb->observe(d);
   return d;
 }
 
-const Tensors& Engine::perturbed(const Tensors& direction, double scale) {
-  for (size_t k = 0; k < w_.size(); k++) {
-    if (direction.empty() || !direction[k].defined()) {
-      point_[k] = w_[k];
-      continue;
-    }
-    auto& storage = point_storage_[k];
-    if (!storage.defined() || storage.sizes() != w_[k].sizes() || storage.strides() != w_[k].strides() ||
-        storage.scalar_type() != w_[k].scalar_type() || storage.device() != w_[k].device()) {
-      storage = at::empty_like(w_[k]);
-    }
-    point_[k] = at::add_out(storage, w_[k], direction[k], scale);
+// From the gradient that climbs to the piece's share of d.
+Tensors Engine::piece_direction(const Step& step, const Piece& piece, Report& report) {
+  const bool climbs_by_pass = method_.climb->takes_pass();
+  const auto g = (*method_.climb)(step, piece);
+  if (climbs_by_pass) {
+    report_gradient(g, step, piece, report);
+    if (!method_.when->after(g, step)) return method_.combine->plain(g, step);
   }
-  return point_;
+  const bool climbs = !g.g.empty();
+  const auto epsilon = climbs ? (*method_.ascent)(g, step, piece) : Perturbation{};
+  const Query query{(*method_.descend)(g, epsilon, step, piece), /*moves_buffers=*/!climbs_by_pass};
+  const auto g_p = step.at(epsilon, query, climbs_by_pass ? "the second pass's" : "the");
+  if (!climbs_by_pass) report_gradient(g_p, step, piece, report);
+  if (climbs) report.perturbed_loss = report.perturbed_loss.value_or(0) + piece.weight * g_p.loss;
+  return (*method_.combine)(g, g_p, epsilon, step, piece);
 }
 
-void Engine::require_finite(const Gradient& gradient, const char* where) const {
-  if (std::isfinite(gradient.norm)) return;
-  // The norm of finite numbers can overflow: only a bad element counts.
-  for (size_t k = 0; k < gradient.g.size(); k++) {
-    const auto& g = gradient.g[k];
-    if (!g.defined() || at::isfinite(g).all().item<bool>()) continue;
-    throw NonFinite{std::string("Not finite: ") + where + " gradient of " + names_[k] +
-                    " holds NaN or infinity. The step was not taken; weights, buffers and state are as they were. "
-                    "Use nonFinite: \"skip\" to skip such steps."};
-  }
+void Engine::report_gradient(const Gradient& gradient, const Step& step, const Piece& piece, Report& report) const {
+  report.has_gradient = true;
+  if (piece.reports_loss) report.loss += piece.weight * gradient.loss;
+  report.grad_norm += piece.weight * (settings_.norm_over_subset ? norm(step.perturbed_part(gradient.g)) : gradient.norm);
 }
 
-// torch.nn.utils.clip_grad_norm_, but out of place: a gradient may share memory with an input.
+// torch.nn.utils.clip_grad_value_, then clip_grad_norm_, but out of place: a gradient may share memory with an input.
 void Engine::clip(Tensors& d) const {
-  if (settings_.max_grad_norm <= 0) return;
-  const double coefficient = settings_.max_grad_norm / (norm(d) + 1e-6);
-  if (!(coefficient < 1)) return;
-  for (auto& each : d)
-    if (each.defined()) each = at::mul(each, coefficient);
+  if (settings_.max_grad_value > 0) {
+    for (auto& each : d)
+      if (each.defined()) each = at::clamp(each, -settings_.max_grad_value, settings_.max_grad_value);
+  }
+  if (settings_.max_grad_norm > 0) {
+    const double coefficient = settings_.max_grad_norm / (norm(d) + 1e-6);
+    if (coefficient < 1) d = scaled(d, coefficient);
+  }
+}
+
+Memory Engine::memory() const {
+  Memory memory;
+  if (method_.rule != nullptr) {
+    method_.rule->remember(memory);
+  } else {
+    for (auto* part : method_.parts()) part->remember(memory);
+  }
+  return memory;
+}
+
+void Engine::recalled() {
+  for (auto* part : method_.parts()) part->recalled();
 }
 
 }  // namespace steppe::sam

@@ -1,34 +1,39 @@
 #pragma once
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "../optim/base.h"
-#include "method.h"
+#include "parts.h"
 
 namespace steppe::sam {
 
-// What a step tells the user.
-struct Report {
-  double loss = 0, grad_norm = 0;
-  std::optional<double> perturbed_loss;  // none if no pass was taken at a perturbed point
-  bool skipped = false;
-};
-
 struct Settings {
-  std::string method, base;
-  Options options;
-  double max_grad_norm = 0;  // 0: no clipping
-  int64_t start_step = 0;    // that many of the base optimizer's own steps come first
+  MethodSpec method;
+  bool perturbs = true;               // false: the base optimizer alone
+  std::string base;
+  double max_grad_norm = 0;           // 0: no clipping
+  double max_grad_value = 0;          // likewise
+  int64_t start_step = 0;             // that many of the base optimizer's own steps come first
   bool same_noise = true;
   bool throw_non_finite = true;
+  bool norm_over_subset = false;      // the gradient norm that is reported is over the perturbed parameters only
+};
+
+// The loss scale of float16 training, as torch.amp.GradScaler: after `interval` good steps it grows, after a step that met
+// infinity it shrinks.
+struct LossScale {
+  double scale = 1, growth = 2, backoff = 0.5;
+  int64_t interval = 0, good_steps = 0;  // interval 0: the scale stays as it is
+  void update(bool good);
 };
 
 // One optimizer: w, the method's parts, the base optimizer. A step runs on one thread at a time, on whichever.
 class Engine {
  public:
-  Engine(Settings settings, Tensors parameters, std::vector<std::string> names, Tensors buffers, std::vector<uint32_t> group_of);
+  // `in_subset`: which parameters the method perturbs at all.
+  Engine(Settings settings, Tensors parameters, std::vector<std::string> names, Tensors buffers, std::vector<uint32_t> group_of,
+         std::vector<uint8_t> in_subset);
 
   Report step(Passes& passes, const optim::Groups& groups);
 
@@ -37,22 +42,25 @@ class Engine {
 
   const Tensors& parameters() const { return w_; }
   const Tensors& buffers() const { return buffers_; }
+  const Settings& settings() const { return settings_; }
   optim::Base& base() { return *base_; }
-  Ascent* ascent() { return method_.ascent.get(); }
-  int64_t steps() const { return steps_; }
-  void set_steps(int64_t steps) { steps_ = steps; }
+  // What the method remembers, and how many steps were taken: by the optimizer, and by the method (after startStep).
+  Memory memory() const;
+  void recalled();
+  struct Counters {
+    int64_t steps = 0, method_steps = 0;
+  };
+  Counters counters;
+  LossScale loss_scale;
 
   // Set on the JavaScript thread; each step takes the groups that were set when it was asked for.
   std::shared_ptr<const optim::Groups> groups = std::make_shared<optim::Groups>();
 
  private:
-  struct NonFinite {
-    std::string message;
-  };
   Tensors base_direction(const Step& step, Report& report);
-  Tensors perturbed_direction(const Step& step, Report& report);
-  const Tensors& perturbed(const Tensors& direction, double scale);
-  void require_finite(const Gradient& gradient, const char* where) const;
+  Tensors method_direction(const Step& step, Report& report);
+  Tensors piece_direction(const Step& step, const Piece& piece, Report& report);
+  void report_gradient(const Gradient& gradient, const Step& step, const Piece& piece, Report& report) const;
   void clip(Tensors& d) const;
 
   Settings settings_;
@@ -60,10 +68,10 @@ class Engine {
   std::vector<std::string> names_;
   Tensors buffers_;
   std::vector<uint32_t> group_of_;
+  std::vector<uint8_t> in_subset_;
   Method method_;
   std::unique_ptr<optim::Base> base_;
-  Tensors point_, point_storage_;  // w + ε; its memory is kept from step to step
-  int64_t steps_ = 0;              // steps that were not skipped
+  Point point_;
 };
 
 }  // namespace steppe::sam

@@ -4,7 +4,6 @@
 //   M = √(Σ n_k m̂_k² / N),  M_ref = max over time of M                       strength of the whole
 //   r_k = ρ √n_k m̂_k^α / √(Σ_j n_j m̂_j^2α) · (M/M_ref)^γ                     radius of tensor k
 //   δ⁰ = 0,  δ_kⁱ = P_k(δ_kⁱ⁻¹ + η_k n_k(∇_k L(w+δⁱ⁻¹))),  η_k = r_k min(1, 2.5/K),  ε = δᴷ
-#include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/add.h>
 #include <ATen/ops/mul.h>
 
@@ -16,52 +15,52 @@
 namespace steppe::sam {
 namespace {
 
-double norm_of(const at::Tensor& x) { return norm({x}); }
-
 class GradientStrength : public Ascent {
  public:
   GradientStrength(size_t parameters, double alpha, double beta, double gamma, int steps)
-      : alpha_(alpha), beta_(beta), gamma_(gamma), steps_(steps), now_{std::vector<double>(parameters), std::vector<double>(parameters), 0} {
+      : alpha_(alpha), beta_(beta), gamma_(gamma), steps_(steps), now_{std::vector<double>(parameters), std::vector<double>(parameters), {0}} {
     next_ = now_;
   }
 
-  Perturbation operator()(const Gradient& first, const Step& step, Samples climb) override {
+  Perturbation operator()(const Gradient& first, const Step& step, const Piece& piece) override {
     const auto radii = radii_for(first.g, step);
+    if (steps_ == 1) {  // one full step ends on the ball: nothing to project
+      std::vector<double> scale(radii.size());
+      for (size_t k = 0; k < radii.size(); k++)
+        if (radii[k] != 0) scale[k] = radii[k] * inverse(norm(first.g[k]));
+      return {first.g, std::move(scale)};
+    }
+    const std::vector<double> ones(step.w.size(), 1);
     Tensors delta(step.w.size());
     Tensors g = first.g;
     for (int i = 0; i < steps_; i++) {
       for (size_t k = 0; k < delta.size(); k++) {
         if (radii[k] == 0 || !g[k].defined()) continue;
-        const double length = norm_of(g[k]);
+        const double length = norm(g[k]);
         if (length == 0) continue;
         const double eta = radii[k] * std::min(1.0, 2.5 / steps_);
         delta[k] = delta[k].defined() ? at::add(delta[k], g[k], eta / length) : at::mul(g[k], eta / length);
-        if (steps_ == 1) continue;  // one full step ends on the ball: nothing to project
-        const double reached = norm_of(delta[k]);
+        const double reached = norm(delta[k]);
         if (reached > radii[k]) delta[k] = at::mul(delta[k], radii[k] / reached);
       }
       if (i + 1 == steps_) break;
-      const auto next = step.at_perturbed(delta, 1, climb);
-      step.require_finite(next, "an ascent step's");
-      g = next.g;
+      g = step.at({delta, ones}, {.samples = piece.climb}, "an ascent step's").g;
     }
-    return {delta, 1};
+    return {delta, ones};
   }
 
   void commit() override { now_ = next_; }
   void discard() override { next_ = now_; }
-  std::map<std::string, std::vector<double>> state() const override {
-    return {{"strength", now_.strength}, {"updates", now_.updates}, {"reference", {now_.reference}}};
-  }
-  void set_state(const std::map<std::string, std::vector<double>>& state) override {
-    now_ = {state.at("strength"), state.at("updates"), state.at("reference").at(0)};
-    next_ = now_;
+  void remember(Memory& memory) override {
+    memory.numbers["strength"] = &now_.strength;
+    memory.numbers["updates"] = &now_.updates;
+    memory.numbers["reference"] = &now_.reference;
   }
 
  private:
   struct Strengths {
     std::vector<double> strength, updates;  // m_k, and t of its bias correction
-    double reference = 0;                   // M_ref
+    std::vector<double> reference;          // M_ref
   };
 
   std::vector<double> radii_for(const Tensors& g, const Step& step) {
@@ -72,7 +71,7 @@ class GradientStrength : public Ascent {
       if (!g[k].defined() || !step.is_perturbed(k)) continue;
       const auto n = static_cast<double>(g[k].numel());
       auto& m = next_.strength[k];
-      m = beta_ * m + (1 - beta_) * norm_of(g[k]) / std::sqrt(std::max(n, 1.0));
+      m = beta_ * m + (1 - beta_) * norm(g[k]) / std::sqrt(std::max(n, 1.0));
       strength[k] = m / (1 - std::pow(beta_, ++next_.updates[k]));
       square_sum += n * strength[k] * strength[k];
       weighted_sum += n * std::pow(strength[k], 2 * alpha_);
@@ -80,9 +79,9 @@ class GradientStrength : public Ascent {
     }
     if (elements == 0) return radii;
     const double whole = std::sqrt(square_sum / elements);
-    next_.reference = std::max(next_.reference, whole);
+    next_.reference[0] = std::max(next_.reference[0], whole);
     if (whole == 0) return radii;
-    const double course = std::pow(whole / next_.reference, gamma_);
+    const double course = std::pow(whole / next_.reference[0], gamma_);
     for (size_t k = 0; k < g.size(); k++) {
       if (strength[k] < 0) continue;
       const auto n = static_cast<double>(g[k].numel());

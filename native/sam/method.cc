@@ -1,36 +1,42 @@
-#include "method.h"
+#include <algorithm>
+#include <cmath>
 
 #include "../errors.h"
-#include "ascent.h"
-#include "split.h"
+#include "parts.h"
 
 namespace steppe::sam {
+namespace {
 
-Method make_method(const std::string& id, const Options& options, size_t parameters) {
-  using Make = std::function<Method(const Options&, size_t)>;
-  // One row per method, in the terms of its rule.
-  static const std::map<std::string, Make> methods = {
-      // The base optimizer alone.
-      {"none", [](auto&, size_t) { return Method{.perturbs = false}; }},
-      // ε = ρ n(∇L_A(w)), A the first part of B (arXiv 2010.01412; 2110.08529 for the part).
-      {"sam", [](auto& o, size_t) { return Method{.split = leading_part(o.at("ascentFraction")), .ascent = steepest()}; }},
-      // ε_j = ρ n(∇L_{S_j}(w)) for each shard S_j (arXiv 2302.09693).
-      {"msam", [](auto& o, size_t) { return Method{.split = shards(static_cast<int64_t>(o.at("shards"))), .ascent = steepest()}; }},
-      // Radii by the running strength of each tensor's gradient, projected steps (a reading of arXiv 2210.06895).
-      {"gasam", [](auto& o, size_t n) {
-         return Method{.split = whole(), .ascent = gradient_strength(n, o.at("alpha"), o.at("beta"), o.at("gamma"), static_cast<int>(o.at("steps")))};
-       }},
-  };
-  const auto found = methods.find(id);
-  if (found == methods.end()) fail_expected("a known method", "method", "\"" + id + "\"");
-  return found->second(options, parameters);
+PartSpec at_place(const MethodSpec& spec, const char* place, const char* otherwise) {
+  const auto found = spec.find(place);
+  return found == spec.end() ? PartSpec{otherwise, {}} : found->second;
 }
 
-Gradient Step::at_w(Samples samples) const { return passes.at(w, samples, /*moves_buffers=*/true); }
+}  // namespace
 
-Gradient Step::at_perturbed(const Tensors& epsilon, double scale, Samples samples) const {
-  if (same_noise && passes.draws()) noise.restore();
-  return passes.at(perturbed(epsilon, scale), samples, /*moves_buffers=*/false);
+// The second column is SAM: ε = ρ ∇L(w)/‖∇L(w)‖ at every step, over the whole batch, d = ∇L(w + ε).
+Method::Method(const MethodSpec& spec, size_t parameters)
+    : when(make_when(at_place(spec, "when", "always"))),
+      split(make_split(at_place(spec, "split", "whole"))),
+      climb(make_climb(at_place(spec, "climb", "gradient"), parameters)),
+      ascent(make_ascent(at_place(spec, "ascent", "oneStep"), make_direction(at_place(spec, "direction", "steepest"), parameters), parameters)),
+      descend(make_descend(at_place(spec, "descend", "piece"))),
+      combine(make_combine(at_place(spec, "combine", "perturbed"), parameters)) {
+  if (spec.contains("rule")) rule = make_rule(spec.at("rule"), parameters);
+}
+
+std::vector<Part*> Method::parts() const {
+  std::vector<Part*> all{when.get(), split.get(), climb.get(), ascent.get(), descend.get(), combine.get()};
+  if (rule != nullptr) all = {rule.get()};
+  return all;
+}
+
+void fail_unknown_part(const char* place, const std::string& name) {
+  fail(Code::internal, std::string("The engine has no part \"") + name + "\" for the place " + place + ".");
+}
+
+int64_t share_of(double share, int64_t n) {
+  return std::clamp<int64_t>(static_cast<int64_t>(std::ceil(share * static_cast<double>(n) - 1e-9)), std::min<int64_t>(n, 1), n);
 }
 
 }  // namespace steppe::sam

@@ -1,13 +1,14 @@
 #include "passes.h"
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/full_like.h>
+#include <ATen/ops/index_select.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include <cmath>
-
 #include "../errors.h"
+#include "vectors.h"
 
 namespace steppe::sam {
 namespace {
@@ -21,43 +22,82 @@ void lay_out_like(Tensors& gradients, const Tensors& parameters) {
   }
 }
 
-}  // namespace
-
-double norm(const Tensors& x) {
-  Tensors defined;
-  for (const auto& tensor : x)
-    if (tensor.defined() && tensor.numel() > 0) defined.push_back(tensor);
-  if (defined.empty()) return 0;
-  double sum = 0;
-  const auto type = defined.front().scalar_type();
-  const bool narrow = type == at::kHalf || type == at::kBFloat16;
-  const auto norms = at::_foreach_norm(defined, 2, narrow ? std::optional(at::kFloat) : std::nullopt);
-  for (const auto& each : norms) {
-    const double value = each.item<double>();
-    sum += value * value;
-  }
-  return std::sqrt(sum);
+Gradient finished(double loss, Tensors gradients, const Tensors& parameters, double loss_scale, at::Tensor sample_losses = {}) {
+  lay_out_like(gradients, parameters);
+  Gradient result{loss, loss_scale == 1 ? std::move(gradients) : scaled(gradients, 1 / loss_scale)};
+  result.norm = norm(result.g);
+  result.sample_losses = std::move(sample_losses);
+  return result;
 }
 
-Gradient ProgramPasses::at(const Tensors& point, Samples samples, bool moves_buffers) {
+// With sameNoise every pass of a piece starts from the generators' state at the piece's start.
+void share_noise(NoiseState& noise) {
+  if (noise.saved()) {
+    noise.restore();
+  } else {
+    noise.save();
+  }
+}
+
+}  // namespace
+
+ProgramPasses::ProgramPasses(std::map<Key, std::shared_ptr<Program>> programs, Tensors buffers, std::vector<Input> inputs, int64_t batch_size,
+                             Settings settings, const std::atomic<bool>& cancelled)
+    : programs_(std::move(programs)), buffers_(std::move(buffers)), inputs_(std::move(inputs)), batch_size_(batch_size), settings_(settings),
+      noise_(this->inputs()),
+      cancelled_(cancelled) {
+  for (const auto& [key, program] : programs_) draws_ |= program->draws;
+}
+
+const Program& ProgramPasses::program_for(const Query& query) const {
+  const auto& [begin, count, chosen] = query.samples;
+  const auto size = chosen.defined() ? chosen.numel() : count < 0 ? batch_size_ : count;
+  const auto found = programs_.find({size, query.objective});
+  if (found == programs_.end()) fail(Code::internal, "No program was recorded for " + std::to_string(size) + " samples.");
+  return *found->second;
+}
+
+Program::Outcome ProgramPasses::run(const Tensors& point, const Query& query, bool with_backward) {
   at::NoGradGuard no_grad;
-  const bool whole = samples.count < 0 || samples.count == batch_size_;
-  const auto found = programs_.find(whole ? batch_size_ : samples.count);
-  if (found == programs_.end()) fail(Code::internal, "No program was recorded for " + std::to_string(samples.count) + " samples.");
-  const auto& program = *found->second;
+  const auto& program = program_for(query);
+  const auto& [begin, count, chosen] = query.samples;
+  const bool whole = !chosen.defined() && (count < 0 || count == batch_size_);
   Tensors inputs;
-  for (const auto& input : inputs_) inputs.push_back(whole || !input.batched ? input.tensor : input.tensor.narrow(0, samples.begin, samples.count));
+  for (const auto& [tensor, batched] : inputs_) {
+    if (whole || !batched) {
+      inputs.push_back(tensor);
+    } else if (chosen.defined()) {
+      inputs.push_back(at::index_select(tensor, 0, chosen));
+    } else {
+      inputs.push_back(tensor.narrow(0, begin, count));
+    }
+  }
   Tensors buffers = pending_.empty() ? buffers_ : pending_;
   for (const auto b : program.changed_buffers) {
-    if (moves_buffers && !pending_.empty() && !pending_[b].is_same(buffers_[b])) continue;  // a copy already
+    if (query.moves_buffers && !pending_.empty() && !pending_[b].is_same(buffers_[b])) continue;  // a copy already
     buffers[b] = buffers[b].clone();
   }
-  auto outcome = program.run(point, buffers, inputs, cancelled_);
-  if (moves_buffers && !program.changed_buffers.empty()) pending_ = buffers;
-  lay_out_like(outcome.gradients, point);
-  Gradient result{outcome.loss.item<double>(), std::move(outcome.gradients)};
-  result.norm = norm(result.g);
-  return result;
+  if (settings_.same_noise && draws_) share_noise(noise_);
+  at::Tensor seed;
+  if (settings_.loss_scale != 1) seed = at::full(program.loss_shape, settings_.loss_scale, program.loss_options);
+  const Program::Slots slots{point, buffers, inputs, seed};
+  auto outcome = with_backward ? program.run(slots, cancelled_) : program.forward(slots, cancelled_);
+  if (query.moves_buffers && !program.changed_buffers.empty()) pending_ = buffers;
+  return outcome;
+}
+
+Gradient ProgramPasses::at(const Tensors& point, const Query& query) {
+  at::NoGradGuard no_grad;
+  auto outcome = run(point, query, true);
+  const auto& extras = outcome.extras;
+  if (query.objective == Objective::climbed) return finished(extras.at(0).item<double>(), std::move(outcome.gradients), point, settings_.loss_scale);
+  return finished(outcome.loss.item<double>(), std::move(outcome.gradients), point, settings_.loss_scale, extras.empty() ? at::Tensor() : extras[0]);
+}
+
+at::Tensor ProgramPasses::sample_losses(const Tensors& point, const Query& query) {
+  const auto extras = run(point, query, false).extras;
+  if (extras.empty()) fail(Code::internal, "This program gives no loss per sample.");
+  return extras[0];
 }
 
 void ProgramPasses::commit() {
@@ -67,18 +107,30 @@ void ProgramPasses::commit() {
   }
 }
 
-bool ProgramPasses::draws() const {
-  for (const auto& [count, program] : programs_)
-    if (program->draws) return true;
-  return false;
+Tensors ProgramPasses::inputs() const {
+  Tensors tensors;
+  for (const auto& input : inputs_) tensors.push_back(input.tensor);
+  return tensors;
 }
 
-Gradient ClosurePasses::at(const Tensors& point, Samples, bool moves_buffers) {
+std::shared_ptr<Passes> ProgramPasses::keep(const Tensors& given) const {
+  auto inputs = inputs_;
+  if (!given.empty() && given.size() != inputs.size()) fail(Code::argument, "The loaded state holds another number of tensors in its last batch.");
+  for (size_t i = 0; i < inputs.size(); i++) {
+    if (!given.empty() && (given[i].sizes() != inputs[i].tensor.sizes() || given[i].scalar_type() != inputs[i].tensor.scalar_type())) {
+      fail(Code::argument, "The first step after loading this state needs a batch of the same shapes and dtypes as the last one before saving.");
+    }
+    inputs[i].tensor = given.empty() ? inputs[i].tensor.clone() : given[i];
+  }
+  return std::make_shared<ProgramPasses>(programs_, buffers_, std::move(inputs), batch_size_, settings_, cancelled_);
+}
+
+Gradient ClosurePasses::at(const Tensors& point, const Query& query) {
   Tensors saved, buffers_before;
   {
     at::NoGradGuard no_grad;
     for (const auto& buffer : buffers_) buffers_before.push_back(buffer.clone());
-    if (!pending_.empty() && moves_buffers)
+    if (!pending_.empty() && query.moves_buffers)
       for (size_t b = 0; b < buffers_.size(); b++) buffers_[b].copy_(pending_[b]);
     for (size_t k = 0; k < parameters_.size(); k++) {
       const bool moved = !point[k].is_same(parameters_[k]);
@@ -96,32 +148,40 @@ Gradient ClosurePasses::at(const Tensors& point, Samples, bool moves_buffers) {
     }
     for (size_t b = 0; b < buffers_.size(); b++) buffers_[b].copy_(buffers_before[b]);
   };
-  Gradient result;
+  double loss = 0;
+  Tensors g(parameters_.size());
   try {
+    if (settings_.same_noise) share_noise(noise_);
     c10::AutoGradMode with_grad(true);
-    const auto loss = loss_();
+    const auto result = call_(query.objective);
     Tensors wanted;
     for (const auto& parameter : parameters_)
       if (parameter.requires_grad()) wanted.push_back(parameter);
-    const auto gradients = torch::autograd::grad({loss}, wanted, {}, false, false, /*allow_unused=*/true);
-    result.loss = loss.item<double>();
-    result.g.resize(parameters_.size());
+    const auto seed = at::full_like(result.objective.detach(), settings_.loss_scale);
+    const auto gradients = torch::autograd::grad({result.objective}, wanted, {seed}, false, false, /*allow_unused=*/true);
+    loss = result.loss.item<double>();
     for (size_t k = 0, i = 0; k < parameters_.size(); k++)
-      if (parameters_[k].requires_grad()) result.g[k] = gradients[i++];
+      if (parameters_[k].requires_grad()) g[k] = gradients[i++];
   } catch (...) {
     restore(false);
     throw;
   }
-  restore(moves_buffers);
+  restore(query.moves_buffers);
   at::NoGradGuard no_grad;
-  lay_out_like(result.g, parameters_);
-  result.norm = norm(result.g);
-  return result;
+  return finished(loss, std::move(g), parameters_, settings_.loss_scale);
+}
+
+at::Tensor ClosurePasses::sample_losses(const Tensors&, const Query&) {
+  fail(Code::argument, "The batch of a closure cannot be cut, as this method wants: use compile().");
 }
 
 void ClosurePasses::commit() {
   at::NoGradGuard no_grad;
   for (size_t b = 0; b < pending_.size(); b++) buffers_[b].copy_(pending_[b]);
+}
+
+std::shared_ptr<Passes> ClosurePasses::keep(const Tensors&) const {
+  fail(Code::argument, "This method needs the last step's batch again, which a closure cannot give: use compile().");
 }
 
 }  // namespace steppe::sam

@@ -8,19 +8,32 @@
 #include <vector>
 
 #include "../program.h"
+#include "../rng.h"
 
 namespace steppe::sam {
 
-// A contiguous part of the mini-batch. count -1 is all of it.
+// A part of the mini-batch: contiguous, or chosen ones by their indices. count -1 is all of it.
 struct Samples {
   int64_t begin = 0, count = -1;
+  at::Tensor chosen{};  // int64 [n], ascending
 };
 
-// What one forward and backward at one point gives.
+// What a gradient is of: the loss, or (BiSAM) the objective that is climbed instead.
+enum class Objective : uint8_t { loss, climbed };
+
+// One forward and backward that is asked for.
+struct Query {
+  Samples samples{};
+  bool moves_buffers = false;
+  Objective objective = Objective::loss;
+};
+
+// What it gives.
 struct Gradient {
-  double loss = 0;
-  Tensors g;          // one per parameter, laid out as the parameter is; undefined where it has none
-  double norm = 0;    // over all parameters together
+  double loss = 0;             // the loss itself, also where another objective is climbed
+  Tensors g;                   // one per parameter, laid out as the parameter is; undefined where it has none
+  double norm = 0;             // over all parameters together
+  at::Tensor sample_losses{};  // [n], where the loss function gives one loss per sample
 };
 
 // Where gradients come from: a recorded program, or the user's closure. Normalisation buffers move only in passes that
@@ -28,33 +41,52 @@ struct Gradient {
 class Passes {
  public:
   virtual ~Passes() = default;
-  virtual Gradient at(const Tensors& point, Samples samples, bool moves_buffers) = 0;
+  virtual Gradient at(const Tensors& point, const Query& query) = 0;
+  // The forward alone: the loss of each sample, [n].
+  virtual at::Tensor sample_losses(const Tensors& point, const Query& query) = 0;
   virtual void commit() = 0;
-  virtual bool draws() const = 0;            // uses random numbers
-  virtual int64_t batch_size() const = 0;    // -1 where samples cannot be told apart
+  virtual int64_t batch_size() const = 0;  // -1 where samples cannot be told apart
+  // From here on passes belong together: with sameNoise they all see the random numbers of the first of them.
+  virtual void begin_piece() = 0;
+  // The same passes for a later step, over copies of their inputs, or over other inputs of the same shapes.
+  virtual std::shared_ptr<Passes> keep(const Tensors& inputs) const = 0;
+  virtual Tensors inputs() const = 0;
 };
 
-// Replays programs, one per number of samples, at any point, without touching the model.
+// Replays programs, one per number of samples and objective, at any point, without touching the model.
 class ProgramPasses : public Passes {
  public:
   struct Input {
     at::Tensor tensor;
     bool batched;  // first dimension is the sample
   };
-  ProgramPasses(std::map<int64_t, std::shared_ptr<Program>> programs, Tensors buffers, std::vector<Input> inputs, int64_t batch_size,
-                const std::atomic<bool>& cancelled)
-      : programs_(std::move(programs)), buffers_(std::move(buffers)), inputs_(std::move(inputs)), batch_size_(batch_size), cancelled_(cancelled) {}
+  using Key = std::pair<int64_t, Objective>;
+  struct Settings {
+    bool same_noise = true;
+    double loss_scale = 1;  // gradients come back without it
+  };
+  ProgramPasses(std::map<Key, std::shared_ptr<Program>> programs, Tensors buffers, std::vector<Input> inputs, int64_t batch_size,
+                Settings settings, const std::atomic<bool>& cancelled);
 
-  Gradient at(const Tensors& point, Samples samples, bool moves_buffers) override;
+  Gradient at(const Tensors& point, const Query& query) override;
+  at::Tensor sample_losses(const Tensors& point, const Query& query) override;
   void commit() override;
-  bool draws() const override;
   int64_t batch_size() const override { return batch_size_; }
+  void begin_piece() override { noise_.forget(); }
+  std::shared_ptr<Passes> keep(const Tensors& inputs) const override;
+  Tensors inputs() const override;
 
  private:
-  std::map<int64_t, std::shared_ptr<Program>> programs_;
+  const Program& program_for(const Query& query) const;
+  Program::Outcome run(const Tensors& point, const Query& query, bool with_backward);
+
+  std::map<Key, std::shared_ptr<Program>> programs_;
   Tensors buffers_, pending_;
   std::vector<Input> inputs_;
   int64_t batch_size_;
+  Settings settings_;
+  bool draws_ = false;
+  NoiseState noise_;
   const std::atomic<bool>& cancelled_;
 };
 
@@ -62,21 +94,27 @@ class ProgramPasses : public Passes {
 // point and set back, exactly, whatever the closure does.
 class ClosurePasses : public Passes {
  public:
-  // `loss` runs the closure under autograd and returns its loss.
-  ClosurePasses(Tensors parameters, Tensors buffers, std::function<at::Tensor()> loss)
-      : parameters_(std::move(parameters)), buffers_(std::move(buffers)), loss_(std::move(loss)) {}
+  // What the closure gave: what is to be differentiated, the loss to report, a loss per sample where there is one.
+  struct Result {
+    at::Tensor objective, loss;
+  };
+  // `call` runs the closure under autograd.
+  ClosurePasses(Tensors parameters, Tensors buffers, ProgramPasses::Settings settings, std::function<Result(Objective)> call)
+      : parameters_(std::move(parameters)), buffers_(std::move(buffers)), settings_(settings), noise_(parameters_), call_(std::move(call)) {}
 
-  Gradient at(const Tensors& point, Samples samples, bool moves_buffers) override;
+  Gradient at(const Tensors& point, const Query& query) override;
+  at::Tensor sample_losses(const Tensors& point, const Query& query) override;
   void commit() override;
-  bool draws() const override { return true; }
   int64_t batch_size() const override { return -1; }
+  void begin_piece() override { noise_.forget(); }
+  std::shared_ptr<Passes> keep(const Tensors& inputs) const override;
+  Tensors inputs() const override { return {}; }
 
  private:
   Tensors parameters_, buffers_, pending_;
-  std::function<at::Tensor()> loss_;
+  ProgramPasses::Settings settings_;
+  NoiseState noise_;
+  std::function<Result(Objective)> call_;
 };
-
-// √Σ‖x_k‖², each norm accumulated in at least float32 and their squares in float64.
-double norm(const Tensors& x);
 
 }  // namespace steppe::sam

@@ -79,3 +79,19 @@ step(x, 3);
 step.sync(x, y, y);
 // @ts-expect-error a loss is a tensor
 optimizer.compile((x: Tensor) => x.sum().item());
+
+// The method says what its loss function returns.
+const bilevel = optim.create(model, { method: "bilevel", base });
+bilevel.compile((x: Tensor, y: Tensor) => {
+  const logits = model.forward(x);
+  return { loss: nn.functional.crossEntropy(logits, y), logits, target: y };
+});
+// @ts-expect-error the logits are missing
+bilevel.compile((x: Tensor, y: Tensor) => nn.functional.crossEntropy(model.forward(x), y));
+// @ts-expect-error only bilevel takes logits
+optimizer.compile((x: Tensor, y: Tensor) => ({ loss: x.sum(), logits: x, target: y }));
+// @ts-expect-error it has a schedule of its own
+optim.create(model, { method: "look", every: 2, base });
+// Options that are known at run time only.
+const dynamic: optim.Optimizer = optim.create(model, { method: "sam", base } as optim.OptimizerOptions);
+void dynamic;

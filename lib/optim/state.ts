@@ -1,0 +1,87 @@
+import { adopt } from "../dispatch.js";
+import { SteppeError, describe, expected } from "../errors.js";
+import { native, type Handle, type NativeEngineState } from "../native.js";
+import { Tensor } from "../tensor.js";
+import { expectedShape } from "./base-state.js";
+import type { Values } from "./fields.js";
+import type { Collected } from "./groups.js";
+
+/** Everything that a later run needs to go on as if nothing had happened, besides the model's own state dict. */
+export interface OptimizerState {
+  method: string;
+  base: string;
+  /** Steps taken, skipped ones not counted. */
+  steps: number;
+  /** Those of them that the method has taken (after `startStep`, with ρ above 0). */
+  methodSteps: number;
+  /** Hyperparameters per group. */
+  groups: Values[];
+  /** Tensors of the base optimizer and of the method, as "parameter/name": "fc.weight/momentum_buffer". */
+  tensors: Record<string, Tensor>;
+  /** Numbers that the method keeps. */
+  numbers: Record<string, number[]>;
+  /** The last step's batch, where the method needs it again. */
+  batch: Tensor[] | null;
+  /** The loss scale, and good steps since it last changed. */
+  lossScale: number;
+  goodSteps: number;
+}
+
+/** Reads an engine's state. Its tensors are copies. */
+export function readState(engine: number, { names, groups }: Collected): Omit<OptimizerState, "method" | "base"> {
+  const { steps, methodSteps, base, method, numbers, batch, lossScale, goodSteps } = native.engineState(engine);
+  const tensors: Record<string, Tensor> = {};
+  for (const [name, handles] of Object.entries({ ...base, ...method })) {
+    handles.forEach((handle, k) => {
+      const tensor = adopt(handle);
+      if (tensor !== null) tensors[`${names[k]!}/${name}`] = tensor;
+    });
+  }
+  const inputs = batch === null || batch.length === 0 ? null : batch.map((handle) => adopt(handle)!);
+  return { steps, methodSteps, groups: groups.map((group) => group.toJSON()), tensors, numbers, batch: inputs, lossScale, goodSteps };
+}
+
+/**
+ * Gives an engine a saved state. Nothing changes unless all of it fits.
+ *
+ * @throws SteppeError `ARGUMENT` for other groups, unknown parameters, wrong shapes
+ */
+export function loadState(engine: number, state: OptimizerState, { names, parameters, groups }: Collected): void {
+  if (!Array.isArray(state.groups) || state.groups.length !== groups.length) throw expected(`${groups.length} groups`, "state.groups", state.groups);
+  for (const name of ["steps", "methodSteps", "goodSteps"] as const) {
+    if (!Number.isInteger(state[name]) || state[name] < 0) throw expected("a number of steps", `state.${name}`, state[name]);
+  }
+  if (!(state.lossScale > 0)) throw expected("a positive number", "state.lossScale", state.lossScale);
+  const present = native.engineState(engine);
+  release(present);
+  const empty = (all: Record<string, unknown[]>) => Object.fromEntries(Object.entries(all).map(([name, list]) => [name, list.map((): Handle | null => null)]));
+  const base = empty(present.base);
+  const method = empty(present.method);
+  const elements = parameters.reduce((sum, parameter) => sum + parameter.numel(), 0);
+  for (const [key, tensor] of Object.entries(state.tensors)) {
+    const cut = key.lastIndexOf("/");
+    const index = names.indexOf(key.slice(0, cut));
+    const name = key.slice(cut + 1);
+    const list = base[name] ?? method[name];
+    if (index < 0 || list === undefined) throw new SteppeError("ARGUMENT", `Expected the state of this optimizer's parameters but received ${describe(key)}.`);
+    if (!(tensor instanceof Tensor)) throw expected("a Tensor", `state.tensors[${JSON.stringify(key)}]`, tensor);
+    const shape = expectedShape(name, tensor.shape, parameters[index]!.shape, elements);
+    if (shape !== null) throw new SteppeError("ARGUMENT", `Expected shape ${shape} for ${key} but received [${tensor.shape.join(", ")}].`);
+    list[index] = tensor.handle;
+  }
+  for (const [name, values] of Object.entries(present.numbers)) {
+    const given: unknown = state.numbers?.[name];
+    if (!Array.isArray(given) || given.length !== values.length || !given.every((value) => typeof value === "number")) {
+      throw expected(`an array of ${values.length} numbers`, `state.numbers.${name}`, given);
+    }
+  }
+  state.groups.forEach((values, g) => groups[g]!.check(values));
+  const batch = state.batch?.map((tensor) => tensor.handle) ?? null;
+  const { steps, methodSteps, numbers, lossScale, goodSteps } = state;
+  native.engineLoadState(engine, { steps, methodSteps, base, method, numbers, batch, lossScale, goodSteps });
+  state.groups.forEach((values, g) => groups[g]!.load(values));
+}
+
+function release({ base, method, batch }: NativeEngineState): void {
+  for (const handle of [...Object.values(base), ...Object.values(method), batch ?? []].flat()) if (handle !== null) native.release(handle);
+}

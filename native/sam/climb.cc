@@ -1,0 +1,102 @@
+// Part "climb": which gradient climbs.
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/mul.h>
+#include <ATen/ops/randn_like.h>
+
+#include "../errors.h"
+#include "parts.h"
+
+namespace steppe::sam {
+namespace {
+
+Query query_of(const Piece& piece, Objective objective = Objective::loss) { return {piece.climb, piece.moves_buffers, objective}; }
+
+// ∇L(w) over the piece's samples.
+class GradientAtW : public Climb {
+ public:
+  Gradient operator()(const Step& step, const Piece& piece) override { return step.at_w(query_of(piece), "the first pass's"); }
+};
+
+// BiSAM (ICML 2024): the gradient of another objective, a smooth lower bound of the misclassification.
+class OtherObjective : public Climb {
+ public:
+  Gradient operator()(const Step& step, const Piece& piece) override {
+    return step.at_w(query_of(piece, Objective::climbed), "the first pass's");
+  }
+};
+
+// Momentum-SAM (arXiv 2401.12033): the base optimizer's momentum, as the last step left it.
+class BaseMomentum : public Climb {
+ public:
+  bool takes_pass() const override { return false; }
+  Gradient operator()(const Step& step, const Piece&) override {
+    const auto* momentum = step.base.momentum();
+    Gradient result;
+    if (momentum == nullptr) return result;
+    for (const auto& each : *momentum)
+      if (each.defined()) result.g = *momentum;
+    return result;
+  }
+};
+
+// Async SAM (arXiv 2503.11147): the last step's direction.
+class LastDirection : public Climb {
+ public:
+  explicit LastDirection(size_t parameters) : now_(parameters), next_(parameters) {}
+  bool takes_pass() const override { return false; }
+  Gradient operator()(const Step&, const Piece&) override {
+    Gradient result;
+    for (const auto& each : now_)
+      if (each.defined()) result.g = now_;
+    return result;
+  }
+  void observe(const Tensors& d) override { next_ = d; }
+  void commit() override { now_ = next_; }
+  void discard() override { next_ = now_; }
+  void remember(Memory& memory) override { memory.tensors["lastDirection"] = &now_; }
+
+ private:
+  Tensors now_, next_;
+};
+
+// Random SAM (NeurIPS 2022): λ∇L(w+z) + z, with z ~ N(0, σ²‖w_f‖²) per output filter f (a row of a matrix or a convolution's
+// output channel; a vector is one filter).
+class NoisyPoint : public Climb {
+ public:
+  NoisyPoint(double sigma, double lambda) : sigma_(sigma), lambda_(lambda) {}
+  void begin(const Step& step) override {
+    z_.assign(step.w.size(), at::Tensor());
+    for (size_t k = 0; k < z_.size(); k++) {
+      if (!step.is_perturbed(k) || !step.w[k].requires_grad()) continue;
+      const auto& w = step.w[k];
+      std::vector<int64_t> within;
+      for (int64_t dim = w.dim() > 1 ? 1 : 0; dim < w.dim(); dim++) within.push_back(dim);
+      z_[k] = at::randn_like(w).mul_(at::linalg_vector_norm(w, 2, within, /*keepdim=*/true)).mul_(sigma_);
+    }
+  }
+  Gradient operator()(const Step& step, const Piece& piece) override {
+    auto gradient = step.at({z_, std::vector<double>(z_.size(), 1)}, query_of(piece), "the first pass's");
+    for (size_t k = 0; k < z_.size(); k++)
+      if (!gradient.g[k].defined()) z_[k] = at::Tensor();
+    gradient.g = add(z_, gradient.g, lambda_);
+    z_.clear();
+    return gradient;
+  }
+
+ private:
+  double sigma_, lambda_;
+  Tensors z_;
+};
+
+}  // namespace
+
+std::unique_ptr<Climb> make_climb(const PartSpec& spec, size_t parameters) {
+  if (spec.name == "gradient") return std::make_unique<GradientAtW>();
+  if (spec.name == "otherObjective") return std::make_unique<OtherObjective>();
+  if (spec.name == "momentum") return std::make_unique<BaseMomentum>();
+  if (spec.name == "lastDirection") return std::make_unique<LastDirection>(parameters);
+  if (spec.name == "noisyPoint") return std::make_unique<NoisyPoint>(spec["sigma"], spec["lambda"]);
+  fail_unknown_part("climb", spec.name);
+}
+
+}  // namespace steppe::sam

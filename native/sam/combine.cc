@@ -1,0 +1,125 @@
+// Part "combine": how g = ∇L(w) and g_p = ∇L(w+ε) become the direction d that the base optimizer takes.
+#include <ATen/ops/mul.h>
+
+#include "parts.h"
+
+namespace steppe::sam {
+namespace {
+
+// GSAM (arXiv 2203.08065): d = g_p − α(g − ⟨g,u⟩u), u = n(g_p).
+class SurrogateGap : public Combine {
+ public:
+  explicit SurrogateGap(double alpha) : alpha_(alpha) {}
+  Tensors operator()(const Gradient& g, const Gradient& g_p, const Perturbation&, const Step&, const Piece&) override {
+    return add(g_p.g, orthogonal(g.g, g_p.g), -alpha_);
+  }
+
+ private:
+  double alpha_;
+};
+
+// WSAM (arXiv 2305.15817): Opt(w, g), then w ← w − lr·γ/(1−γ)·(g_p − g), past the base optimizer's state.
+class Weighted : public Combine {
+ public:
+  explicit Weighted(double gamma) : gamma_(gamma) {}
+  Tensors operator()(const Gradient& g, const Gradient& g_p, const Perturbation&, const Step&, const Piece&) override {
+    sharpness_ = add(g_p.g, g.g, -1);
+    return g.g;
+  }
+  void finish(const Step& step) override {
+    for (size_t k = 0; k < sharpness_.size(); k++) {
+      if (!sharpness_[k].defined()) continue;
+      const auto& group = step.group(k);
+      at::Tensor w = step.w[k];
+      w.add_(sharpness_[k], (group["maximize"] != 0 ? 1 : -1) * group["lr"] * gamma_ / (1 - gamma_));
+    }
+    sharpness_.clear();
+  }
+  void discard() override { sharpness_.clear(); }
+
+ private:
+  double gamma_;
+  Tensors sharpness_;
+};
+
+// LookSAM (arXiv 2203.02714): v = n(g_p − ⟨g_p,n(g)⟩n(g)) of the last perturbed step; the others take d = g + α‖g‖v.
+class Reuse : public Combine {
+ public:
+  Reuse(size_t parameters, double alpha) : alpha_(alpha), now_(parameters), next_(parameters) {}
+  Tensors operator()(const Gradient& g, const Gradient& g_p, const Perturbation&, const Step&, const Piece&) override {
+    const auto v = orthogonal(g_p.g, g.g);
+    next_ = scaled(v, inverse(norm(v)));
+    return g_p.g;
+  }
+  Tensors plain(const Gradient& g, const Step&) override { return add(g.g, now_, alpha_ * g.norm); }
+  void commit() override { now_ = next_; }
+  void discard() override { next_ = now_; }
+  void remember(Memory& memory) override { memory.tensors["reused"] = &now_; }
+
+ private:
+  double alpha_;
+  Tensors now_, next_;
+};
+
+// StableSAM (arXiv 2401.07250): d = g_p ‖g‖/‖g_p‖.
+class Renormalised : public Combine {
+ public:
+  Tensors operator()(const Gradient& g, const Gradient& g_p, const Perturbation&, const Step&, const Piece&) override {
+    return scaled(g_p.g, g.norm * inverse(g_p.norm));
+  }
+};
+
+// CR-SAM (arXiv 2312.13555): g± = ∇L(w±ε), d = g₊ + γ(g₊+g₋−2g) + β(g₊−g₋).
+class Curvature : public Combine {
+ public:
+  Curvature(double gamma, double beta) : gamma_(gamma), beta_(beta) {}
+  Tensors operator()(const Gradient& g, const Gradient& g_p, const Perturbation& epsilon, const Step& step, const Piece& piece) override {
+    const auto g_m = step.at(epsilon, {.samples = piece.descend}, "the third pass's", -1);
+    const auto d = add(scaled(g_p.g, 1 + gamma_ + beta_), g_m.g, gamma_ - beta_);
+    return add(d, g.g, -2 * gamma_);
+  }
+
+ private:
+  double gamma_, beta_;
+};
+
+// GAM (arXiv 2303.03108): h = g_r − g with g_r = ∇L(w+r n(g)), w₁ = w + r' n(h), g₂ = ∇L(w₁), g₃ = ∇L(w₁ + r n(g₂)),
+// P = g + β₂g₂, G = β₁g_r + β₃g₃, d = G − γ(P − ⟨P,n(G)⟩n(G)).
+class FirstOrderFlatness : public Combine {
+ public:
+  FirstOrderFlatness(double norm_rho, double beta1, double beta2, double beta3, double gamma)
+      : norm_rho_(norm_rho), beta1_(beta1), beta2_(beta2), beta3_(beta3), gamma_(gamma) {}
+  Tensors operator()(const Gradient& g, const Gradient& g_r, const Perturbation&, const Step& step, const Piece& piece) override {
+    const auto h = step.perturbed_part(add(g_r.g, g.g, -1));
+    const auto to_w1 = scaled(h, norm_rho_ * inverse(norm(h)));
+    const std::vector<double> ones(to_w1.size(), 1);
+    const auto g2 = step.at({to_w1, ones}, {.samples = piece.descend}, "the third pass's");
+    auto beyond = step.perturbed_part(g2.g);
+    const double length = inverse(norm(beyond));
+    for (size_t k = 0; k < beyond.size(); k++)
+      if (beyond[k].defined()) beyond[k] = at::mul(beyond[k], step.rho(k) * length);
+    const auto g3 = step.at({add(to_w1, beyond, 1), ones}, {.samples = piece.descend}, "the fourth pass's");
+    const auto p = add(g.g, g2.g, beta2_);
+    const auto big_g = add(scaled(g_r.g, beta1_), g3.g, beta3_);
+    return add(big_g, orthogonal(p, big_g), -gamma_);
+  }
+
+ private:
+  double norm_rho_, beta1_, beta2_, beta3_, gamma_;
+};
+
+}  // namespace
+
+std::unique_ptr<Combine> make_combine(const PartSpec& spec, size_t parameters) {
+  if (spec.name == "perturbed") return std::make_unique<Combine>();
+  if (spec.name == "surrogateGap") return std::make_unique<SurrogateGap>(spec["alpha"]);
+  if (spec.name == "weighted") return std::make_unique<Weighted>(spec["gamma"]);
+  if (spec.name == "reuse") return std::make_unique<Reuse>(parameters, spec["alpha"]);
+  if (spec.name == "renormalised") return std::make_unique<Renormalised>();
+  if (spec.name == "curvature") return std::make_unique<Curvature>(spec["gamma"], spec["beta"]);
+  if (spec.name == "firstOrderFlatness")
+    return std::make_unique<FirstOrderFlatness>(spec["normRho"], spec["beta1"], spec["beta2"], spec["beta3"], spec["gamma"]);
+  fail_unknown_part("combine", spec.name);
+}
+
+}  // namespace steppe::sam

@@ -1,0 +1,155 @@
+// Part "direction": where the perturbation points. Each returns v and the length that it is divided by: ε = ρ v/length.
+#include <ATen/ops/abs.h>
+#include <ATen/ops/lerp.h>
+#include <ATen/ops/mul.h>
+#include <ATen/ops/ones_like.h>
+#include <ATen/ops/rand_like.h>
+#include <ATen/ops/reciprocal.h>
+
+#include <cmath>
+
+#include "masks.h"
+#include "parts.h"
+
+namespace steppe::sam {
+namespace {
+
+// SAM: v = g.
+class Steepest : public Direction {
+ public:
+  Heading operator()(const Tensors& g, const Step&) override { return {g, norm(g)}; }
+};
+
+// Momentum-SAM climbs against the momentum, which points downhill: v = −g.
+class Opposite : public Direction {
+ public:
+  Heading operator()(const Tensors& g, const Step&) override { return {g, -norm(g)}; }
+};
+
+// ASAM (arXiv 2102.11600): ε = ρ T²g/‖Tg‖, T = |w|+η on weights and 1 elsewhere. A parameter's own name is what follows the
+// last dot.
+class Adaptive : public Direction {
+ public:
+  explicit Adaptive(double eta) : eta_(eta) {}
+  Heading operator()(const Tensors& g, const Step& step) override {
+    Tensors tg = g, ttg = g;
+    for (size_t k = 0; k < g.size(); k++) {
+      const auto& name = step.names[k];
+      if (!g[k].defined() || name.find("weight", name.rfind('.') + 1) == std::string::npos) continue;
+      const auto t = at::abs(step.w[k]).add_(eta_);
+      tg[k] = at::mul(g[k], t);
+      ttg[k] = at::mul(tg[k], t);
+    }
+    return {ttg, norm(tg)};
+  }
+
+ private:
+  double eta_;
+};
+
+// Fisher SAM (arXiv 2206.04920): ε = ρ F⁻¹g/√(gᵀF⁻¹g), F⁻¹ = 1/(1+ηg²).
+class Fisher : public Direction {
+ public:
+  explicit Fisher(double eta) : eta_(eta) {}
+  Heading operator()(const Tensors& g, const Step&) override {
+    Tensors v = g;
+    for (auto& each : v)
+      if (each.defined()) each = at::mul(each, at::mul(each, each).mul_(eta_).add_(1).reciprocal_());
+    return {v, std::sqrt(dot(g, v))};
+  }
+
+ private:
+  double eta_;
+};
+
+// What directions with a running mean share: one tensor per parameter, each starting at its first gradient.
+class RunningMean : public Direction {
+ public:
+  explicit RunningMean(size_t parameters) : now_(parameters), next_(parameters) {}
+  void commit() override { now_ = next_; }
+  void discard() override { next_ = now_; }
+  void remember(Memory& memory) override { memory.tensors["runningMean"] = &now_; }
+
+ protected:
+  // mean ← (1−share)·mean + share·g
+  void update(const Tensors& g, double share) {
+    next_ = now_;
+    for (size_t k = 0; k < g.size(); k++) {
+      if (!g[k].defined()) continue;
+      next_[k] = now_[k].defined() ? at::lerp(now_[k], g[k], share) : g[k];
+    }
+  }
+  Tensors now_, next_;
+};
+
+// VaSSO (NeurIPS 2023): e ← (1−θ)e + θg, v = e.
+class Smoothed : public RunningMean {
+ public:
+  Smoothed(size_t parameters, double theta) : RunningMean(parameters), theta_(theta) {}
+  Heading operator()(const Tensors& g, const Step&) override {
+    update(g, theta_);
+    Tensors v = g;
+    for (size_t k = 0; k < v.size(); k++)
+      if (v[k].defined()) v[k] = next_[k];
+    return {v, norm(v)};
+  }
+
+ private:
+  double theta_;
+};
+
+// Friendly SAM (CVPR 2024): v = g − σm, then m ← λm + (1−λ)g; v = g while there is no m.
+class BatchNoise : public RunningMean {
+ public:
+  BatchNoise(size_t parameters, double sigma, double lambda) : RunningMean(parameters), sigma_(sigma), lambda_(lambda) {}
+  Heading operator()(const Tensors& g, const Step&) override {
+    update(g, 1 - lambda_);
+    Tensors mean = now_;
+    for (size_t k = 0; k < mean.size(); k++)
+      if (!g[k].defined()) mean[k] = at::Tensor();
+    const auto v = add(g, mean, -sigma_);
+    return {v, norm(v)};
+  }
+
+ private:
+  double sigma_, lambda_;
+};
+
+// ESAM (arXiv 2110.03141): each element of (ρ/β) n(g) is kept with probability β.
+class RandomElements : public Direction {
+ public:
+  explicit RandomElements(double beta) : beta_(beta) {}
+  void begin(const Step& step) override {
+    keep_.assign(step.w.size(), at::Tensor());
+    if (beta_ >= 1) return;
+    for (size_t k = 0; k < keep_.size(); k++)
+      if (step.is_perturbed(k)) keep_[k] = at::rand_like(step.w[k]).lt(beta_);
+  }
+  Heading operator()(const Tensors& g, const Step&) override {
+    Tensors v = g;
+    for (size_t k = 0; k < v.size(); k++)
+      if (v[k].defined() && keep_[k].defined()) v[k] = at::mul(v[k], keep_[k]);
+    keep_.clear();
+    return {v, norm(g) * beta_};
+  }
+
+ private:
+  double beta_;
+  Tensors keep_;
+};
+
+}  // namespace
+
+std::unique_ptr<Direction> make_direction(const PartSpec& spec, size_t parameters) {
+  if (spec.name == "steepest") return std::make_unique<Steepest>();
+  if (spec.name == "opposite") return std::make_unique<Opposite>();
+  if (spec.name == "adaptive") return std::make_unique<Adaptive>(spec["eta"]);
+  if (spec.name == "fisher") return std::make_unique<Fisher>(spec["eta"]);
+  if (spec.name == "smoothed") return std::make_unique<Smoothed>(parameters, spec["theta"]);
+  if (spec.name == "batchNoise") return std::make_unique<BatchNoise>(parameters, spec["sigma"], spec["lambda"]);
+  if (spec.name == "randomElements") return std::make_unique<RandomElements>(spec["beta"]);
+  if (spec.name == "mask") return make_mask(parameters, spec["keep"], static_cast<int64_t>(spec["refresh"]), spec["accumulate"] != 0);
+  fail_unknown_part("direction", spec.name);
+}
+
+}  // namespace steppe::sam

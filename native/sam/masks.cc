@@ -1,0 +1,87 @@
+#include "masks.h"
+
+#include <ATen/ops/addcmul.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/cumsum.h>
+#include <ATen/ops/mul.h>
+#include <ATen/ops/topk.h>
+
+namespace steppe::sam {
+namespace {
+
+class Mask : public Direction {
+ public:
+  Mask(size_t parameters, double keep, int64_t refresh, bool accumulate)
+      : keep_(keep), refresh_(refresh), accumulate_(accumulate), mask_(parameters), next_mask_(parameters), sum_(parameters), next_sum_(parameters) {}
+
+  Heading operator()(const Tensors& g, const Step& step) override {
+    next_mask_ = mask_;
+    next_sum_ = sum_;
+    const bool due = step.number % refresh_ == 0;
+    if (accumulate_ || due) {
+      for (size_t k = 0; k < g.size(); k++) {
+        if (!g[k].defined()) continue;
+        next_sum_[k] = accumulate_ && sum_[k].defined() ? at::addcmul(sum_[k], g[k], g[k]) : at::mul(g[k], g[k]);
+      }
+    }
+    if (due) refresh(g);
+    if (!accumulate_) next_sum_ = sum_;  // empty: nothing is kept between steps
+    Tensors v = g;
+    for (size_t k = 0; k < v.size(); k++) {
+      if (!v[k].defined()) continue;
+      // A parameter that had no gradient at the refresh is not in the mask.
+      v[k] = next_mask_[k].defined() ? at::mul(v[k], next_mask_[k]) : at::Tensor();
+    }
+    return {v, norm(g)};  // n(g) is of the whole g
+  }
+
+  void commit() override {
+    mask_ = next_mask_;
+    sum_ = next_sum_;
+  }
+  void discard() override {
+    next_mask_ = mask_;
+    next_sum_ = sum_;
+  }
+  void remember(Memory& memory) override {
+    memory.tensors["mask"] = &mask_;
+    if (accumulate_) memory.tensors["squares"] = &sum_;
+  }
+
+ private:
+  // Keeps ⌈keep·N⌉ elements of all tensors together; of equal scores those with the lower flat index.
+  void refresh(const Tensors& g) {
+    Tensors flat;
+    for (size_t k = 0; k < g.size(); k++) {
+      next_mask_[k] = at::Tensor();
+      if (g[k].defined()) flat.push_back(next_sum_[k].reshape({-1}));
+    }
+    if (flat.empty()) return;
+    const auto scores = at::cat(flat);
+    const auto kept = share_of(keep_, scores.numel());
+    const auto least = std::get<0>(at::topk(scores, kept)).min();
+    auto mask = scores.gt(least);
+    const auto equal = scores.eq(least);
+    const auto room = kept - mask.sum().item<int64_t>();
+    mask.logical_or_(equal.logical_and(at::cumsum(equal, 0).le(room)));
+    int64_t begin = 0;
+    for (size_t k = 0; k < g.size(); k++) {
+      if (!g[k].defined()) continue;
+      next_mask_[k] = mask.narrow(0, begin, g[k].numel()).reshape(g[k].sizes());
+      begin += g[k].numel();
+    }
+  }
+
+  double keep_;
+  int64_t refresh_;
+  bool accumulate_;
+  Tensors mask_, next_mask_, sum_, next_sum_;
+};
+
+}  // namespace
+
+std::unique_ptr<Direction> make_mask(size_t parameters, double keep, int64_t refresh, bool accumulate) {
+  return std::make_unique<Mask>(parameters, keep, refresh, accumulate);
+}
+
+}  // namespace steppe::sam

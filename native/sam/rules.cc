@@ -1,0 +1,152 @@
+// Methods that are a whole step of their own.
+#include <ATen/ops/div.h>
+#include <ATen/ops/full_like.h>
+#include <ATen/ops/mul.h>
+#include <ATen/ops/randn_like.h>
+#include <ATen/ops/zeros_like.h>
+
+#include <cmath>
+
+#include "parts.h"
+
+namespace steppe::sam {
+namespace {
+
+// SAMPa (arXiv 2410.10683), over plain SGD:
+//   x̃ = x + ρ n(∇f(y)),  y⁺ = x − lr ∇f(y),  d = (1−λ)∇f(x̃) + λ∇f(y⁺)
+// ∇f(y) and the batch it is over are the last step's; ∇f(x̃) is over that batch, ∇f(y⁺) over the present one. The first step
+// is plain.
+class Parallel : public Rule {
+ public:
+  Parallel(size_t parameters, double lambda) : lambda_(lambda), gradient_(parameters), next_(parameters) {}
+
+  Tensors operator()(const Step& step, Report& report) override {
+    next_passes_ = step.passes.keep({});
+    if (passes_ == nullptr && !batch_.empty()) passes_ = step.passes.keep(batch_);  // after loading
+    const bool first = passes_ == nullptr;
+    Perturbation ahead;
+    if (!first) {
+      ahead.direction = gradient_;
+      for (size_t k = 0; k < gradient_.size(); k++) ahead.scale.push_back((step.group(k)["maximize"] != 0 ? 1 : -1) * step.group(k)["lr"]);
+    }
+    auto present = step.at(ahead, {.moves_buffers = true}, "the");
+    report.loss = present.loss;
+    report.grad_norm = present.norm;
+    next_ = present.g;
+    if (first) return present.g;
+    auto up = step.perturbed_part(gradient_);
+    const double length = inverse(norm(up));
+    Perturbation epsilon{std::move(up), {}};
+    for (size_t k = 0; k < gradient_.size(); k++) epsilon.scale.push_back(step.rho(k) * length);
+    passes_->begin_piece();
+    const auto past = passes_->at(step.point.move(step.w, epsilon), {});
+    step.require_finite(past, "the second pass's");
+    report.perturbed_loss = past.loss;
+    return add(scaled(past.g, 1 - lambda_), present.g, lambda_);
+  }
+  void commit() override {
+    if (next_passes_ == nullptr) return;
+    gradient_ = next_;
+    passes_ = std::move(next_passes_);
+    batch_.clear();
+  }
+  void discard() override {
+    next_ = gradient_;
+    next_passes_ = nullptr;
+  }
+  void remember(Memory& memory) override {
+    if (passes_ != nullptr) batch_ = passes_->inputs();
+    memory.tensors["gradient"] = &gradient_;
+    memory.batch = &batch_;
+  }
+  void recalled() override {
+    discard();
+    passes_ = nullptr;
+  }
+
+ private:
+  double lambda_;
+  Tensors gradient_, next_;                        // ∇f(y)
+  std::shared_ptr<Passes> passes_, next_passes_;   // over its batch
+  Tensors batch_;
+};
+
+// bSAM (arXiv 2210.01620), a step of variational learning with a diagonal Gaussian around w of precision N·s:
+//   θ = w + z/√(N s),  g_s = ∇L(θ),  g_e = ∇L(w + ρ g_s/s)
+//   m ← β₁m + (1−β₁)(g_e + λw),  w ← w − lr·m/s with the old s,  s ← β₂s + (1−β₂)(√s|g_s| + ζ + λ)
+// λ is the base's weight decay; s starts at s₀.
+class Bayesian : public Rule {
+ public:
+  Bayesian(size_t parameters, const PartSpec& o)
+      : data_size_(o["dataSize"]), beta1_(o["beta1"]), beta2_(o["beta2"]), zeta_(o["zeta"]), initial_(o["initialPrecision"]),
+        now_{Tensors(parameters), Tensors(parameters)} {
+    next_ = now_;
+  }
+
+  void begin(const Step& step) override {
+    z_.assign(step.w.size(), at::Tensor());
+    for (size_t k = 0; k < z_.size(); k++) {
+      if (!step.w[k].requires_grad()) continue;
+      if (!now_.s[k].defined()) {
+        now_.s[k] = at::full_like(step.w[k], initial_);
+        now_.m[k] = at::zeros_like(step.w[k]);
+      }
+      if (step.is_perturbed(k)) z_[k] = at::randn_like(step.w[k]).div_(at::mul(now_.s[k], data_size_).sqrt_());
+    }
+    next_ = now_;
+  }
+  Tensors operator()(const Step& step, Report& report) override {
+    const auto sampled = step.at({z_, std::vector<double>(z_.size(), 1)}, {.moves_buffers = true}, "the first pass's");
+    report.loss = sampled.loss;
+    report.grad_norm = sampled.norm;
+    Perturbation epsilon{step.perturbed_part(sampled.g), {}};
+    for (size_t k = 0; k < z_.size(); k++) {
+      if (epsilon.direction[k].defined()) epsilon.direction[k] = at::div(epsilon.direction[k], now_.s[k]);
+      epsilon.scale.push_back(step.rho(k));
+    }
+    const auto ascended = step.at(epsilon, {}, "the second pass's");
+    report.perturbed_loss = ascended.loss;
+    for (size_t k = 0; k < z_.size(); k++) {
+      if (!ascended.g[k].defined()) continue;
+      const double decay = step.group(k)["weightDecay"];
+      const auto& s = now_.s[k];
+      next_.m[k] = at::mul(now_.m[k], beta1_).add_(ascended.g[k], 1 - beta1_).add_(step.w[k], (1 - beta1_) * decay);
+      next_.s[k] = at::mul(s, beta2_).add_((1 - beta2_) * (zeta_ + decay));
+      if (sampled.g[k].defined()) next_.s[k].add_(s.sqrt().mul_(sampled.g[k].abs()), 1 - beta2_);
+    }
+    updated_ = ascended.g;
+    return Tensors(step.w.size());
+  }
+  void finish(const Step& step) override {
+    for (size_t k = 0; k < updated_.size(); k++) {
+      if (!updated_[k].defined()) continue;
+      at::Tensor w = step.w[k];
+      w.addcdiv_(next_.m[k], now_.s[k], -step.group(k)["lr"]);
+    }
+    updated_.clear();
+  }
+  void commit() override { now_ = next_; }
+  void discard() override { next_ = now_; }
+  void remember(Memory& memory) override {
+    memory.tensors["mean"] = &now_.m;
+    memory.tensors["precision"] = &now_.s;
+  }
+
+ private:
+  struct Posterior {
+    Tensors m, s;
+  };
+  double data_size_, beta1_, beta2_, zeta_, initial_;
+  Posterior now_, next_;
+  Tensors z_, updated_;
+};
+
+}  // namespace
+
+std::unique_ptr<Rule> make_rule(const PartSpec& spec, size_t parameters) {
+  if (spec.name == "parallel") return std::make_unique<Parallel>(parameters, spec["lambda"]);
+  if (spec.name == "bayesian") return std::make_unique<Bayesian>(parameters, spec);
+  fail_unknown_part("rule", spec.name);
+}
+
+}  // namespace steppe::sam

@@ -1,0 +1,68 @@
+#pragma once
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "../optim/base.h"
+#include "passes.h"
+#include "vectors.h"
+
+namespace steppe::sam {
+
+// What a step tells the user.
+struct Report {
+  double loss = 0, grad_norm = 0;
+  std::optional<double> perturbed_loss;  // none if no pass was taken at a perturbed point
+  bool skipped = false;
+  bool has_gradient = false;             // loss and norm are those of a pass
+};
+
+// ε_k = scale_k · direction_k. Kept factored: w + ε is then one pass over memory. Undefined where a parameter is left as it
+// is; empty where no parameter moves.
+struct Perturbation {
+  Tensors direction;
+  std::vector<double> scale;
+  bool empty() const { return direction.empty(); }
+};
+
+// A point w + ε, in memory that is kept from step to step.
+class Point {
+ public:
+  const Tensors& move(const Tensors& w, const Perturbation& epsilon, double times = 1);
+
+ private:
+  Tensors point_, storage_;
+};
+
+// The step did not go well: a gradient is not finite. Leaves the step; the engine puts everything back.
+struct NonFinite {
+  std::string message;
+  double loss, norm;
+};
+
+// What the parts of a method see of the step that they are part of.
+struct Step {
+  const Tensors& w;
+  const std::vector<std::string>& names;
+  const std::vector<uint8_t>& in_subset;  // parameters that the method perturbs at all
+  const std::vector<uint32_t>& group_of;
+  const optim::Groups& groups;
+  optim::Base& base;
+  Passes& passes;
+  Point& point;
+  int64_t number;  // steps that the method has taken before; skipped ones do not count
+
+  const optim::Hyperparameters& group(size_t k) const { return groups[group_of[k]]; }
+  bool is_perturbed(size_t k) const { return in_subset[k] != 0 && group(k).perturb; }
+  double rho(size_t k) const { return group(k).rho; }
+  // x without the parameters that are not perturbed.
+  Tensors perturbed_part(const Tensors& x) const;
+
+  // A gradient at w, or at w + times·ε. Throws NonFinite, in which `where` names the gradient.
+  Gradient at_w(const Query& query, const char* where) const;
+  Gradient at(const Perturbation& epsilon, const Query& query, const char* where, double times = 1) const;
+  void require_finite(const Gradient& gradient, const char* where) const;
+};
+
+}  // namespace steppe::sam

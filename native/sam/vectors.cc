@@ -1,0 +1,79 @@
+#include "vectors.h"
+
+#include <ATen/ops/_foreach_add.h>
+#include <ATen/ops/_foreach_mul.h>
+#include <ATen/ops/_foreach_norm.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/mul.h>
+#include <ATen/ops/sum.h>
+
+#include <cmath>
+
+namespace steppe::sam {
+namespace {
+
+bool is_narrow(const at::Tensor& x) { return x.scalar_type() == at::kHalf || x.scalar_type() == at::kBFloat16; }
+
+}  // namespace
+
+double norm(const Tensors& x) {
+  Tensors defined;
+  for (const auto& tensor : x)
+    if (tensor.defined() && tensor.numel() > 0) defined.push_back(tensor);
+  if (defined.empty()) return 0;
+  double sum = 0;
+  const auto norms = at::_foreach_norm(defined, 2, is_narrow(defined.front()) ? std::optional(at::kFloat) : std::nullopt);
+  for (const auto& each : norms) {
+    const double value = each.item<double>();
+    sum += value * value;
+  }
+  return std::sqrt(sum);
+}
+
+double norm(const at::Tensor& x) {
+  if (x.numel() == 0) return 0;
+  return at::linalg_vector_norm(x, 2, std::nullopt, false, is_narrow(x) ? std::optional(at::kFloat) : std::nullopt).item<double>();
+}
+
+double dot(const Tensors& x, const Tensors& y) {
+  double sum = 0;
+  for (size_t k = 0; k < x.size(); k++) {
+    if (!x[k].defined() || !y[k].defined()) continue;
+    sum += at::sum(at::mul(x[k], y[k]), is_narrow(x[k]) ? std::optional(at::kFloat) : std::nullopt).item<double>();
+  }
+  return sum;
+}
+
+Tensors add(const Tensors& x, const Tensors& y, double a) {
+  Tensors result(x.size()), both_x, both_y, only_y;
+  for (size_t k = 0; k < x.size(); k++) {
+    if (x[k].defined() && y[k].defined()) {
+      both_x.push_back(x[k]);
+      both_y.push_back(y[k]);
+    } else if (y[k].defined()) {
+      only_y.push_back(y[k]);
+    }
+  }
+  const auto sums = both_x.empty() ? Tensors{} : at::_foreach_add(both_x, both_y, a);
+  const auto products = only_y.empty() ? Tensors{} : at::_foreach_mul(only_y, a);
+  for (size_t k = 0, i = 0, j = 0; k < x.size(); k++) {
+    if (x[k].defined() && y[k].defined()) {
+      result[k] = sums[i++];
+    } else if (y[k].defined()) {
+      result[k] = products[j++];
+    } else {
+      result[k] = x[k];
+    }
+  }
+  return result;
+}
+
+Tensors scaled(const Tensors& x, double a) { return add(Tensors(x.size()), x, a); }
+
+Tensors orthogonal(const Tensors& x, const Tensors& u) {
+  const double length = norm(u);
+  if (length == 0) return x;
+  return add(x, u, -dot(x, u) / length / length);
+}
+
+}  // namespace steppe::sam
