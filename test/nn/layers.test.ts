@@ -84,7 +84,7 @@ const cases: Case[] = [
   { layer: () => new nn.Identity(5, "anything"), python: "nn.Identity(5, 'anything')", inputs: image },
   // In place, behind a layer whose output may be overwritten.
   { layer: () => new nn.Sequential(new nn.Linear(6, 5), new nn.ReLU(true), new nn.Linear(5, 4), new nn.ELU({ inplace: true })), python: "nn.Sequential(nn.Linear(6, 5), nn.ReLU(True), nn.Linear(5, 4), nn.ELU(inplace=True))", inputs: image },
-  { layer: () => new nn.Sequential(new nn.Linear(6, 5), new nn.SiLU(true), new nn.Linear(5, 4), new nn.LeakyReLU(0.1, true), new nn.Dropout(0.5, true)), python: "nn.Sequential(nn.Linear(6, 5), nn.SiLU(True), nn.Linear(5, 4), nn.LeakyReLU(0.1, True), nn.Dropout(0.5, True))", inputs: image },
+  { layer: () => new nn.Sequential(new nn.Linear(6, 5), new nn.SiLU(true), new nn.Linear(5, 4), new nn.LeakyReLU(0.1, true), new nn.Linear(4, 3), new nn.Dropout(0.5, true)), python: "nn.Sequential(nn.Linear(6, 5), nn.SiLU(True), nn.Linear(5, 4), nn.LeakyReLU(0.1, True), nn.Linear(4, 3), nn.Dropout(0.5, True))", inputs: image },
   {
     layer: () => new nn.Sequential(new nn.Conv2d(4, 6, 3), new nn.BatchNorm2d(6), new nn.ReLU(), new nn.MaxPool2d(2), new nn.Dropout2d(0.2), new nn.Flatten(), new nn.Dropout(0.4), new nn.Linear(36, 3)),
     python: "nn.Sequential(nn.Conv2d(4, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout2d(0.2), nn.Flatten(), nn.Dropout(0.4), nn.Linear(36, 3))",
