@@ -1,0 +1,58 @@
+// Who competes, and with which settings each is tuned: as many for each.
+
+/**
+ * Seeds of the runs that choose the learning rate and rho, by validation loss, and of those that are reported. The first
+ * tuning seed runs the whole grid, the second the two settings that did best with the first.
+ */
+export const seeds = { tune: [1, 2], final: [11, 12, 13, 14, 15, 16, 17, 18] };
+const finalists = 2;
+
+const lrs = [16e-3, 24e-3];
+const radii = [1.2, 1.7, 2.4];
+const perturbed = (title, method, rhos = radii) => ({ title, base: "adam", method, lrs, rhos });
+const gasam = (changes) => ({ method: "gasam", alpha: 0, beta: 0.9, gamma: 0, steps: 1, ...changes });
+
+/** By id, the reference variant of GA-SAM and those that differ from it in one number. */
+export const contenders = {
+  sgd: { title: "SGD, momentum 0.9", base: "sgd", method: { method: "none" }, lrs: [0.25, 0.5, 1, 2, 4, 8], rhos: [null] },
+  adam: { title: "Adam", base: "adam", method: { method: "none" }, lrs: [8e-3, 12e-3, 16e-3, 20e-3, 24e-3, 32e-3], rhos: [null] },
+  sam: perturbed("SAM", { method: "sam" }),
+  asam: perturbed("ASAM", { method: "asam" }, [4, 8, 16]),
+  gasam: perturbed("GA-SAM α 0, β 0.9, γ 0, K 1", gasam({})),
+  "gasam-alpha-half": perturbed("GA-SAM α ½", gasam({ alpha: 0.5 })),
+  "gasam-alpha-1": perturbed("GA-SAM α 1", gasam({ alpha: 1 })),
+  "gasam-beta-0": perturbed("GA-SAM β 0", gasam({ beta: 0 })),
+  "gasam-gamma-half": perturbed("GA-SAM γ ½", gasam({ gamma: 0.5 }), [1.7, 2.4, 3.4]),
+  "gasam-steps-2": perturbed("GA-SAM K 2", gasam({ steps: 2 })),
+};
+
+/** The settings of a contender's grid. */
+export const grid = ({ lrs = [], rhos = [] }) => lrs.flatMap((lr) => rhos.map((rho) => ({ lr, rho })));
+
+/** What `optim.create` takes as its method. */
+export const withRho = ({ method }, rho) => (rho === null ? method : { ...method, rho });
+
+const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
+
+/** Results of one contender at one setting, those of the given seeds, in their order. */
+export const at = (results, id, { lr, rho }, wanted) =>
+  wanted.flatMap((seed) => results.find((one) => one.id === id && one.lr === lr && one.rho === rho && one.seed === seed) ?? []);
+
+/** The settings that a tuning seed runs; null before those that they depend on have run. */
+export function tuningSettings(results, id, seed) {
+  const all = grid(contenders[id]);
+  if (seed === seeds.tune[0]) return all;
+  const runs = all.flatMap((setting) => at(results, id, setting, [seeds.tune[0]]));
+  return runs.length < all.length ? null : runs.sort((a, b) => a.validation - b.validation).slice(0, finalists);
+}
+
+/** The finalist of least mean validation loss over the tuning seeds; null before they have run. */
+export function best(results, id) {
+  const { like } = contenders[id];
+  if (like !== undefined) return best(results, like);
+  const settings = tuningSettings(results, id, seeds.tune[1]);
+  const scored = settings?.map(({ lr, rho }) => ({ setting: { lr, rho }, runs: at(results, id, { lr, rho }, seeds.tune) })) ?? [];
+  if (scored.length === 0 || scored.some(({ runs }) => runs.length < seeds.tune.length)) return null;
+  const loss = ({ runs }) => mean(runs.map(({ validation }) => validation));
+  return scored.reduce((a, b) => (loss(b) < loss(a) ? b : a)).setting;
+}
