@@ -1,6 +1,7 @@
 export { torch } from "./torch.js";
 export { Tensor } from "./tensor.js";
 export { Generator } from "./random.js";
+export type { AutocastOptions } from "./autocast.js";
 export { SteppeError, type SteppeErrorCode } from "./errors.js";
 export type { Device, DType, FactoryOptions, Int, Ints, Layout, MemoryFormat, Scalar } from "./types.js";
 export * as nn from "./nn/index.js";

@@ -143,6 +143,8 @@ export interface Native {
   grad(tensor: Handle): Handle | null;
   setGrad(tensor: Handle, grad: Handle | null): void;
   retainGrad(tensor: Handle): void;
+  /** Sets what autocast does on a device, and gives back what it was. */
+  swapAutocast(device: string, enabled: boolean, dtype: string): { enabled: boolean; dtype: string };
   gradMode(): boolean;
   setGradMode(enabled: boolean): void;
 
@@ -168,7 +170,8 @@ export interface Native {
    * that the method's passes run over.
    */
   engineSignature(engine: number, inputs: Handle[]): { batchSize: number; counts: number[]; signature: string };
-  engineConfigure(engine: number, groups: Record<string, number>[]): void;
+  /** The groups' hyperparameters for each number of steps that may have been taken before, from `first` on. */
+  engineConfigure(engine: number, first: number, groups: Record<string, number>[][]): void;
   engineStep(
     engine: number,
     /** Triples: number of samples, whether the climbed objective's (1) or the loss's (0), program. */

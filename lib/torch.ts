@@ -1,4 +1,5 @@
 import * as autograd from "./autograd.js";
+import { autocast } from "./autocast.js";
 import { binaryInfo } from "./load-binary.js";
 import { fromBuffer, tensorFrom } from "./creation.js";
 import { callByName, schemas } from "./dispatch.js";
@@ -46,6 +47,7 @@ const handWritten = {
   noGrad: autograd.noGrad,
   enableGrad: autograd.enableGrad,
   isGradEnabled: autograd.isGradEnabled,
+  autocast,
   manualSeed,
   Generator,
   defaultGenerator,

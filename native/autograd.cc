@@ -1,8 +1,10 @@
 #include "autograd.h"
 
+#include <ATen/autocast_mode.h>
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include "dtypes.h"
 #include "functions.h"
 #include "recorder.h"
 
@@ -62,6 +64,20 @@ Napi::Value set_grad_mode(Call& call) {
   return call.env().Undefined();
 }
 
+// swapAutocast(device, enabled, dtype): { enabled, dtype }, what was set before
+Napi::Value swap_autocast(Call& call) {
+  const auto device = parse_device(call.string(0, "device"), "device").type();
+  const bool enabled = call.boolean(1, "enabled");
+  auto before = Napi::Object::New(call.env());
+  before["enabled"] = at::autocast::is_autocast_enabled(device);
+  before["dtype"] = dtype_name(at::autocast::get_autocast_dtype(device));
+  at::autocast::set_autocast_enabled(device, enabled);
+  at::autocast::set_autocast_dtype(device, parse_dtype(call.string(2, "dtype"), "dtype"));
+  // The weights that were cast live as long as one region.
+  at::autocast::clear_cache();
+  return before;
+}
+
 }  // namespace
 
 void register_autograd(Napi::Env env, Napi::Object exports) {
@@ -72,6 +88,7 @@ void register_autograd(Napi::Env env, Napi::Object exports) {
   define<retain_grad>(env, exports, "retainGrad");
   define<grad_mode>(env, exports, "gradMode");
   define<set_grad_mode>(env, exports, "setGradMode");
+  define<swap_autocast>(env, exports, "swapAutocast");
 }
 
 }  // namespace steppe

@@ -1,6 +1,7 @@
+import { autocast, readAutocast, type AutocastOptions } from "../autocast.js";
 import { enableGrad } from "../autograd.js";
 import { call, family } from "../dispatch.js";
-import { SteppeError, expected } from "../errors.js";
+import { SteppeError, checkKeys, expected } from "../errors.js";
 import { native, type NativeReport } from "../native.js";
 import { modes } from "../nn/module.js";
 import { scope } from "../scope.js";
@@ -50,6 +51,12 @@ interface Recorded {
   obstacle: string;
 }
 
+/** Keyword arguments of {@link Optimizer.compile}. */
+export interface CompileOptions {
+  /** Runs the loss function in mixed precision, as torch.autocast; {} for bfloat16 on the CPU. */
+  autocast?: AutocastOptions;
+}
+
 /** What a compiled step needs of its optimizer. */
 export interface StepContext {
   readonly engine: number;
@@ -57,6 +64,9 @@ export interface StepContext {
   readonly resolved: Resolved;
   /** Hands changed hyperparameters to the engine. */
   configure(): void;
+  /** A step was asked for / is over, and was it taken (neither skipped nor thrown). */
+  begun(): void;
+  ended(taken: boolean): void;
 }
 
 /** More signatures than this, and the oldest program is forgotten. */
@@ -89,8 +99,15 @@ interface Wanted {
 }
 
 /** See {@link Optimizer.compile}. */
-export function compileStep<Args extends unknown[]>(lossFunction: (...args: Args) => unknown, context: StepContext): CompiledStep<Args> {
+export function compileStep<Args extends unknown[]>(
+  lossFunction: (...args: Args) => unknown,
+  context: StepContext,
+  options: CompileOptions = {},
+): CompiledStep<Args> {
   if (typeof lossFunction !== "function") throw expected("a function", "loss", lossFunction);
+  checkKeys(options, ["autocast"]);
+  const mixed = options.autocast === undefined ? undefined : readAutocast(options.autocast, "options.autocast");
+  const run = <T>(body: () => T): T => enableGrad(() => (mixed === undefined ? body() : autocast(body, mixed)));
   const { definition, numbers } = context.resolved;
   const objectives = definition.climbed === undefined ? [false] : [false, true];
   const programs = new Map<string, Recorded>();
@@ -126,7 +143,7 @@ export function compileStep<Args extends unknown[]>(lossFunction: (...args: Args
       const inputs = count === batchSize ? tensors : tensors.map((tensor, i) => (batched[i]! ? (call(family("aten::narrow"), [tensor, 0, 0, count]) as Tensor) : tensor));
       native.recordBegin(handles(parameters), handles(buffers), handles(inputs));
       try {
-        const { objective, extras } = enableGrad(() =>
+        const { objective, extras } = run(() =>
           outcomeOf(lossFunction(...(rebuild(args, inputs) as Args)), definition, numbers, climbed, count, "the result of the compiled function"),
         );
         return native.recordEnd(objective.handle, handles(extras));
@@ -145,7 +162,23 @@ export function compileStep<Args extends unknown[]>(lossFunction: (...args: Args
 
   function submit({ tensors, batched, batchSize, wanted }: Prepared, sync: boolean): NativeReport | Promise<NativeReport> {
     const triples = wanted.flatMap(({ count, climbed, signature }) => [count, climbed ? 1 : 0, programs.get(signature)!.program]);
-    return native.engineStep(context.engine, triples, tensors.map((tensor) => tensor.handle), batched, batchSize, sync);
+    context.begun();
+    let result: NativeReport | Promise<NativeReport>;
+    try {
+      result = native.engineStep(context.engine, triples, tensors.map((tensor) => tensor.handle), batched, batchSize, sync);
+    } catch (error) {
+      context.ended(false);
+      throw error;
+    }
+    if (result instanceof Promise) {
+      result.then(
+        (report) => context.ended(!report.skipped),
+        () => context.ended(false),
+      );
+    } else {
+      context.ended(!result.skipped);
+    }
+    return result;
   }
 
   const isRecorded = (prepared: Prepared) => prepared.wanted.every(({ signature }) => programs.has(signature));

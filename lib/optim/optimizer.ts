@@ -3,13 +3,15 @@ import { enableGrad } from "../autograd.js";
 import { native } from "../native.js";
 import { scope } from "../scope.js";
 import type { Tensor } from "../tensor.js";
-import { compileStep, type CompiledStep, type StepReport } from "./compile.js";
+import { compileStep, type CompileOptions, type CompiledStep, type StepReport } from "./compile.js";
 import { collect, normalizationParameters, type Collected, type ParameterGroup, type Trained } from "./groups.js";
 import { outcomeOf } from "./loss-form.js";
 import type { Method, OptimizerOptions } from "./methods/index.js";
 import type { LossWithLogits } from "./methods/method.js";
 import { resolve, type Resolved } from "./options.js";
-import { loadState, readState, type OptimizerState } from "./state.js";
+import type { Values } from "./fields.js";
+import { scheduled } from "./schedules.js";
+import { loadState, readState, scheduleStates, type OptimizerState } from "./state.js";
 
 /** What the loss function of a method returns: the mean loss; for `k-sam` and `efficient` one loss per sample; for `bilevel` the logits, too. */
 export type LossOf<M extends Method> = M extends "bilevel" ? LossWithLogits : Tensor;
@@ -22,6 +24,9 @@ export class Optimizer<M extends Method = Method> {
   readonly #collected: Collected;
   readonly #resolved: Resolved;
   #stale = true;
+  /** Steps that were taken, and steps that were asked for and may yet be skipped. */
+  #taken = 0;
+  #pending = 0;
 
   /** @internal */
   constructor(trained: Trained, options: OptimizerOptions) {
@@ -75,6 +80,24 @@ export class Optimizer<M extends Method = Method> {
     for (const group of this.groups) group.rho = value;
   }
 
+  /** Hyperparameters of each group in the next step, with the schedules'. */
+  get scheduled(): Values[] {
+    return this.#valuesAt(this.#taken);
+  }
+
+  /**
+   * Gives a "plateau" schedule the metric that it watches, once an epoch or so.
+   *
+   * @throws SteppeError `ARGUMENT` if this optimizer has no such schedule
+   */
+  reportMetric(metric: number): void {
+    const { lr, rho } = this.#resolved.schedules;
+    const watching = [lr, rho].filter((schedule) => schedule?.name === "plateau");
+    if (watching.length === 0) throw new SteppeError("ARGUMENT", "No schedule of this optimizer takes a metric: only \"plateau\" does.");
+    for (const schedule of watching) schedule!.report(metric);
+    this.#stale = true;
+  }
+
   /**
    * Makes a training step of a loss function. The first call with a new signature (shapes, dtypes and devices of its
    * tensors, its other arguments, training or evaluation mode) runs the function once and records what LibTorch does, forward
@@ -89,13 +112,16 @@ export class Optimizer<M extends Method = Method> {
    * const step = optimizer.compile((x, y) => nn.functional.crossEntropy(model.forward(x), y));
    * const { loss } = await step(x, y);
    */
-  compile<Args extends unknown[] = Tensor[]>(loss: (...args: Args) => LossOf<M>): CompiledStep<Args> {
-    return compileStep(loss, {
+  compile<Args extends unknown[] = Tensor[]>(loss: (...args: Args) => LossOf<M>, options: CompileOptions = {}): CompiledStep<Args> {
+    const context = {
       engine: this.#engine,
       collected: this.#collected,
       resolved: this.#resolved,
       configure: () => this.#configure(),
-    });
+      begun: () => void this.#pending++,
+      ended: (taken: boolean) => this.#ended(taken),
+    };
+    return compileStep(loss, context, options);
   }
 
   /**
@@ -113,7 +139,7 @@ export class Optimizer<M extends Method = Method> {
       throw new SteppeError("ARGUMENT", `A closure gives the loss of one batch as a whole, and method ${method} with these options needs parts of it or an earlier one: use compile().`);
     }
     this.#configure();
-    return scope(() =>
+    const report = scope(() =>
       native.engineStepClosure(this.#engine, (climbed) =>
         enableGrad(() => {
           const { objective, extras } = outcomeOf(closure(), definition, numbers, climbed, -1, "the closure's result");
@@ -121,6 +147,8 @@ export class Optimizer<M extends Method = Method> {
         }),
       ),
     );
+    if (!report.skipped) this.#taken++;
+    return report;
   }
 
   /** Whether the loss scale is dynamic or not: what the loss is multiplied by at present. Waits for the steps that are under way. */
@@ -130,7 +158,7 @@ export class Optimizer<M extends Method = Method> {
 
   /** State to save, and to go on from, bit for bit. Its tensors are copies. */
   stateDict(): OptimizerState {
-    return { method: this.#resolved.method, base: this.#resolved.base, ...readState(this.#engine, this.#collected) };
+    return { method: this.#resolved.method, base: this.#resolved.base, ...readState(this.#engine, this.#collected), schedules: scheduleStates(this.#resolved.schedules) };
   }
 
   /**
@@ -142,17 +170,35 @@ export class Optimizer<M extends Method = Method> {
     for (const key of ["method", "base"] as const) {
       if (state[key] !== this.#resolved[key]) throw expected(JSON.stringify(this.#resolved[key]), `state.${key}`, state[key]);
     }
-    loadState(this.#engine, state, this.#collected);
+    loadState(this.#engine, state, this.#collected, this.#resolved.schedules);
+    this.#taken = state.steps;
+    this.#stale = true;
   }
 
-  #configure(): void {
-    if (!this.#stale) return;
-    const { definition, numbers } = this.#resolved;
-    const groups = this.groups.map((group) => {
-      const values = group.toJSON();
-      return { ...values, rho: definition.radius?.(numbers, group.lr) ?? values["rho"]! };
+  #ended(taken: boolean): void {
+    this.#pending--;
+    if (taken) this.#taken++;
+  }
+
+  #valuesAt(step: number): Values[] {
+    const { definition, numbers, schedules } = this.#resolved;
+    return this.groups.map((group) => {
+      const values = scheduled(schedules, group.toJSON(), step);
+      return { ...values, rho: definition.radius?.(numbers, values["lr"]!) ?? values["rho"]! };
     });
-    native.engineConfigure(this.#engine, groups);
+  }
+
+  /** A step that is asked for now may be any of several, as those before it may be skipped. */
+  #configure(): void {
+    const { lr, rho } = this.#resolved.schedules;
+    const moving = lr !== null || rho !== null;
+    if (!moving && !this.#stale) return;
+    const candidates = moving ? this.#pending + 1 : 1;
+    native.engineConfigure(
+      this.#engine,
+      this.#taken,
+      Array.from({ length: candidates }, (_, i) => this.#valuesAt(this.#taken + i)),
+    );
     this.#stale = false;
   }
 }

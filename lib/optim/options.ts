@@ -1,6 +1,8 @@
 import { baseNumbers, checkUse, type BaseName } from "./base.js";
 import { SteppeError, describe, expected, suggest } from "../errors.js";
 import { readFields, type Fields, type Values } from "./fields.js";
+import type { LrScheduleOptions, RhoScheduleOptions } from "./schedule-options.js";
+import { readSchedules, type Schedules } from "./schedules.js";
 import { methods, type Method, type OptimizerOptions } from "./methods/index.js";
 import { part, type MethodDefinition, type Parts } from "./methods/method.js";
 
@@ -24,7 +26,7 @@ const scaling: Fields = {
   interval: { default: 2000, min: 1, integer: true },
 };
 
-const flags = ["sameNoise", "nonFinite", "lossScale"];
+const flags = ["sameNoise", "nonFinite", "lossScale", "lrSchedule", "rhoSchedule"];
 
 /** Options that were checked, with all defaults filled in. */
 export interface Resolved {
@@ -43,6 +45,7 @@ export interface Resolved {
   throwNonFinite: boolean;
   /** `interval` 0: the scale stays as it is. */
   lossScale: { initial: number; growth: number; backoff: number; interval: number };
+  schedules: Schedules;
 }
 
 /**
@@ -61,11 +64,12 @@ export function resolve(options: OptimizerOptions): Resolved {
     throw new SteppeError("ARGUMENT", `Expected one of ${known.join(", ")} for options.method but received ${describe(method)}.${hint}`);
   }
   const definition = methods[method as Method];
-  const { sameNoise = true, nonFinite = "throw", lossScale = 1, ...given } = rest;
+  const { sameNoise = true, nonFinite = "throw", lossScale = 1, lrSchedule, rhoSchedule, ...given } = rest;
   if (typeof sameNoise !== "boolean") throw expected("a boolean", "options.sameNoise", sameNoise);
   if (nonFinite !== "throw" && nonFinite !== "skip") throw expected('"throw" or "skip"', "options.nonFinite", nonFinite);
 
   const perturbs = definition.rho !== null;
+  if (!perturbs && rhoSchedule !== undefined) throw new SteppeError("ARGUMENT", `Method ${method} has no radius: leave options.rhoSchedule out.`);
   const known: Fields = {
     ...clipping,
     ...(perturbs ? { rho: { default: definition.rho!, min: 0 }, ...perturbing } : {}),
@@ -90,6 +94,7 @@ export function resolve(options: OptimizerOptions): Resolved {
     sameNoise,
     throwNonFinite: nonFinite === "throw",
     lossScale: readLossScale(lossScale),
+    schedules: readSchedules(lrSchedule as LrScheduleOptions | undefined, rhoSchedule as RhoScheduleOptions | undefined),
   };
 }
 

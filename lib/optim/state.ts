@@ -5,6 +5,7 @@ import { Tensor } from "../tensor.js";
 import { expectedShape } from "./base-state.js";
 import type { Values } from "./fields.js";
 import type { Collected } from "./groups.js";
+import type { PlateauState, Schedules } from "./schedules.js";
 
 /** Everything that a later run needs to go on as if nothing had happened, besides the model's own state dict. */
 export interface OptimizerState {
@@ -22,13 +23,15 @@ export interface OptimizerState {
   numbers: Record<string, number[]>;
   /** The last step's batch, where the method needs it again. */
   batch: Tensor[] | null;
+  /** What the schedules keep: null for all but "plateau". */
+  schedules: { lr: PlateauState | null; rho: PlateauState | null };
   /** The loss scale, and good steps since it last changed. */
   lossScale: number;
   goodSteps: number;
 }
 
 /** Reads an engine's state. Its tensors are copies. */
-export function readState(engine: number, { names, groups }: Collected): Omit<OptimizerState, "method" | "base"> {
+export function readState(engine: number, { names, groups }: Collected): Omit<OptimizerState, "method" | "base" | "schedules"> {
   const { steps, methodSteps, base, method, numbers, batch, lossScale, goodSteps } = native.engineState(engine);
   const tensors: Record<string, Tensor> = {};
   for (const [name, handles] of Object.entries({ ...base, ...method })) {
@@ -41,12 +44,17 @@ export function readState(engine: number, { names, groups }: Collected): Omit<Op
   return { steps, methodSteps, groups: groups.map((group) => group.toJSON()), tensors, numbers, batch: inputs, lossScale, goodSteps };
 }
 
+/** The states of schedules. */
+export function scheduleStates({ lr, rho }: Schedules): OptimizerState["schedules"] {
+  return { lr: lr?.state() ?? null, rho: rho?.state() ?? null };
+}
+
 /**
- * Gives an engine a saved state. Nothing changes unless all of it fits.
+ * Gives an engine and its schedules a saved state. Nothing changes unless all of it fits.
  *
  * @throws SteppeError `ARGUMENT` for other groups, unknown parameters, wrong shapes
  */
-export function loadState(engine: number, state: OptimizerState, { names, parameters, groups }: Collected): void {
+export function loadState(engine: number, state: OptimizerState, { names, parameters, groups }: Collected, schedules: Schedules): void {
   if (!Array.isArray(state.groups) || state.groups.length !== groups.length) throw expected(`${groups.length} groups`, "state.groups", state.groups);
   for (const name of ["steps", "methodSteps", "goodSteps"] as const) {
     if (!Number.isInteger(state[name]) || state[name] < 0) throw expected("a number of steps", `state.${name}`, state[name]);
@@ -76,6 +84,14 @@ export function loadState(engine: number, state: OptimizerState, { names, parame
     }
   }
   state.groups.forEach((values, g) => groups[g]!.check(values));
+  const before = scheduleStates(schedules);
+  try {
+    schedules.lr?.load(state.schedules?.lr ?? null);
+    schedules.rho?.load(state.schedules?.rho ?? null);
+  } catch (error) {
+    schedules.lr?.load(before.lr);
+    throw error;
+  }
   const batch = state.batch?.map((tensor) => tensor.handle) ?? null;
   const { steps, methodSteps, numbers, lossScale, goodSteps } = state;
   native.engineLoadState(engine, { steps, methodSteps, base, method, numbers, batch, lossScale, goodSteps });

@@ -1,5 +1,7 @@
 #include "binding.h"
 
+#include <ATen/autocast_mode.h>
+
 #include "../dtypes.h"
 #include "../functions.h"
 #include "../worker.h"
@@ -98,6 +100,8 @@ Napi::Value signature(Call& call) {
     text += describe_input(inputs, i, engine->parameters());
     if (batch_size < 0 && inputs[i].dim() > 0) batch_size = inputs[i].size(0);
   }
+  for (const auto device : {at::kCPU, at::kCUDA})
+    if (at::autocast::is_autocast_enabled(device)) text += std::string("autocast ") + dtype_name(at::autocast::get_autocast_dtype(device)) + ";";
   for (const auto& parameter : engine->parameters()) {
     text += parameter.requires_grad() ? 'g' : '-';
     if (parameter.scalar_type() != at::kFloat) text += dtype_name(parameter.scalar_type());
@@ -113,20 +117,22 @@ Napi::Value signature(Call& call) {
   return result;
 }
 
-// engineConfigure(engine, groups): the hyperparameters of the steps that are asked for from now on.
+// engineConfigure(engine, first, groups: group[][]): the hyperparameters of the steps that are asked for from now on, for each
+// number of steps that may have been taken before, from `first` on.
 Napi::Value configure(Call& call) {
   const auto engine = engine_of(call);
-  const auto list = call.value(1).As<Napi::Array>();
-  auto groups = std::make_shared<optim::Groups>(list.Length());
-  for (uint32_t i = 0; i < list.Length(); i++) {
-    const auto group = list.Get(i).As<Napi::Object>();
-    const auto keys = group.GetPropertyNames();
-    for (uint32_t k = 0; k < keys.Length(); k++) {
-      const std::string name = keys.Get(k).As<Napi::String>();
-      if (!optim::set((*groups)[i], name, number_of(group, name.c_str()))) fail(Code::internal, "No hyperparameter is called " + name + ".");
+  auto plan = std::make_shared<Plan>();
+  plan->first = call.integer(1, "first");
+  const auto steps = call.value(2).As<Napi::Array>();
+  plan->groups.resize(steps.Length());
+  for (uint32_t s = 0; s < steps.Length(); s++) {
+    const auto list = steps.Get(s).As<Napi::Array>();
+    for (uint32_t i = 0; i < list.Length(); i++) {
+      auto& group = plan->groups[s].emplace_back();
+      for (const auto& [name, value] : numbers_of(list.Get(i).As<Napi::Object>())) optim::set(group, name, value);
     }
   }
-  engine->groups = std::move(groups);
+  engine->plan = std::move(plan);
   return call.env().Undefined();
 }
 
@@ -158,9 +164,9 @@ Napi::Value step(Call& call) {
   const auto tensors = call.tensors(2, "inputs");
   for (uint32_t i = 0; i < tensors.size(); i++) inputs.push_back({tensors[i], batched.Get(i).As<Napi::Boolean>()});
   const auto take = [engine, programs = std::move(programs), inputs = std::move(inputs), batch_size = call.integer(4, "batchSize"),
-                     groups = engine->groups, &cancelled = instance.worker->cancelled()] {
+                     plan = engine->plan, &cancelled = instance.worker->cancelled()] {
     ProgramPasses passes(programs, engine->buffers(), inputs, batch_size, pass_settings(*engine), cancelled);
-    return engine->step(passes, *groups);
+    return engine->step(passes, *plan);
   };
   if (call.boolean(5, "sync")) {
     instance.worker->drain();
@@ -185,7 +191,7 @@ Napi::Value step_closure(Call& call) {
     const auto tensor = [&](uint32_t i) { return at::Tensor(instance.handles.get(read_number(call.env(), pair.Get(i), "closure()"))); };
     return ClosurePasses::Result{tensor(0), tensor(1)};
   });
-  return Napi::Value(call.env(), report_to_js(call.env(), engine->step(passes, *engine->groups)));
+  return Napi::Value(call.env(), report_to_js(call.env(), engine->step(passes, *engine->plan)));
 }
 
 using NamedTensors = std::vector<std::pair<std::string, Tensors*>>;

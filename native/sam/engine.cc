@@ -18,6 +18,10 @@ bool any_radius(const optim::Groups& groups) {
 
 }  // namespace
 
+const optim::Groups& Plan::at(int64_t steps) const {
+  return groups[static_cast<size_t>(std::clamp<int64_t>(steps - first, 0, static_cast<int64_t>(groups.size()) - 1))];
+}
+
 void LossScale::update(bool good) {
   if (interval == 0) return;
   if (!good) {
@@ -45,8 +49,9 @@ Engine::Engine(Settings settings, Tensors parameters, std::vector<std::string> n
   }
 }
 
-Report Engine::step(Passes& passes, const optim::Groups& groups) {
+Report Engine::step(Passes& passes, const Plan& plan) {
   at::NoGradGuard no_grad;
+  const auto& groups = plan.at(counters.steps);
   const Step step{w_, names_, in_subset_, group_of_, groups, *base_, passes, point_, counters.method_steps};
   const bool active = settings_.perturbs && any_radius(groups) && counters.steps >= settings_.start_step;
   const auto parts = active ? method_.parts() : std::vector<Part*>{};
@@ -90,7 +95,9 @@ std::vector<int64_t> Engine::sample_counts(int64_t batch_size) const {
   std::vector<int64_t> counts;
   if (batch_size < 0) return {batch_size};
   // Whole batches: the base optimizer's own steps (before startStep, or with rho 0), and those that take no perturbation.
-  if (!settings_.perturbs || settings_.start_step > 0 || settings_.method.contains("when") || !any_radius(*groups)) counts.push_back(batch_size);
+  if (!settings_.perturbs || settings_.start_step > 0 || settings_.method.contains("when") ||
+      !std::all_of(plan->groups.begin(), plan->groups.end(), any_radius))
+    counts.push_back(batch_size);
   for (const auto& more : {method_.split->counts(batch_size), method_.descend->counts(batch_size)})
     for (const auto count : more)
       if (std::find(counts.begin(), counts.end(), count) == counts.end()) counts.push_back(count);

@@ -28,6 +28,14 @@ struct LossScale {
   void update(bool good);
 };
 
+// The hyperparameters of the next steps. Which step is the next is known only when it is taken, since a skipped one does not
+// count: schedules give those of each that it may be.
+struct Plan {
+  int64_t first = 0;  // the number of steps before the first of them
+  std::vector<optim::Groups> groups{{}};
+  const optim::Groups& at(int64_t steps) const;
+};
+
 // One optimizer: w, the method's parts, the base optimizer. A step runs on one thread at a time, on whichever.
 class Engine {
  public:
@@ -35,7 +43,7 @@ class Engine {
   Engine(Settings settings, Tensors parameters, std::vector<std::string> names, Tensors buffers, std::vector<uint32_t> group_of,
          std::vector<uint8_t> in_subset);
 
-  Report step(Passes& passes, const optim::Groups& groups);
+  Report step(Passes& passes, const Plan& plan);
 
   // The numbers of samples that the passes of a step over such a batch run over, each once.
   std::vector<int64_t> sample_counts(int64_t batch_size) const;
@@ -53,8 +61,8 @@ class Engine {
   Counters counters;
   LossScale loss_scale;
 
-  // Set on the JavaScript thread; each step takes the groups that were set when it was asked for.
-  std::shared_ptr<const optim::Groups> groups = std::make_shared<optim::Groups>();
+  // Set on the JavaScript thread; each step takes the plan that was set when it was asked for.
+  std::shared_ptr<const Plan> plan = std::make_shared<Plan>();
 
  private:
   Tensors base_direction(const Step& step, Report& report);

@@ -27,7 +27,7 @@ class GradientStrength : public Ascent {
     if (steps_ == 1) {  // one full step ends on the ball: nothing to project
       std::vector<double> scale(radii.size());
       for (size_t k = 0; k < radii.size(); k++)
-        if (radii[k] != 0) scale[k] = radii[k] * inverse(norm(first.g[k]));
+        if (radii[k] != 0) scale[k] = radii[k] * inverse(sam::norm(first.g[k]));
       return {first.g, std::move(scale)};
     }
     const std::vector<double> ones(step.w.size(), 1);
@@ -36,11 +36,11 @@ class GradientStrength : public Ascent {
     for (int i = 0; i < steps_; i++) {
       for (size_t k = 0; k < delta.size(); k++) {
         if (radii[k] == 0 || !g[k].defined()) continue;
-        const double length = norm(g[k]);
+        const double length = sam::norm(g[k]);
         if (length == 0) continue;
         const double eta = radii[k] * std::min(1.0, 2.5 / steps_);
         delta[k] = delta[k].defined() ? at::add(delta[k], g[k], eta / length) : at::mul(g[k], eta / length);
-        const double reached = norm(delta[k]);
+        const double reached = sam::norm(delta[k]);
         if (reached > radii[k]) delta[k] = at::mul(delta[k], radii[k] / reached);
       }
       if (i + 1 == steps_) break;
@@ -71,7 +71,7 @@ class GradientStrength : public Ascent {
       if (!g[k].defined() || !step.is_perturbed(k)) continue;
       const auto n = static_cast<double>(g[k].numel());
       auto& m = next_.strength[k];
-      m = beta_ * m + (1 - beta_) * norm(g[k]) / std::sqrt(std::max(n, 1.0));
+      m = beta_ * m + (1 - beta_) * sam::norm(g[k]) / std::sqrt(std::max(n, 1.0));
       strength[k] = m / (1 - std::pow(beta_, ++next_.updates[k]));
       square_sum += n * strength[k] * strength[k];
       weighted_sum += n * std::pow(strength[k], 2 * alpha_);

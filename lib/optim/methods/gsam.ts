@@ -25,6 +25,7 @@ export const gsam: MethodDefinition = {
   parts: ({ alpha }) => ({ combine: part("surrogateGap", { alpha: alpha! }) }),
   radius({ rhoMin, rhoMax, lrMin, lrMax }, lr) {
     if (rhoMin === undefined || rhoMax === undefined || lrMin === undefined || lrMax === undefined) return undefined;
+    if (Number.isNaN(lr)) throw new SteppeError("ARGUMENT", "A relative step has no learning rate for rhoMin and rhoMax to follow: give rho.");
     return lrMin === lrMax ? rhoMax : Math.max(0, rhoMin + ((rhoMax - rhoMin) * (lr - lrMin)) / (lrMax - lrMin));
   },
   check(o) {

@@ -1,4 +1,5 @@
 import type { BaseOptions } from "../base-options.js";
+import type { LrScheduleOptions, RhoScheduleOptions } from "../schedule-options.js";
 import type { Fields, Values } from "../fields.js";
 import type { Tensor } from "../../tensor.js";
 
@@ -8,6 +9,10 @@ export interface CommonOptions {
   base: BaseOptions;
   /** Radius ρ of the perturbation, at least 0; 0 is the base optimizer's own step. Default 0.05 unless the method says otherwise. */
   rho?: number;
+  /** A schedule of the learning rate over the optimizer's steps; the base's and the groups' `lr` are what it starts from. */
+  lrSchedule?: LrScheduleOptions;
+  /** A schedule of ρ, or one that follows the learning rate's: `{ name: "proportional" }`. */
+  rhoSchedule?: RhoScheduleOptions;
   /** Late phase: that many steps of the base optimizer come first. Default 0. (arXiv 2410.10373) */
   startStep?: number;
   /** Only every k-th step of the method perturbs, the first one among them; the others are the base optimizer's. Default 1. */

@@ -2,7 +2,7 @@ import type { BaseOptions, LbfgsOptions } from "../base-options.js";
 import type { CommonOptions, MethodDefinition } from "./method.js";
 
 /** The base optimizer alone. */
-export interface NoneOptions extends Omit<CommonOptions, "base" | "rho" | "startStep" | "every" | "probability"> {
+export interface NoneOptions extends Omit<CommonOptions, "base" | "rho" | "rhoSchedule" | "startStep" | "every" | "probability"> {
   method: "none";
   /** The optimizer that takes the step. L-BFGS stands here only. */
   base: BaseOptions | LbfgsOptions;
