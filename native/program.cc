@@ -47,7 +47,7 @@ void store(const Program::Output& output, const c10::IValue& value, Tensors& reg
 }  // namespace
 
 Tensors Program::fill(const Slots& slots, const Tensors& parameters) const {
-  const auto& [_, buffers, inputs, seed] = slots;
+  const auto& [_, buffers, inputs, seed, turns] = slots;
   if (parameters.size() != parameter_count || buffers.size() != buffer_count || inputs.size() != input_count) {
     fail(Code::internal, "A program was given other slots than it was recorded with.");
   }
@@ -65,7 +65,7 @@ Tensors Program::extras(const Tensors& registers) const {
   return result;
 }
 
-void Program::replay(Tensors& registers, bool with_backward, const std::atomic<bool>& cancelled) const {
+void Program::replay(Tensors& registers, bool with_backward, const BufferTurns& turns, const std::atomic<bool>& cancelled) const {
   torch::jit::Stack stack;
   c10::AutoGradMode restore_afterwards(at::GradMode::is_enabled());
   for (const auto& instruction : instructions) {
@@ -74,7 +74,10 @@ void Program::replay(Tensors& registers, bool with_backward, const std::atomic<b
       fail(Code::closed, "The environment is shutting down.");
     if (at::GradMode::is_enabled() != instruction.grad_mode) at::GradMode::set_enabled(instruction.grad_mode);
     for (const auto& operand : instruction.inputs) stack.push_back(load(operand, registers));
+    const bool in_turn = turns.order != nullptr && instruction.turn >= 0;
+    if (in_turn && !turns.order->wait(turns.run, instruction.turns_before)) fail(Code::closed, "A shard before this one has failed.");
     instruction.op.callBoxed(stack);
+    if (in_turn) turns.order->done(turns.run);
     for (size_t i = 0; i < instruction.outputs.size(); i++) store(instruction.outputs[i], stack[i], registers);
     stack.clear();
     for (const auto reg : instruction.last_uses) registers[reg] = at::Tensor();
@@ -85,7 +88,7 @@ Program::Outcome Program::run(const Slots& slots, const std::atomic<bool>& cance
   if (backward_obstacle.empty()) {
     at::AutoDispatchBelowADInplaceOrView below_autograd;
     auto registers = fill(slots, slots.parameters);
-    replay(registers, true, cancelled);
+    replay(registers, true, slots.turns, cancelled);
     Outcome outcome{registers[loss_register], Tensors(parameter_count), extras(registers)};
     for (size_t i = 0; i < parameter_count; i++) {
       if (gradient_registers[i] >= 0) outcome.gradients[i] = registers[gradient_registers[i]];
@@ -99,7 +102,7 @@ Program::Outcome Program::run(const Slots& slots, const std::atomic<bool>& cance
     if (requires_grad[i]) wanted.push_back(leaves[i].requires_grad_(true));
   }
   auto registers = fill(slots, leaves);
-  replay(registers, false, cancelled);
+  replay(registers, false, slots.turns, cancelled);
   Outcome outcome{registers[loss_register].detach(), Tensors(parameter_count), extras(registers)};
   const auto seed = registers[parameter_count + buffer_count + input_count];
   const auto gradients = torch::autograd::grad({registers[loss_register]}, wanted, {seed}, false, false, /*allow_unused=*/true);
@@ -112,7 +115,7 @@ Program::Outcome Program::run(const Slots& slots, const std::atomic<bool>& cance
 Program::Outcome Program::forward(const Slots& slots, const std::atomic<bool>& cancelled) const {
   at::AutoDispatchBelowADInplaceOrView below_autograd;
   auto registers = fill(slots, slots.parameters);
-  replay(registers, false, cancelled);
+  replay(registers, false, slots.turns, cancelled);
   return {registers[loss_register], {}, extras(registers)};
 }
 

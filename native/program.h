@@ -6,6 +6,8 @@
 #include <memory>
 #include <vector>
 
+#include "buffer_order.h"
+
 namespace steppe {
 
 using Tensors = std::vector<at::Tensor>;
@@ -34,6 +36,8 @@ class Program {
     std::vector<Operand> inputs;
     std::vector<Output> outputs;
     std::vector<int32_t> last_uses;  // registers to let go of afterwards
+    int32_t turn = -1;               // its number among those that touch a buffer that the program changes
+    uint32_t turns_before = 0;       // turns that a run before this one must have done first
     bool grad_mode = false;          // as it was when recorded: some kernels look at it
     bool backward = false;
   };
@@ -46,6 +50,7 @@ class Program {
     const Tensors& buffers;
     const Tensors& inputs;
     at::Tensor seed{};  // dL/dL, of the loss's shape and dtype; undefined: 1. A loss scale comes in here.
+    BufferTurns turns{};  // where other runs move the same buffers at the same time
   };
   struct Outcome {
     at::Tensor loss;
@@ -67,13 +72,14 @@ class Program {
   std::vector<int32_t> gradient_registers;  // one per parameter
   std::vector<uint8_t> requires_grad;       // one per parameter, as recorded
   std::vector<uint32_t> changed_buffers;    // indices of buffers that the forward pass writes to
+  uint32_t turn_count = 0;                  // instructions that touch them
   bool draws = false;                       // uses random numbers
   std::string backward_obstacle;            // why the backward could not be recorded; empty if it was
 
  private:
   Tensors fill(const Slots& slots, const Tensors& parameters) const;
   Tensors extras(const Tensors& registers) const;
-  void replay(Tensors& registers, bool with_backward, const std::atomic<bool>& cancelled) const;
+  void replay(Tensors& registers, bool with_backward, const BufferTurns& turns, const std::atomic<bool>& cancelled) const;
 };
 
 }  // namespace steppe

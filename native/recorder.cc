@@ -225,7 +225,7 @@ Program::Operand Recorder::operand(const c10::IValue& value) {
       return result;
     }
     admit_constant(tensor);
-    result.constant = tensor.detach();
+    result.constant = tensor.variable_data();  // detach() is an operator: it would be recorded
     if (tensor.unsafeGetTensorImpl()->is_wrapped_number()) result.constant = value;
     return result;
   }
@@ -241,7 +241,7 @@ Program::Operand Recorder::operand(const c10::IValue& value) {
       auto reg = reg_of(tensor);
       if (reg == Program::kNone) {
         admit_constant(tensor);
-        result.held.push_back(tensor.detach());
+        result.held.push_back(tensor.variable_data());
         reg = -static_cast<int32_t>(result.held.size());
       }
       result.regs.push_back(reg);
@@ -318,6 +318,7 @@ std::shared_ptr<Program> Recorder::finish(const at::Tensor& loss, const Tensors&
   if (!obstacle_.empty()) std::erase_if(program_->instructions, [](const auto& instruction) { return instruction.backward; });
   drop_dead_code();
   place_last_uses();
+  place_turns();
   return program_;
 }
 
@@ -375,6 +376,45 @@ void Recorder::place_last_uses() {
     for (const auto& output : it->outputs)
       for (const auto reg : output.regs) release(reg);
   }
+}
+
+namespace {
+
+// In training a batch norm's backward takes the running statistics and does not look at them.
+bool ignores_buffers(const Program::Instruction& instruction) {
+  const auto& schema = instruction.op.schema();
+  if (schema.name().find("batch_norm") == std::string::npos || schema.name().find("backward") == std::string::npos) return false;
+  for (size_t i = 0; i < instruction.inputs.size(); i++) {
+    const auto& name = schema.arguments()[i].name();
+    if ((name == "train" || name == "training") && instruction.inputs[i].constant.isBool()) return instruction.inputs[i].constant.toBool();
+  }
+  return false;
+}
+
+}  // namespace
+
+// Numbers the instructions that touch a changed buffer, also through a view; see BufferOrder.
+void Recorder::place_turns() {
+  if (program_->changed_buffers.empty()) return;
+  std::map<int32_t, uint32_t> buffer_of;  // by register
+  for (const auto& [key, reg] : registers_)
+    for (const auto b : program_->changed_buffers)
+      if (key.storage == key_of(buffers_[b]).storage) buffer_of.emplace(reg, b);
+  std::map<uint32_t, uint32_t> last_turn;  // by buffer: turns until it is touched no more
+  std::vector<std::pair<Program::Instruction*, std::vector<uint32_t>>> touching;
+  for (auto& instruction : program_->instructions) {
+    if (ignores_buffers(instruction)) continue;
+    std::vector<uint32_t> touched;
+    each_input(instruction, [&](int32_t reg) {
+      if (const auto found = buffer_of.find(reg); found != buffer_of.end()) touched.push_back(found->second);
+    });
+    if (touched.empty()) continue;
+    instruction.turn = static_cast<int32_t>(program_->turn_count++);
+    for (const auto b : touched) last_turn[b] = program_->turn_count;
+    touching.emplace_back(&instruction, std::move(touched));
+  }
+  for (auto& [instruction, touched] : touching)
+    for (const auto b : touched) instruction->turns_before = std::max(instruction->turns_before, last_turn[b]);
 }
 
 void Recorder::before_call(const OperatorPlan& plan, const torch::jit::Stack& stack) {

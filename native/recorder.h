@@ -80,6 +80,7 @@ class Recorder : public c10::MemoryReportingInfoBase {
   void note_buffers(const Program::Instruction& instruction);
   void drop_dead_code();
   void place_last_uses();
+  void place_turns();
 
   Tensors parameters_, buffers_, inputs_;
   Tensors buffer_values_;

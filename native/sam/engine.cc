@@ -1,10 +1,14 @@
 #include "engine.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/clamp.h>
 #include <ATen/ops/mul.h>
 
 #include <algorithm>
+#include <atomic>
+#include <exception>
+#include <mutex>
 
 #include "../errors.h"
 #include "minimize.h"
@@ -124,13 +128,88 @@ Tensors Engine::method_direction(const Step& step, Report& report) {
     d = method_.combine->plain(g, step);
   } else {
     step.passes.begin_piece();
-    for (const auto& piece : (*method_.split)(step, report)) {
-      const auto part = piece_direction(step, piece, report);
-      d = piece.weight == 1 ? part : add(d, part, piece.weight);
-      step.passes.begin_piece();
-    }
+    d = sum_of_pieces(step, (*method_.split)(step, report), report);
   }
   method_.climb->observe(d);
+  return d;
+}
+
+Tensors Engine::sum_of_pieces(const Step& step, const std::vector<Piece>& pieces, Report& report) {
+  BufferOrder order(pieces.size());
+  if (pieces.size() > 1) {
+    std::vector<std::unique_ptr<Passes>> passes;
+    for (size_t j = 0; j < pieces.size(); j++) {
+      auto beside = step.passes.beside(order, j);
+      if (beside == nullptr) break;
+      passes.push_back(std::move(beside));
+    }
+    if (passes.size() == pieces.size()) return sum_at_the_same_time(step, pieces, std::move(passes), order, report);
+  }
+  Tensors d(w_.size());
+  for (const auto& piece : pieces) {
+    const auto part = piece_direction(step, piece, report);
+    d = piece.weight == 1 ? part : add(d, part, piece.weight);
+    step.passes.begin_piece();
+  }
+  return d;
+}
+
+Tensors Engine::sum_at_the_same_time(const Step& step, const std::vector<Piece>& pieces, std::vector<std::unique_ptr<Passes>> passes,
+                                     BufferOrder& order, Report& report) {
+  const size_t count = pieces.size();
+  const size_t threads = std::min(count, static_cast<size_t>(at::get_num_threads()));
+  if (shard_threads_ == nullptr) shard_threads_ = std::make_unique<ShardThreads>();
+  shard_points_.resize(std::max(shard_points_.size(), threads));
+
+  struct Result {
+    Tensors d;
+    Report report;
+    bool ready = false;
+  };
+  std::vector<Result> results(count);
+  std::vector<std::exception_ptr> failures(count);
+  Tensors d(w_.size());
+  size_t summed = 0;
+  std::mutex mutex;
+  std::atomic<bool> failed{false};
+  shard_threads_->run(count, threads, [&](size_t j, size_t thread) {
+    if (failed.load()) return;
+    at::NoGradGuard no_grad;
+    try {
+      const Step own{step.w,    step.names,  step.in_subset,        step.group_of, step.groups,
+                     step.base, *passes[j], shard_points_[thread], step.number};
+      auto part = piece_direction(own, pieces[j], results[j].report);
+      // In the order of the shards, whichever is done first; what is summed is let go of.
+      std::lock_guard lock(mutex);
+      results[j].d = std::move(part);
+      results[j].ready = true;
+      for (; summed < count && results[summed].ready; summed++) {
+        d = add(d, results[summed].d, pieces[summed].weight);
+        results[summed].d.clear();
+      }
+    } catch (...) {
+      failures[j] = std::current_exception();
+      failed = true;
+      order.fail();
+    }
+  });
+  for (const auto& each : results) {
+    report.loss += each.report.loss;
+    report.grad_norm += each.report.grad_norm;
+    report.has_gradient |= each.report.has_gradient;
+    if (each.report.perturbed_loss.has_value()) report.perturbed_loss = report.perturbed_loss.value_or(0) + *each.report.perturbed_loss;
+  }
+  // A shard that failed made those after it fail, too: the first one's is the reason, and a NaN rather than what followed.
+  for (const auto& failure : failures) {
+    if (failure == nullptr) continue;
+    try {
+      std::rethrow_exception(failure);
+    } catch (const Failure& other) {
+      if (other.code != Code::closed) throw;
+    }
+  }
+  for (const auto& failure : failures)
+    if (failure != nullptr) std::rethrow_exception(failure);
   return d;
 }
 

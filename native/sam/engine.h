@@ -5,6 +5,7 @@
 
 #include "../optim/base.h"
 #include "parts.h"
+#include "shard_threads.h"
 
 namespace steppe::sam {
 
@@ -67,6 +68,10 @@ class Engine {
  private:
   Tensors base_direction(const Step& step, Report& report);
   Tensors method_direction(const Step& step, Report& report);
+  // The pieces one after the other, or at the same time on several threads: with the same numbers.
+  Tensors sum_of_pieces(const Step& step, const std::vector<Piece>& pieces, Report& report);
+  Tensors sum_at_the_same_time(const Step& step, const std::vector<Piece>& pieces, std::vector<std::unique_ptr<Passes>> passes,
+                               BufferOrder& order, Report& report);
   Tensors piece_direction(const Step& step, const Piece& piece, Report& report);
   void report_gradient(const Gradient& gradient, const Step& step, const Piece& piece, Report& report) const;
   void clip(Tensors& d) const;
@@ -80,6 +85,8 @@ class Engine {
   Method method_;
   std::unique_ptr<optim::Base> base_;
   Point point_;
+  std::vector<Point> shard_points_;  // one per thread
+  std::unique_ptr<ShardThreads> shard_threads_;
 };
 
 }  // namespace steppe::sam

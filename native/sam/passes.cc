@@ -72,15 +72,16 @@ Program::Outcome ProgramPasses::run(const Tensors& point, const Query& query, bo
       inputs.push_back(tensor.narrow(0, begin, count));
     }
   }
-  Tensors buffers = pending_.empty() ? buffers_ : pending_;
+  Tensors buffers = query.moves_buffers && !pending_.empty() ? pending_ : buffers_;
   for (const auto b : program.changed_buffers) {
+    if (query.moves_buffers && turns_.order != nullptr) break;  // shared copies
     if (query.moves_buffers && !pending_.empty() && !pending_[b].is_same(buffers_[b])) continue;  // a copy already
     buffers[b] = buffers[b].clone();
   }
   if (settings_.same_noise && draws_) share_noise(noise_);
   at::Tensor seed;
   if (settings_.loss_scale != 1) seed = at::full(program.loss_shape, settings_.loss_scale, program.loss_options);
-  const Program::Slots slots{point, buffers, inputs, seed};
+  const Program::Slots slots{point, buffers, inputs, seed, query.moves_buffers ? turns_ : BufferTurns{}};
   auto outcome = with_backward ? program.run(slots, cancelled_) : program.forward(slots, cancelled_);
   if (query.moves_buffers && !program.changed_buffers.empty()) pending_ = buffers;
   return outcome;
@@ -105,6 +106,24 @@ void ProgramPasses::commit() {
   for (size_t b = 0; b < pending_.size(); b++) {
     if (!pending_[b].is_same(buffers_[b])) buffers_[b].copy_(pending_[b]);
   }
+}
+
+std::unique_ptr<Passes> ProgramPasses::beside(BufferOrder& order, size_t run) {
+  const auto turn_count = programs_.begin()->second->turn_count;
+  for (const auto& [key, program] : programs_) {
+    // Random numbers come from one generator; autograd's backward has threads of its own; other turns cannot be told apart.
+    if (program->draws || !program->backward_obstacle.empty() || program->turn_count != turn_count) return nullptr;
+    for (const auto b : program->changed_buffers) {
+      if (pending_.empty()) pending_ = buffers_;
+      if (pending_[b].is_same(buffers_[b])) pending_[b] = buffers_[b].clone();
+    }
+  }
+  for (const auto& input : inputs_)
+    if (!input.tensor.is_cpu()) return nullptr;
+  auto result = std::make_unique<ProgramPasses>(programs_, buffers_, inputs_, batch_size_, settings_, cancelled_);
+  result->pending_ = pending_;
+  result->turns_ = {&order, run};
+  return result;
 }
 
 Tensors ProgramPasses::inputs() const {

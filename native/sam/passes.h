@@ -48,6 +48,8 @@ class Passes {
   virtual int64_t batch_size() const = 0;  // -1 where samples cannot be told apart
   // From here on passes belong together: with sameNoise they all see the random numbers of the first of them.
   virtual void begin_piece() = 0;
+  // The same passes for a shard that runs at the same time as others: `run` of `order`. Null where that cannot be.
+  virtual std::unique_ptr<Passes> beside(BufferOrder&, size_t /*run*/) { return nullptr; }
   // The same passes for a later step, over copies of their inputs, or over other inputs of the same shapes.
   virtual std::shared_ptr<Passes> keep(const Tensors& inputs) const = 0;
   virtual Tensors inputs() const = 0;
@@ -73,6 +75,7 @@ class ProgramPasses : public Passes {
   void commit() override;
   int64_t batch_size() const override { return batch_size_; }
   void begin_piece() override { noise_.forget(); }
+  std::unique_ptr<Passes> beside(BufferOrder& order, size_t run) override;
   std::shared_ptr<Passes> keep(const Tensors& inputs) const override;
   Tensors inputs() const override;
 
@@ -87,6 +90,7 @@ class ProgramPasses : public Passes {
   Settings settings_;
   bool draws_ = false;
   NoiseState noise_;
+  BufferTurns turns_;
   const std::atomic<bool>& cancelled_;
 };
 

@@ -1,0 +1,123 @@
+import { afterAll, describe, expect, test } from "vitest";
+import { nn, optim, torch } from "../../lib/index.js";
+import type { Tensor } from "../../lib/index.js";
+
+// mSAM's shards at the same time: the numbers of one after the other, whatever the number of threads.
+
+const threads = torch.getNumThreads();
+afterAll(() => torch.setNumThreads(threads));
+
+const base = { name: "sgd", lr: 0.1, momentum: 0.9, weightDecay: 1e-3 } as const;
+
+function convnet(momentum: number | null = 0.1, dropout = 0): nn.Sequential {
+  torch.manualSeed(1);
+  return new nn.Sequential(
+    new nn.Conv2d(2, 6, 3, { padding: 1, bias: false }),
+    new nn.BatchNorm2d(6, { momentum }),
+    new nn.ReLU(),
+    new nn.Dropout(dropout),
+    new nn.Conv2d(6, 8, 3, { stride: 2 }),
+    new nn.BatchNorm2d(8),
+    new nn.Tanh(),
+    new nn.Flatten(),
+    new nn.Linear(8 * 9, 4),
+  );
+}
+
+function batch(n: number, seed: number): [Tensor, Tensor] {
+  torch.manualSeed(seed);
+  return [torch.randn([n, 2, 8, 8]), torch.randint(4, [n])];
+}
+
+type Numbers = { reports: optim.StepReport[]; state: Record<string, unknown> };
+
+async function train(model: nn.Sequential, options: optim.OptimizerOptions, sizes: number[], form: "sync" | "promise" = "promise"): Promise<Numbers> {
+  const step = optim.create(model, options).compile<[Tensor, Tensor]>(((x: Tensor, y: Tensor) => nn.functional.crossEntropy(model.forward(x), y)) as never);
+  const reports: optim.StepReport[] = [];
+  for (const [s, n] of sizes.entries()) {
+    const [x, y] = batch(n, 10 + s);
+    reports.push(form === "sync" ? step.sync(x, y) : await step(x, y));
+  }
+  return { reports, state: Object.fromEntries(Object.entries(model.stateDict()).map(([name, tensor]) => [name, tensor.toArray()])) };
+}
+
+/** The rule in TypeScript, one shard after the other: gradients at each shard's own point, buffers moved by the passes at w. */
+async function byHand(model: nn.Sequential, { shards, rho }: { shards: number; rho: number }, sizes: number[]): Promise<Record<string, unknown>> {
+  const inner = optim.create(model, { method: "none", base });
+  const parameters = model.parameters();
+  for (const [s, n] of sizes.entries()) {
+    const [x, y] = batch(n, 10 + s);
+    const count = Math.min(shards, n);
+    const sum = parameters.map((p) => torch.zerosLike(p.detach()));
+    let begin = 0;
+    for (let j = 0; j < count; j++) {
+      const size = Math.floor(n / count) + (j < n % count ? 1 : 0);
+      const loss = () => nn.functional.crossEntropy(model.forward(x.narrow(0, begin, size)), y.narrow(0, begin, size));
+      const g = torch.autograd.grad([loss()], parameters);
+      const buffers = model.buffers().map((b) => b.clone());
+      const norm = Math.sqrt(g.reduce((total, part) => total + Number(part.pow(2).sum().item()), 0));
+      const kept = parameters.map((p) => p.detach().clone());
+      torch.noGrad(() => parameters.forEach((p, k) => p.add_(g[k]!, { alpha: rho / norm })));
+      const gp = torch.autograd.grad([loss()], parameters);
+      torch.noGrad(() => {
+        parameters.forEach((p, k) => p.copy_(kept[k]!));
+        model.buffers().forEach((b, k) => b.copy_(buffers[k]!));
+        sum.forEach((total, k) => total.add_(gp[k]!, { alpha: size / n }));
+      });
+      begin += size;
+    }
+    const linear = inner.compile(() => parameters.reduce<Tensor>((total, p, k) => total.add(p.mul(sum[k]!).sum()), torch.zeros([], { dtype: parameters[0]!.dtype })));
+    linear.sync();
+  }
+  return Object.fromEntries(Object.entries(model.stateDict()).map(([name, tensor]) => [name, tensor.toArray()]));
+}
+
+describe("shards at the same time", () => {
+  const options = (shards: number) => ({ method: "msam", shards, rho: 0.3, base }) as const;
+
+  test.each([[2, [12, 12, 12]], [4, [16, 16, 7, 16]], [5, [8, 3, 8]]] as [number, number[]][])("%i shards of batches of %j: as by hand", async (shards, sizes) => {
+    const model = convnet().to("float64") as nn.Sequential;
+    const reference = convnet().to("float64") as nn.Sequential;
+    const double = (net: nn.Sequential) => Object.assign(net, { forward: (x: Tensor) => nn.Sequential.prototype.forward.call(net, x.to("float64")) });
+    const got = (await train(double(model), options(shards), sizes)).state;
+    const wanted = await byHand(double(reference), { shards, rho: 0.3 }, sizes);
+    for (const [name, values] of Object.entries(wanted)) {
+      const [a, b] = [torch.tensor(got[name] as number[], { dtype: "float64" }), torch.tensor(values as number[], { dtype: "float64" })];
+      expect(Number(a.sub(b).abs().max().item()), name).toBeLessThan(1e-9);
+    }
+  });
+
+  test.each([0.1, null])("bit for bit the same with any number of threads, run after run (batch norm momentum %s)", async (momentum) => {
+    const runs: Numbers[] = [];
+    for (const [count, form] of [[1, "promise"], [2, "promise"], [3, "sync"], [4, "sync"], [2, "promise"], [2, "promise"]] as const) {
+      torch.setNumThreads(count);
+      runs.push(await train(convnet(momentum), options(4), [16, 16, 10, 16], form));
+    }
+    for (const run of runs.slice(1)) expect(run).toEqual(runs[0]);
+  });
+
+  test("a NaN in one shard skips the step, with weights and buffers as they were; the next step is good", async () => {
+    torch.setNumThreads(2);
+    const model = convnet();
+    const optimizer = optim.create(model, { ...options(4), nonFinite: "skip" });
+    const step = optimizer.compile((x, y) => nn.functional.crossEntropy(model.forward(x), y));
+    const [x, y] = batch(16, 3);
+    const state = () => Object.fromEntries(Object.entries(model.stateDict()).map(([name, tensor]) => [name, tensor.toArray()]));
+    expect((await step(x, y)).skipped).toBe(false);
+    const before = state();
+    const bad = x.clone();
+    bad.narrow(0, 9, 1).fill_(NaN);
+    expect((await step(bad, y)).skipped).toBe(true);
+    expect(state()).toEqual(before);
+    expect((await step(x, y)).skipped).toBe(false);
+    expect(state()).not.toEqual(before);
+    const throwing = optim.create(model, options(4)).compile((x, y) => nn.functional.crossEntropy(model.forward(x), y));
+    await expect(throwing(bad, y)).rejects.toMatchObject({ code: "NON_FINITE" });
+  });
+
+  test("with dropout the shards run in turn, each drawing where the one before has ended", async () => {
+    torch.setNumThreads(2);
+    const first = await train(convnet(0.1, 0.4), options(3), [9, 9, 9]);
+    expect(await train(convnet(0.1, 0.4), options(3), [9, 9, 9])).toEqual(first);
+  });
+});
