@@ -31,12 +31,18 @@ export interface CompiledStep<Args extends unknown[]> {
   sync(...args: Args): StepReport;
   /** The recorded programs, to look at: one per signature and number of samples. */
   readonly programs: readonly ProgramInfo[];
+  /** In words: what was recorded, and where autograd runs the backward, and why. */
+  explain(): string;
 }
 
 /** A recorded program. */
 export interface ProgramInfo {
   /** What it was recorded for. */
   readonly signature: string;
+  /** Number of samples; -1 where the arguments have no dimension of samples. */
+  readonly samples: number;
+  /** It is of the objective that the method climbs, not of the loss. */
+  readonly climbed: boolean;
   /** Number of operators. */
   readonly instructions: number;
   /** Why autograd runs its backward, or null if that is recorded, too. */
@@ -47,6 +53,7 @@ export interface ProgramInfo {
 
 interface Recorded {
   program: number;
+  wanted: Wanted;
   instructions: number;
   obstacle: string;
 }
@@ -136,7 +143,8 @@ export function compileStep<Args extends unknown[]>(
     return { args, tensors, batched, batchSize, wanted };
   }
 
-  function record({ args, tensors, batched, batchSize }: Prepared, { count, climbed, signature }: Wanted): void {
+  function record({ args, tensors, batched, batchSize }: Prepared, wanted: Wanted): void {
+    const { count, climbed, signature } = wanted;
     const { parameters, buffers } = context.collected;
     const handles = (list: readonly Tensor[]) => list.map((tensor) => tensor.handle);
     const made = scope(() => {
@@ -157,7 +165,7 @@ export function compileStep<Args extends unknown[]>(
       programs.delete(oldest);
       native.freeProgram(program);
     }
-    programs.set(signature, made);
+    programs.set(signature, { ...made, wanted });
   }
 
   function submit({ tensors, batched, batchSize, wanted }: Prepared, sync: boolean): NativeReport | Promise<NativeReport> {
@@ -242,15 +250,28 @@ export function compileStep<Args extends unknown[]>(
   };
   Object.defineProperty(step, "programs", {
     get: (): ProgramInfo[] =>
-      [...programs].map(([signature, { program, instructions, obstacle }]) => ({
+      [...programs].map(([signature, { program, instructions, obstacle, wanted }]) => ({
         signature,
+        samples: wanted.count,
+        climbed: wanted.climbed,
         instructions,
         backwardObstacle: obstacle === "" ? null : obstacle,
         text: native.programText(program),
       })),
   });
+  step.explain = () => explain(step.programs);
   discarded.register(step, programs);
   return step;
+}
+
+function explain(programs: readonly ProgramInfo[]): string {
+  if (programs.length === 0) return "Nothing is recorded yet: the first call records the loss function.";
+  const lines = programs.map(({ samples, climbed, instructions, backwardObstacle }, i) => {
+    const what = `${samples < 0 ? "no batch dimension" : samples === 1 ? "1 sample" : `${samples} samples`}${climbed ? ", the objective that is climbed" : ""}`;
+    const how = backwardObstacle === null ? "forward and backward are replayed" : `the forward is replayed, autograd runs the backward: ${backwardObstacle}`;
+    return `${i + 1}. ${what}: ${instructions} operators; ${how}.`;
+  });
+  return [`${programs.length} ${programs.length === 1 ? "program" : "programs"}, with no JavaScript in a step:`, ...lines].join("\n");
 }
 
 /** Where the batch is to be cut, all tensors with a dimension must have the samples in their first one. */
