@@ -5,10 +5,12 @@
 #include <ATen/core/List.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/ones_like.h>
+#include <c10/util/Logging.h>
 #include <c10/util/ThreadLocalDebugInfo.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "functions.h"
 #include "rng.h"
@@ -100,6 +102,8 @@ std::shared_ptr<Recorder> Recorder::begin(Tensors parameters, Tensors buffers, T
   c10::ThreadLocalDebugInfo::_push(c10::DebugInfoKind::PROFILER_STATE, recorder);
   recorder->callback_ = at::addThreadLocalCallback(
       at::RecordFunctionCallback(&Recorder::on_start, &Recorder::on_end).needsInputs(true).needsOutputs(true).scopes({at::RecordScope::FUNCTION}));
+  // LibTorch warns of every thousandth block that is freed now and was allocated before: allocations matter here, frees don't.
+  recorder->log_level_ = std::exchange(FLAGS_caffe2_log_level, std::max(FLAGS_caffe2_log_level, c10::GLOG_ERROR));
   recorder->watching_ = true;
   active = recorder;
   return recorder;
@@ -112,6 +116,7 @@ void Recorder::stop() {
   active.reset();
   at::removeCallback(callback_);
   c10::ThreadLocalDebugInfo::_pop(c10::DebugInfoKind::PROFILER_STATE);
+  FLAGS_caffe2_log_level = log_level_;
   at::NoGradGuard no_grad;
   for (size_t i = 0; i < buffers_.size(); i++) at::Tensor(buffers_[i]).copy_(buffer_values_[i]);
   for (auto& [generator, state] : generator_states_) set_generator_state(generator, state);

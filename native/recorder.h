@@ -92,6 +92,7 @@ class Recorder : public c10::MemoryReportingInfoBase {
   std::string obstacle_;
   bool in_backward_ = false;
   bool watching_ = false;
+  int log_level_ = 0;  // LibTorch's, from before the recording
   int inside_ = 0;     // depth of recorded operators: what runs inside them is theirs
   int constants_ = 0;
   at::CallbackHandle callback_ = at::INVALID_CALLBACK_HANDLE;
