@@ -12,6 +12,7 @@ import { handleInterrupts } from "./setup/interrupt.js";
 import { describe, minorOf } from "./setup/libtorch.js";
 import { withLock } from "./setup/lock.js";
 import { runScript } from "./setup/main.js";
+import { jobs } from "./setup/native.js";
 import { cacheFolders, installed, root } from "./setup/paths.js";
 import { SetupError, say } from "./setup/report.js";
 
@@ -40,6 +41,6 @@ async function install() {
   }
   say(`steppe: compiling the addon with node-gyp (${existsSync(folder) ? "the prebuilt one is for another LibTorch" : "there is none prebuilt for this platform"})`);
   const builder = createRequire(import.meta.url).resolve("node-gyp-build/bin.js");
-  const env = { ...process.env, LIBTORCH: libtorch.path, npm_config_build_from_source: "true" };
+  const env = { ...process.env, LIBTORCH: libtorch.path, npm_config_build_from_source: "true", JOBS: process.env.JOBS ?? String(jobs()) };
   return spawnSync(process.execPath, [builder], { cwd: root, env, stdio: "inherit" }).status ?? 1;
 }

@@ -23,7 +23,7 @@ export async function doctor(): Promise<number> {
     row("cmake", firstLine("cmake", ["--version"])),
     row("Python", firstLine(process.env["STEPPE_PYTHON"] ?? "python3", ["--version"])),
     row("threads", `${availableParallelism()} of ${cpus().length} processors usable, ${(totalmem() / 2 ** 30).toFixed(1)} GiB memory${environment("OMP_NUM_THREADS")}`),
-    row("LibTorch", libtorch === undefined ? `none that can be used (supported: ${SUPPORTED})` : describe(libtorch)),
+    row("LibTorch", libtorch === undefined ? `none found that can be used (supported: ${SUPPORTED})` : describe(libtorch)),
     ...(libtorch === undefined ? [] : [row("", libtorch.path)]),
     row("", "looked at, in this order:"),
     ...trace(attempts).split("\n").map((line) => row("", line)),
@@ -32,17 +32,18 @@ export async function doctor(): Promise<number> {
   ];
   process.stdout.write(`${lines.join("\n")}\n`);
 
-  const help = [...(libtorch === undefined ? advise(attempts) : []), ...addon.help];
+  // An addon that loads has its LibTorch, wherever a search in this environment would lead.
+  const help = addon.loads ? [] : [...(libtorch === undefined ? advise(attempts) : []), ...addon.help];
   if (help.length > 0) process.stdout.write(`\nWhat helps:\n${help.join("\n")}\n`);
   else process.stdout.write("\nAll is well.\n");
   return help.length > 0 ? 1 : 0;
 }
 
 /** The binary, what it was built for, and whether it loads: the one sure test. */
-function addonReport(): { lines: string[]; help: string[] } {
+function addonReport(): { lines: string[]; loads: boolean; help: string[] } {
   const info = binaryInfo();
   if (info === undefined) {
-    return { lines: [row("addon", "not built")], help: ["- Build the addon:\n    npm run build:native"] };
+    return { lines: [row("addon", "not built")], loads: false, help: ["- Build the addon:\n    npm run build:native"] };
   }
   const { builtFor } = info;
   const lines = [
@@ -54,11 +55,11 @@ function addonReport(): { lines: string[]; help: string[] } {
     const { version } = loadBinary() as { version(): { threads: number; cpuCapability: string; accelerator: string; devices: number } };
     const { threads, cpuCapability, accelerator, devices } = version();
     lines.push(row("", `loads; ${threads} threads, ${cpuCapability}, ${accelerator === "" ? "no accelerator" : `${devices} × ${accelerator}`}`));
-    return { lines, help: [] };
+    return { lines, loads: true, help: [] };
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     lines.push(row("", `does not load: ${text.split("\n")[0]}`));
-    return { lines, help: text.split("\n").slice(1) };
+    return { lines, loads: false, help: text.split("\n").slice(1) };
   }
 }
 

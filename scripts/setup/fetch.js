@@ -130,15 +130,18 @@ async function download(url, file) {
 async function fromWheel(work, _, env) {
   const bar = progress("pip");
   const python = pythonOf(env);
-  const args = ["-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--retries", "1", "--timeout", "15", "--dest", work];
   // pip shows no progress but on a terminal. What it has downloaded lies in its temporary folder, which is ours this way.
   let said = "";
   const watch = setInterval(() => bar.update(`${megabytes(sizeBelow(work))} so far. ${said}`), 500);
-  const { code, missing, output } = await run(python, [...args, `torch==${DEFAULT_VERSION}`], {
-    env: { ...env, PIP_DEFAULT_TIMEOUT: "15", TMPDIR: work },
-    cwd: work,
-    onLine: (line) => (said = line.trim()),
-  });
+  const download = (more) =>
+    run(python, ["-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--retries", "1", "--timeout", "15", "--dest", work, ...more, `torch==${DEFAULT_VERSION}`], {
+      env: { ...env, PIP_DEFAULT_TIMEOUT: "15", TMPDIR: work },
+      cwd: work,
+      onLine: (line) => (said = line.trim()),
+    });
+  let { code, missing, output } = await download([]);
+  // The libraries are the same for every Python: one that PyTorch no longer supports, or not yet, takes another's wheel.
+  if (/no matching distribution/i.test(output)) ({ code, missing, output } = await download(["--python-version", "3.12"]));
   clearInterval(watch);
   if (missing) throw new Error(`there is no ${python}`);
   const wheel = readdirSync(work).find((name) => name.endsWith(".whl"));

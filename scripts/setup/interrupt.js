@@ -21,8 +21,13 @@ export function atExit(cleanup) {
  * @returns {() => void} gives the signals back
  */
 export function handleInterrupts() {
-  const onSignal = (signal) => {
-    stopAll();
+  let asked = false;
+  const onSignal = async (signal) => {
+    // What was started may need a moment to tidy up behind itself. A second signal doesn't wait for it.
+    if (!asked) {
+      asked = true;
+      await stopAll();
+    }
     for (const cleanup of [...cleanups].reverse()) cleanup();
     process.stderr.write(`\nsteppe: setup interrupted; what was done is kept, the rest is done next time\n`);
     process.exit(SIGNALS[signal]);

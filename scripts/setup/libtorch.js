@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 
 /** What setup fetches when no LibTorch is found. */
@@ -38,7 +38,9 @@ export function inspect(folder, env = process.env) {
   const hasCuda = cuda !== "";
 
   const missing = parts(hasCuda).filter((part) => !existsSync(join(path, part)));
+  const cut = parts(hasCuda).filter((part) => part.startsWith("lib/") && !missing.includes(part) && isCutOff(join(path, part)));
   if (missing.length > 0) refuse("incomplete", `it is incomplete: ${missing.join(", ")} missing`);
+  else if (cut.length > 0) refuse("incomplete", `it is broken: ${cut.join(", ")} cut off`);
   else if (version === "") refuse("incomplete", "its version can't be read from include/torch/headeronly/version.h");
   if (version !== "" && !isSupported(version)) refuse("version", `it is version ${version}, supported are ${SUPPORTED}`);
   if (env.STEPPE_CUDA === "1" && !hasCuda && missing.length === 0) {
@@ -97,6 +99,21 @@ function parts(hasCuda) {
     "include/c10/core/Device.h",
     "include/torch/csrc/api/include/torch/torch.h",
   ];
+}
+
+/** Whether a library ends before the table that stands last in it: a copy or a download that was not finished. */
+function isCutOff(library) {
+  const file = openSync(library, "r");
+  try {
+    const { size } = fstatSync(file);
+    // The header of a 64-bit ELF file: magic number, at 40 where the section headers begin, at 58 their size and number.
+    const header = Buffer.alloc(64);
+    if (readSync(file, header) < header.length) return true;
+    if (header.toString("latin1", 0, 5) !== "\x7fELF\x02") return false;
+    return Number(header.readBigUInt64LE(40)) + header.readUInt16LE(58) * header.readUInt16LE(60) > size;
+  } finally {
+    closeSync(file);
+  }
 }
 
 /**

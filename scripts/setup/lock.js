@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { atExit } from "./interrupt.js";
 import { say } from "./report.js";
+import { endOrphans, identityOf } from "./run.js";
 
 const POLL_MS = 200;
 /** The holder touches its lock this often; */
@@ -41,7 +42,7 @@ export async function withLock(folder, work) {
 }
 
 async function acquire(file) {
-  const own = JSON.stringify({ pid: process.pid, started: startOf(process.pid), host: hostname() });
+  const own = JSON.stringify({ pid: process.pid, identity: identityOf(process.pid), host: hostname() });
   let told = false;
   while (true) {
     try {
@@ -50,7 +51,7 @@ async function acquire(file) {
     } catch (error) {
       if (error.code !== "EEXIST") throw error;
     }
-    if (isDead(file) && removeDead(file)) continue;
+    if (isDead(file) && (await removeDead(file))) continue;
     if (!told) say(`steppe: another setup is running (${holderOf(file)}); waiting for it. Its lock: ${file}`);
     told = true;
     await sleep(POLL_MS);
@@ -58,7 +59,7 @@ async function acquire(file) {
 }
 
 /** Only one process at a time may judge and remove, else a second one removes the lock the first has just taken. */
-function removeDead(file) {
+async function removeDead(file) {
   const guard = `${file}.takeover`;
   try {
     mkdirSync(guard);
@@ -69,6 +70,9 @@ function removeDead(file) {
   try {
     if (!isDead(file)) return false;
     say(`steppe: taking over the lock of a setup that has died (${holderOf(file)})`);
+    // Two compilers must not share a folder.
+    const { identity, host } = read(file) ?? {};
+    if (host === hostname()) await endOrphans(identity ?? "");
     rmSync(file, { force: true });
     return true;
   } finally {
@@ -81,7 +85,7 @@ function isDead(file) {
   // An empty lock is one being written this moment, or one whose process died right then.
   if (holder === undefined) return ageOf(file) > GUARD_MS;
   if (holder.host !== hostname()) return ageOf(file) > SILENT_MS;
-  return !isAlive(holder.pid) || startOf(holder.pid) !== holder.started;
+  return !isAlive(holder.pid) || identityOf(holder.pid) !== holder.identity;
 }
 
 function isAlive(pid) {
@@ -90,16 +94,6 @@ function isAlive(pid) {
     return true;
   } catch (error) {
     return error.code === "EPERM";
-  }
-}
-
-/** When a process began, in clock ticks since boot: tells it from a later one with the same id. "" where the system has no /proc. */
-function startOf(pid) {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return text.slice(text.lastIndexOf(")") + 2).split(" ")[19];
-  } catch {
-    return "";
   }
 }
 

@@ -109,7 +109,7 @@ export async function compile(libtorch, folder, rpath) {
     const logFile = join(folder, "build.log");
     mkdirSync(folder, { recursive: true });
     writeFileSync(logFile, `${log.join("\n")}\n`);
-    if (code !== 0) throw new SetupError(`The addon could not be compiled. The whole output is in ${logFile}`);
+    if (code !== 0) throw new SetupError(`The addon could not be compiled against the LibTorch in ${libtorch.path}.\nThe whole output is in ${logFile}. To see what it was compiled with:\n    npm run doctor`);
   };
 
   // Configuring again costs seconds, so only when its arguments changed. It stays unrecorded until it went through.
@@ -119,11 +119,26 @@ export async function compile(libtorch, folder, rpath) {
     await cmake("configure");
     writeJson(record, arguments_);
   }
+  const marker = join(folder, "unfinished");
+  if (existsSync(marker)) removeHalfWritten(folder);
+  writeFileSync(marker, "");
   await cmake("build");
+  rmSync(marker);
   return join(folder, "Release", "steppe.node");
 }
 
-function jobs() {
+/** Longer than any compiler writes at one file. */
+const WRITING_MS = 10_000;
+
+/** After a build that was killed: its last outputs may be half-written, and make takes a new file for a finished one. */
+function removeHalfWritten(folder) {
+  const outputs = filesBelow(folder, (name) => /\.(o|gch|pch|node)$/.test(name)).map((file) => ({ file, time: statSync(file).mtimeMs }));
+  const newest = Math.max(...outputs.map(({ time }) => time));
+  for (const { file, time } of outputs) if (time > newest - WRITING_MS) rmSync(file);
+}
+
+/** How many compilers run at once: as many as processors and memory allow, or `STEPPE_JOBS`. */
+export function jobs() {
   const wanted = Number(process.env.STEPPE_JOBS);
   if (Number.isInteger(wanted) && wanted > 0) return wanted;
   return Math.max(1, Math.min(availableParallelism(), Math.floor(freemem() / COMPILER_MEMORY)));

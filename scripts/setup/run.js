@@ -1,4 +1,9 @@
 import { spawn } from "node:child_process";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** The environment variable in which every program that setup starts, and what that starts in turn, finds whose it is. */
+const OWNER = "STEPPE_SETUP_PROCESS";
 
 /**
  * Runs a program to its end, without a shell.
@@ -12,12 +17,14 @@ import { spawn } from "node:child_process";
  */
 export function run(program, args, { cwd, env, onLine, timeoutMs } = {}) {
   return new Promise((resolve) => {
-    const child = spawn(program, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
+    // A process group of its own, so that all that it starts can be ended with it; and a word on whose it is.
+    const marked = { ...(env ?? process.env), [OWNER]: identityOf(process.pid) };
+    const child = spawn(program, args, { cwd, env: marked, stdio: ["ignore", "pipe", "pipe"], detached: true });
     running.add(child);
     let late = false;
     const stop = () => {
       late = true;
-      child.kill();
+      killGroup(child.pid, "SIGTERM");
     };
     const timer = timeoutMs === undefined ? undefined : setTimeout(stop, timeoutMs);
     const forget = () => {
@@ -43,6 +50,7 @@ export function run(program, args, { cwd, env, onLine, timeoutMs } = {}) {
     });
     child.on("close", (code) => {
       forget();
+      if (stopping) return; // nobody has use for the result of what was cut short
       if (rest !== "") onLine?.(rest);
       if (late) output += `\nstopped after ${timeoutMs / 1000} s`;
       resolve({ code: code ?? 128, stdout, output, missing: false });
@@ -76,7 +84,76 @@ export function become(program, args, options = {}) {
 /** Programs under way, to be ended when this process ends early. */
 const running = new Set();
 
-/** Ends every program under way. For the handler of an interrupt. */
-export function stopAll() {
-  for (const child of running) child.kill("SIGTERM");
+function pids() {
+  return [...running].map(({ pid }) => pid).filter((pid) => pid !== undefined);
+}
+
+let stopping = false;
+
+/** Asks every program under way to end, and waits until they and all that they started have. Their `run` never returns. */
+export async function stopAll() {
+  stopping = true;
+  await endGroups(pids(), "SIGTERM");
+}
+
+/** What has not ended by then is ended by force, */
+const PATIENCE_MS = 4_000;
+/** and by then it is left alone: it has ended, but its parent doesn't take notice. */
+const END_MS = 5_000;
+
+/**
+ * Ends process groups and waits for their end.
+ *
+ * @param {number[]} groups
+ * @param {NodeJS.Signals} signal
+ */
+export async function endGroups(groups, signal) {
+  for (const group of groups) killGroup(group, signal);
+  const started = Date.now();
+  const passed = () => Date.now() - started;
+  for (let left = groups; left.length > 0 && passed() < END_MS; left = left.filter((group) => killGroup(group, 0))) {
+    if (passed() > PATIENCE_MS) for (const group of left) killGroup(group, "SIGKILL");
+    await sleep(20);
+  }
+}
+
+/** @returns whether there was such a group. With signal 0 nothing but that is found out. */
+function killGroup(group, signal) {
+  try {
+    process.kill(-group, signal);
+    return true;
+  } catch (error) {
+    return error.code === "EPERM";
+  }
+}
+
+/**
+ * Names a process for good: its id is used again one day, but not with the same start.
+ *
+ * @param {number} pid
+ * @returns {string} its id, and when it began in clock ticks since boot; "" where there is no such process or no /proc
+ */
+export function identityOf(pid) {
+  const text = readProc(pid, "stat");
+  return text === "" ? "" : `${pid}@${text.slice(text.lastIndexOf(")") + 2).split(" ")[19]}`;
+}
+
+/**
+ * Ends by force what a setup that was killed has left running. Where there is no /proc it can't be found.
+ *
+ * @param {string} owner the setup's identity
+ */
+export async function endOrphans(owner) {
+  if (owner === "" || !existsSync("/proc/self/environ")) return;
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  const orphans = pids.filter((pid) => readProc(pid, "environ").split("\0").includes(`${OWNER}=${owner}`));
+  await endGroups([...new Set(orphans.map((pid) => Number(readProc(pid, "stat").replace(/^.*\) \S+ \d+ /s, "").split(" ")[0])))], "SIGKILL");
+}
+
+function readProc(pid, file) {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, "utf8");
+  } catch {
+    return ""; // it has ended, or belongs to somebody else
+  }
 }

@@ -1,4 +1,4 @@
-import { copyFileSync, rmSync } from "node:fs";
+import { copyFileSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { cleanEnvironment, fakePython, libraryWithout, makeLibTorch, run, temporaryFolder, writeFile } from "./fixtures.js";
@@ -95,6 +95,38 @@ test("a broken folder is refused by what is missing", async () => {
   const { code, output } = await step(cleanEnvironment(join(folder, "cache"), { LIBTORCH }));
   expect(code).toBe(1);
   expect(output).toContain("it is incomplete: lib/libtorch_cpu.so missing");
+});
+
+test("a library that was not copied to its end is refused", async () => {
+  const folder = temporaryFolder();
+  const LIBTORCH = makeLibTorch(join(folder, "libtorch"));
+  const whole = readFileSync(libraryWithout("libsome.so", folder)); // any real library
+  const target = join(LIBTORCH, "lib", "libc10.so");
+  writeFile(target, whole);
+  const env = cleanEnvironment(join(folder, "cache"), { LIBTORCH });
+  expect((await step(env)).code).toBe(0);
+  for (const size of [0, 10, whole.length - 1]) {
+    writeFile(target, whole.subarray(0, size));
+    const { code, output } = await step(env);
+    expect(output).toContain(`LIBTORCH: ${LIBTORCH}: it is broken: lib/libc10.so cut off`);
+    expect(output).toContain("env -u LIBTORCH npm run setup");
+    expect(code).toBe(1);
+  }
+});
+
+test("a broken folder in the cache: the command that removes it; one in a Python: the command that repairs it", async () => {
+  const folder = temporaryFolder();
+  const cache = join(folder, "cache");
+  const cached = makeLibTorch(join(cache, "libtorch-2.13.0-cpu", "libtorch"));
+  writeFile(join(cache, "libtorch-2.13.0-cpu", ".complete"), "");
+  const torch = makeLibTorch(join(folder, "torch"));
+  for (const path of [cached, torch]) rmSync(join(path, "include", "ATen"), { recursive: true });
+  const { code, output } = await step(cleanEnvironment(cache, { path: fakePython(join(folder, "bin"), { torch }) }));
+  expect(output).toContain(`cache: ${cached}: it is incomplete: include/ATen/core/Tensor.h missing`);
+  expect(output).toContain(`rm -rf ${cached} && npm run setup`);
+  expect(output).toContain(`python3: ${torch}: it is incomplete: include/ATen/core/Tensor.h missing`);
+  expect(output).toContain("python3 -m pip install --force-reinstall torch==2.13.0");
+  expect(code).toBe(1);
 });
 
 test("a folder that isn't there, and a Python that isn't there, are said", async () => {

@@ -45,6 +45,33 @@ test("without the archive, pip's wheel is taken: its libraries and headers, noth
   expect(readFileSync(join(home, "torch", "build-version"), "utf8")).toBe("2.13.0+cpu\n");
 });
 
+test("a Python that PyTorch has no wheel for takes another Python's", async () => {
+  const folder = temporaryFolder();
+  const path = fakePython(join(folder, "bin"), { wheel: wheel(folder), needs: "--python-version 3.12" });
+  const { code, output } = await run(script, args, cleanEnvironment(join(folder, "cache"), { path }));
+  expect(output).toContain("LibTorch 2.13.0 for CPU is in");
+  expect(code).toBe(0);
+});
+
+test("CUDA was asked for and pip has a CPU build: it is not kept, and the commands for either are named", async () => {
+  const folder = temporaryFolder();
+  const path = fakePython(join(folder, "bin"), { wheel: wheel(folder) });
+  const { code, output } = await run(script, args, cleanEnvironment(join(folder, "cache"), { path, STEPPE_CUDA: "1" }));
+  expect(output).toContain("pip: python3 -m pip download torch==2.13.0: it is a CPU build, and STEPPE_CUDA=1 asks for CUDA");
+  expect(output).toContain("/cu130 torch==2.13.0\n    STEPPE_PYTHON=.cache/python/bin/python STEPPE_CUDA=1 npm run setup");
+  expect(output).toContain("env -u STEPPE_CUDA npm run setup");
+  expect(code).toBe(1);
+  expect(contents(join(folder, "cache"))).toEqual([]);
+});
+
+test("a disk without room: what to free, or where else to put it", async () => {
+  const folder = temporaryFolder();
+  const path = fakePython(join(folder, "bin"), { pipError: "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device" });
+  const { code, output } = await run(script, args, cleanEnvironment(join(folder, "cache"), { path }));
+  expect(output).toContain("STEPPE_CACHE=/path/with/space npm run setup");
+  expect(code).toBe(1);
+});
+
 test("no network: the trace names both tries, and what to do instead", async () => {
   const folder = temporaryFolder();
   const path = fakePython(join(folder, "bin"));
@@ -136,7 +163,7 @@ test("a half-finished fetch without its marker is not used but replaced", async 
   const { url } = await serve((_, response) => response.end(archive));
   const { code } = await run(script, args, cleanEnvironment(cache, { STEPPE_LIBTORCH_URL: url, path: fakePython(join(folder, "bin")) }));
   expect(code).toBe(0);
-  expect(readFileSync(join(cache, "libtorch-2.13.0-cpu", "libtorch", "lib", "libtorch.so"), "utf8")).toBe("x");
+  expect(readFileSync(join(cache, "libtorch-2.13.0-cpu", "libtorch", "lib", "libtorch.so"), "utf8")).not.toBe("half");
 });
 
 async function until(condition: () => boolean): Promise<void> {

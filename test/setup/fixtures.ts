@@ -17,20 +17,23 @@ export function temporaryFolder(): string {
   return folder;
 }
 
+/** Stands for a shared library where nobody loads it. */
+const library = "x".repeat(64);
+
 /** The files of a LibTorch that setup looks at, by name. */
 export function libtorchFiles({ version = "2.13.0", cuda = "" } = {}): Record<string, string> {
   const [major, minor, patch] = version.split(".");
   const header = `#define TORCH_VERSION_MAJOR ${major}\n#define TORCH_VERSION_MINOR ${minor}\n#define TORCH_VERSION_PATCH ${patch}\n`;
   return {
-    "lib/libtorch.so": "x",
+    "lib/libtorch.so": library,
     "lib/libtorch_cpu.so": "x".repeat(100_000),
-    "lib/libc10.so": "x",
+    "lib/libc10.so": library,
     "include/ATen/core/Tensor.h": "",
     "include/c10/core/Device.h": "",
     "include/torch/csrc/api/include/torch/torch.h": "",
     "include/torch/headeronly/version.h": header,
     "version.py": `__version__ = '${version}+${cuda === "" ? "cpu" : `cu${cuda.replace(".", "")}`}'\ncuda: Optional[str] = ${cuda === "" ? "None" : `'${cuda}'`}\n`,
-    ...(cuda === "" ? {} : { "lib/libtorch_cuda.so": "x", "lib/libc10_cuda.so": "x" }),
+    ...(cuda === "" ? {} : { "lib/libtorch_cuda.so": library, "lib/libc10_cuda.so": library }),
   };
 }
 
@@ -92,16 +95,20 @@ export function under(folder: string, files: Record<string, string>): Record<str
 }
 
 /**
- * A python3 whose torch lies in `torch`, and whose `pip download` delivers `wheel` or fails with `pipError`.
+ * A python3 whose torch lies in `torch`, and whose `pip download` delivers `wheel` or fails with `pipError`. With `hang`, pip
+ * starts a program that takes forever and writes its process id into that file. With `needs`, the wheel comes only if that is
+ * among pip's arguments.
  *
  * @returns the folder for the PATH
  */
-export function fakePython(folder: string, { torch = "", wheel = "", pipError = "ERROR: No matching distribution found for torch" } = {}): string {
+export function fakePython(folder: string, { torch = "", wheel = "", pipError = "ERROR: No matching distribution found for torch", hang = "", needs = "" } = {}): string {
   const script = `#!/bin/sh
 if [ "$1" = "-c" ]; then echo "${torch}"; exit 0; fi
 if [ "$1" = "-m" ] && [ "$2" = "pip" ]; then
+  if [ -n "${hang}" ]; then sh -c 'echo $$ > "${hang}.part"; mv "${hang}.part" "${hang}"; exec sleep 600'; fi
   if [ -z "${wheel}" ]; then echo "${pipError}" >&2; exit 1; fi
-  cp "${wheel}" .; exit 0
+  case "$*" in *"${needs}"*) cp "${wheel}" .; exit 0;; esac
+  echo "${pipError}" >&2; exit 1
 fi
 echo "Python 3.11.0"
 `;
