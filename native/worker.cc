@@ -1,5 +1,7 @@
 #include "worker.h"
 
+#include <ATen/Parallel.h>
+
 namespace steppe {
 
 void Worker::start() {
@@ -23,6 +25,7 @@ Worker::~Worker() {
 
 napi_value Worker::enqueue(std::unique_ptr<Job> job) {
   if (!thread_.joinable()) start();
+  job->kernel_threads = at::get_num_threads();
   napi_value promise;
   check(env_, napi_create_promise(env_, &job->deferred, &promise));
   if (undelivered_++ == 0) check(env_, napi_ref_threadsafe_function(env_, deliver_));
@@ -53,6 +56,8 @@ void Worker::loop() {
     busy_ = true;
     lock.unlock();
     try {
+      // LibTorch keeps the number for each thread apart.
+      if (at::get_num_threads() != job->kernel_threads) at::set_num_threads(job->kernel_threads);
       job->run();
     } catch (...) {
       job->failure = current_failure();

@@ -21,6 +21,7 @@ class Worker {
  public:
   struct Job {
     std::function<void()> run;                     // on the training thread
+    int kernel_threads = 0;                        // as they were set when the job was asked for
     std::function<napi_value(napi_env)> result;    // on the JavaScript thread, after `run` ended well
     std::optional<Failure> failure;
     napi_deferred deferred = nullptr;
