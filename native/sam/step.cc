@@ -6,6 +6,8 @@
 
 #include <cmath>
 
+#include "small.h"
+
 namespace steppe::sam {
 
 const Tensors& Point::move(const Tensors& w, const Perturbation& epsilon, double times) {
@@ -21,7 +23,9 @@ const Tensors& Point::move(const Tensors& w, const Perturbation& epsilon, double
         storage.scalar_type() != w[k].scalar_type() || storage.device() != w[k].device()) {
       storage = at::empty_like(w[k]);
     }
-    point_[k] = at::add_out(storage, w[k], epsilon.direction[k], times * epsilon.scale[k]);
+    const double a = times * epsilon.scale[k];
+    if (!small::add(storage, w[k], epsilon.direction[k], a)) at::add_out(storage, w[k], epsilon.direction[k], a);
+    point_[k] = storage;
   }
   return point_;
 }

@@ -9,6 +9,8 @@
 
 #include <cmath>
 
+#include "small.h"
+
 namespace steppe::sam {
 namespace {
 
@@ -18,10 +20,16 @@ bool is_narrow(const at::Tensor& x) { return x.scalar_type() == at::kHalf || x.s
 
 double norm(const Tensors& x) {
   Tensors defined;
-  for (const auto& tensor : x)
-    if (tensor.defined() && tensor.numel() > 0) defined.push_back(tensor);
-  if (defined.empty()) return 0;
   double sum = 0;
+  for (const auto& tensor : x) {
+    if (!tensor.defined() || tensor.numel() == 0) continue;
+    if (const auto squares = small::square_sum(tensor)) {
+      sum += *squares;
+    } else {
+      defined.push_back(tensor);
+    }
+  }
+  if (defined.empty()) return std::sqrt(sum);
   const auto norms = at::_foreach_norm(defined, 2, is_narrow(defined.front()) ? std::optional(at::kFloat) : std::nullopt);
   for (const auto& each : norms) {
     const double value = each.item<double>();
@@ -31,7 +39,7 @@ double norm(const Tensors& x) {
 }
 
 double norm(const at::Tensor& x) {
-  if (x.numel() == 0) return 0;
+  if (const auto squares = small::square_sum(x)) return std::sqrt(*squares);
   return at::linalg_vector_norm(x, 2, std::nullopt, false, is_narrow(x) ? std::optional(at::kFloat) : std::nullopt).item<double>();
 }
 
