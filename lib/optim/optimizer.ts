@@ -167,6 +167,7 @@ export class Optimizer<M extends Method = Method> {
    * @throws SteppeError `ARGUMENT` for the state of another method or base optimizer, other groups, unknown parameters, wrong shapes
    */
   loadStateDict(state: OptimizerState): void {
+    if (this.#pending > 0) throw new SteppeError("ARGUMENT", "Await the steps that are under way before loadStateDict().");
     for (const key of ["method", "base"] as const) {
       if (state[key] !== this.#resolved[key]) throw expected(JSON.stringify(this.#resolved[key]), `state.${key}`, state[key]);
     }
