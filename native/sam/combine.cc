@@ -10,6 +10,7 @@ namespace {
 class SurrogateGap : public Combine {
  public:
   explicit SurrogateGap(double alpha) : alpha_(alpha) {}
+  bool looks_back() const override { return true; }
   Tensors operator()(const Gradient& g, const Gradient& g_p, const Perturbation&, const Step&, const Piece&) override {
     return add(g_p.g, orthogonal(g.g, g_p.g), -alpha_);
   }
@@ -22,6 +23,7 @@ class SurrogateGap : public Combine {
 class Weighted : public Combine {
  public:
   explicit Weighted(double gamma) : gamma_(gamma) {}
+  bool looks_back() const override { return true; }
   Tensors operator()(const Gradient& g, const Gradient& g_p, const Perturbation&, const Step&, const Piece&) override {
     sharpness_ = add(g_p.g, g.g, -1);
     return g.g;
@@ -46,6 +48,7 @@ class Weighted : public Combine {
 class Reuse : public Combine {
  public:
   Reuse(size_t parameters, double alpha) : alpha_(alpha), now_(parameters), next_(parameters) {}
+  bool looks_back() const override { return true; }
   Tensors operator()(const Gradient& g, const Gradient& g_p, const Perturbation&, const Step&, const Piece&) override {
     const auto v = orthogonal(g_p.g, g.g);
     next_ = scaled(v, inverse(norm(v)));
@@ -73,6 +76,7 @@ class Renormalised : public Combine {
 class Curvature : public Combine {
  public:
   Curvature(double gamma, double beta) : gamma_(gamma), beta_(beta) {}
+  bool looks_back() const override { return true; }
   Tensors operator()(const Gradient& g, const Gradient& g_p, const Perturbation& epsilon, const Step& step, const Piece& piece) override {
     const auto g_m = step.at(epsilon, {.samples = piece.descend}, "the third pass's", -1);
     const auto d = add(scaled(g_p.g, 1 + gamma_ + beta_), g_m.g, gamma_ - beta_);
@@ -89,6 +93,7 @@ class FirstOrderFlatness : public Combine {
  public:
   FirstOrderFlatness(double norm_rho, double beta1, double beta2, double beta3, double gamma)
       : norm_rho_(norm_rho), beta1_(beta1), beta2_(beta2), beta3_(beta3), gamma_(gamma) {}
+  bool looks_back() const override { return true; }
   Tensors operator()(const Gradient& g, const Gradient& g_r, const Perturbation&, const Step& step, const Piece& piece) override {
     const auto h = step.perturbed_part(add(g_r.g, g.g, -1));
     const auto to_w1 = scaled(h, norm_rho_ * inverse(norm(h)));

@@ -216,15 +216,21 @@ Tensors Engine::sum_at_the_same_time(const Step& step, const std::vector<Piece>&
 // From the gradient that climbs to the piece's share of d.
 Tensors Engine::piece_direction(const Step& step, const Piece& piece, Report& report) {
   const bool climbs_by_pass = method_.climb->takes_pass();
-  const auto g = (*method_.climb)(step, piece);
+  auto g = (*method_.climb)(step, piece);
   if (climbs_by_pass) {
     report_gradient(g, step, piece, report);
     if (!method_.when->after(g, step)) return method_.combine->plain(g, step);
   }
   const bool climbs = !g.g.empty();
-  const auto epsilon = climbs ? (*method_.ascent)(g, step, piece) : Perturbation{};
+  auto epsilon = climbs ? (*method_.ascent)(g, step, piece) : Perturbation{};
   const Query query{(*method_.descend)(g, epsilon, step, piece), /*moves_buffers=*/!climbs_by_pass};
-  const auto g_p = step.at(epsilon, query, climbs_by_pass ? "the second pass's" : "the");
+  const auto& point = step.point.move(step.w, epsilon);
+  if (!method_.combine->looks_back()) {
+    g.g.clear();
+    epsilon = {};
+  }
+  const auto g_p = step.passes.at(point, query);
+  step.require_finite(g_p, climbs_by_pass ? "the second pass's" : "the");
   if (!climbs_by_pass) report_gradient(g_p, step, piece, report);
   if (climbs) report.perturbed_loss = report.perturbed_loss.value_or(0) + piece.weight * g_p.loss;
   return (*method_.combine)(g, g_p, epsilon, step, piece);

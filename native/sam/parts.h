@@ -94,6 +94,8 @@ class Combine : public Part {
  public:
   // g at w, g_p at w + ε. Undefined tensors count as zero; undefined in both stays so.
   virtual Tensors operator()(const Gradient& /*g*/, const Gradient& g_p, const Perturbation&, const Step&, const Piece&) { return g_p.g; }
+  // Whether it looks at the tensors of g and ε: else they are let go of before the second pass.
+  virtual bool looks_back() const { return false; }
   // A step that took no perturbation.
   virtual Tensors plain(const Gradient& g, const Step&) { return g.g; }
   // After the base optimizer's step.
