@@ -7,27 +7,26 @@
 export const seeds = { tune: [1, 2], final: [11, 12, 13, 14, 15, 16, 17, 18] };
 const finalists = 2;
 
-const lrs = [16e-3, 24e-3];
-const radii = [1.2, 1.7, 2.4];
-const perturbed = (title, method, rhos = radii) => ({ title, base: "adam", method, lrs, rhos });
+/** Learning rate and radii, eight settings: a larger learning rate goes with a larger radius. */
+const radii = [[16e-3, 1.2, 1.7, 2.4], [24e-3, 1.2, 1.7, 2.4, 3.4], [32e-3, 2.4]];
+const pairs = (rows) => rows.flatMap(([lr, ...rhos]) => rhos.map((rho) => ({ lr, rho })));
+const alone = (lrs) => lrs.map((lr) => ({ lr, rho: null }));
+const perturbed = (title, method, rows = radii) => ({ title, base: "adam", method, grid: pairs(rows) });
 const gasam = (changes) => ({ method: "gasam", alpha: 0, beta: 0.9, gamma: 0, steps: 1, ...changes });
 
 /** By id, the reference variant of GA-SAM and those that differ from it in one number. */
 export const contenders = {
-  sgd: { title: "SGD, momentum 0.9", base: "sgd", method: { method: "none" }, lrs: [0.25, 0.5, 1, 2, 4, 8], rhos: [null] },
-  adam: { title: "Adam", base: "adam", method: { method: "none" }, lrs: [8e-3, 12e-3, 16e-3, 20e-3, 24e-3, 32e-3], rhos: [null] },
+  sgd: { title: "SGD, momentum 0.9", base: "sgd", method: { method: "none" }, grid: alone([0.25, 0.5, 1, 1.5, 2, 3, 4, 8]) },
+  adam: { title: "Adam", base: "adam", method: { method: "none" }, grid: alone([8e-3, 12e-3, 14e-3, 16e-3, 18e-3, 20e-3, 24e-3, 32e-3]) },
   sam: perturbed("SAM", { method: "sam" }),
-  asam: perturbed("ASAM", { method: "asam" }, [4, 8, 16]),
+  asam: perturbed("ASAM", { method: "asam" }, [[16e-3, 1.5, 3, 6], [24e-3, 1.5, 3, 6, 12], [32e-3, 6]]),
   gasam: perturbed("GA-SAM α 0, β 0.9, γ 0, K 1", gasam({})),
   "gasam-alpha-half": perturbed("GA-SAM α ½", gasam({ alpha: 0.5 })),
-  "gasam-alpha-1": perturbed("GA-SAM α 1", gasam({ alpha: 1 })),
-  "gasam-beta-0": perturbed("GA-SAM β 0", gasam({ beta: 0 })),
-  "gasam-gamma-half": perturbed("GA-SAM γ ½", gasam({ gamma: 0.5 }), [1.7, 2.4, 3.4]),
-  "gasam-steps-2": perturbed("GA-SAM K 2", gasam({ steps: 2 })),
+  "gasam-alpha-1": { title: "GA-SAM α 1", base: "adam", method: gasam({ alpha: 1 }), like: "sam" },
+  "gasam-beta-0": { title: "GA-SAM β 0", base: "adam", method: gasam({ beta: 0 }), like: "gasam" },
+  "gasam-gamma-half": perturbed("GA-SAM γ ½", gasam({ gamma: 0.5 }), [[24e-3, 2.4, 3.4, 4.8]]),
+  "gasam-steps-2": perturbed("GA-SAM K 2", gasam({ steps: 2 }), [[24e-3, 1.7, 2.4, 3.4]]),
 };
-
-/** The settings of a contender's grid. */
-export const grid = ({ lrs = [], rhos = [] }) => lrs.flatMap((lr) => rhos.map((rho) => ({ lr, rho })));
 
 /** What `optim.create` takes as its method. */
 export const withRho = ({ method }, rho) => (rho === null ? method : { ...method, rho });
@@ -40,7 +39,7 @@ export const at = (results, id, { lr, rho }, wanted) =>
 
 /** The settings that a tuning seed runs; null before those that they depend on have run. */
 export function tuningSettings(results, id, seed) {
-  const all = grid(contenders[id]);
+  const all = contenders[id].grid ?? [];
   if (seed === seeds.tune[0]) return all;
   const runs = all.flatMap((setting) => at(results, id, setting, [seeds.tune[0]]));
   return runs.length < all.length ? null : runs.sort((a, b) => a.validation - b.validation).slice(0, finalists);

@@ -1,4 +1,4 @@
-import { at, best, contenders, grid, seeds } from "./plan.js";
+import { at, best, contenders, seeds } from "./plan.js";
 
 const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
 const deviation = (values) => Math.sqrt(values.reduce((sum, x) => sum + (x - mean(values)) ** 2, 0) / (values.length - 1));
@@ -31,10 +31,10 @@ export function finalTable(results) {
 
 /** The tuning, in Markdown: the validation loss of each setting, by tuning seed. */
 export function tuningTable(results) {
-  const rows = Object.entries(contenders).flatMap(([id, contender]) =>
-    grid(contender).flatMap((setting) => {
+  const rows = Object.entries(contenders).flatMap(([id, { title, grid = [] }]) =>
+    grid.flatMap((setting) => {
       const losses = seeds.tune.map((seed) => at(results, id, setting, [seed])[0]?.validation.toFixed(4) ?? "–");
-      return losses.every((loss) => loss === "–") ? [] : [[contender.title, setting.lr, setting.rho ?? "–", ...losses]];
+      return losses.every((loss) => loss === "–") ? [] : [[title, setting.lr, setting.rho ?? "–", ...losses]];
     }),
   );
   return markdown(["method", "lr", "rho", ...seeds.tune.map((seed) => `validation loss, seed ${seed}`)], rows);
