@@ -19,7 +19,7 @@ export const contenders = {
   sgd: { title: "SGD, momentum 0.9", base: "sgd", method: { method: "none" }, grid: alone([0.25, 0.5, 1, 1.5, 2, 3, 4, 8]) },
   adam: { title: "Adam", base: "adam", method: { method: "none" }, grid: alone([8e-3, 12e-3, 14e-3, 16e-3, 18e-3, 20e-3, 24e-3, 32e-3]) },
   sam: perturbed("SAM", { method: "sam" }),
-  asam: perturbed("ASAM", { method: "asam" }, [[16e-3, 1.5, 3, 6], [24e-3, 1.5, 3, 6, 12], [32e-3, 6]]),
+  asam: perturbed("ASAM", { method: "asam" }, [[16e-3, 0.5, 0.8, 1.5], [24e-3, 0.5, 0.8, 1.5, 3], [32e-3, 0.8]]),
   gasam: perturbed("GA-SAM α 0, β 0.9, γ 0, K 1", gasam({})),
   "gasam-alpha-half": perturbed("GA-SAM α ½", gasam({ alpha: 0.5 })),
   "gasam-alpha-1": { title: "GA-SAM α 1", base: "adam", method: gasam({ alpha: 1 }), like: "sam" },
