@@ -50,6 +50,7 @@ export interface NativeReport {
   perturbedLoss: number | undefined;
   gradNorm: number;
   skipped: boolean;
+  updated: boolean;
 }
 
 export interface NativeEngineSettings {
@@ -64,6 +65,8 @@ export interface NativeEngineSettings {
   sameNoise: boolean;
   throwNonFinite: boolean;
   lossScale: { initial: number; growth: number; backoff: number; interval: number };
+  accumulationSteps: number;
+  perturbsPerMicro: boolean;
   normOverSubset: boolean;
   names: readonly string[];
   groupOf: readonly number[];
@@ -80,6 +83,8 @@ export interface NativeEngineState {
   numbers: Record<string, number[]>;
   lossScale: number;
   goodSteps: number;
+  /** The micro-batches of the step that is being accumulated: copies of their tensors, and the generators' states before each. */
+  window: { inputs: Handle[]; generators: Handle[] }[];
 }
 
 export interface Native {
@@ -180,11 +185,14 @@ export interface Native {
     batched: boolean[],
     batchSize: number,
     sync: boolean,
+    /** A micro-batch that is taken again: the generators' states that it starts from. */
+    generators: Handle[],
   ): NativeReport | Promise<NativeReport>;
   /** `closure` gives what is differentiated and the loss to report. */
   engineStepClosure(engine: number, closure: (climbed: boolean) => [objective: Handle, loss: Handle]): NativeReport;
   engineState(engine: number): NativeEngineState;
-  engineLoadState(engine: number, state: NativeEngineState): void;
+  /** Loads all but the window, which it empties. */
+  engineLoadState(engine: number, state: Omit<NativeEngineState, "window">): void;
   engineLossScale(engine: number): number;
   freeEngine(engine: number): void;
   drain(): void;

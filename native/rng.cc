@@ -3,6 +3,9 @@
 #include <ATen/Context.h>
 
 #include <mutex>
+#include <string>
+
+#include "errors.h"
 
 namespace steppe {
 
@@ -31,6 +34,13 @@ void set_generator_state(at::Generator& generator, const at::Tensor& state) {
 void NoiseState::save() {
   states_.clear();
   for (auto& generator : generators_) states_.push_back(generator_state(generator));
+}
+
+void NoiseState::set(std::vector<at::Tensor> states) {
+  if (states.size() != generators_.size()) {
+    fail_expected(std::to_string(generators_.size()) + " generator states", "the state of an open window", std::to_string(states.size()));
+  }
+  states_ = std::move(states);
 }
 
 void NoiseState::restore() {

@@ -20,6 +20,9 @@ class NoiseState {
   void save();
   void restore();
   void forget() { states_.clear(); }
+  const std::vector<at::Tensor>& states() const { return states_; }
+  // Throws unless there are as many states as generators.
+  void set(std::vector<at::Tensor> states);
   bool saved() const { return !states_.empty(); }
 
  private:

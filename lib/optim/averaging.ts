@@ -102,13 +102,13 @@ export class Average {
   /**
    * Takes the model's present weights into the average: to be called after each optimizer step.
    *
-   * @param report of the step: one that was skipped does not count
+   * @param report of the step: one that was skipped does not count, nor a micro-batch that took no step
    * @throws SteppeError `ARGUMENT` while the average is in the model
    * @example average.update(await step(x, y));
    */
-  update(report?: { skipped: boolean }): void {
+  update(report?: { skipped: boolean; updated?: boolean }): void {
     this.#requireOut("update()");
-    if (report?.skipped === true) return;
+    if (report?.skipped === true || report?.updated === false) return;
     const { startStep, every } = this.#options;
     const step = this.#steps++ - startStep;
     if (step < 0 || step % every !== 0) return;

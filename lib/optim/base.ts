@@ -137,13 +137,14 @@ export function checkTogether(base: BaseName, values: Values, where: string): vo
 /**
  * Checks that a base optimizer can be used that way.
  *
- * @throws SteppeError `ARGUMENT` for L-BFGS with a method, clipping or several groups
+ * @throws SteppeError `ARGUMENT` for L-BFGS with a method, clipping, accumulation or several groups
  */
-export function checkUse(base: BaseName, use: { method?: string; maxGradNorm?: number; groups?: number }): void {
+export function checkUse(base: BaseName, use: { method?: string; maxGradNorm?: number; accumulationSteps?: number; groups?: number }): void {
   if (base !== "lbfgs") return;
-  const { method = "none", maxGradNorm = 0, groups = 1 } = use;
+  const { method = "none", maxGradNorm = 0, accumulationSteps = 1, groups = 1 } = use;
   if (method !== "none") throw new SteppeError("ARGUMENT", `L-BFGS takes its gradients itself: use it with method: "none", not ${JSON.stringify(method)}.`);
   if (maxGradNorm !== 0) throw new SteppeError("ARGUMENT", "L-BFGS cannot clip: leave options.maxGradNorm out.");
+  if (accumulationSteps !== 1) throw new SteppeError("ARGUMENT", "L-BFGS needs its whole batch in one call: leave options.accumulationSteps out.");
   if (groups !== 1) throw new SteppeError("ARGUMENT", `L-BFGS moves all parameters together: expected one parameter group but received ${groups}.`);
 }
 

@@ -10,17 +10,23 @@ import type { Collected } from "./groups.js";
 import { outcomeOf } from "./loss-form.js";
 import type { Resolved } from "./options.js";
 import { flatten, rebuild } from "./structure.js";
+import type { Window } from "./window.js";
 
-/** What one step reports. */
+/**
+ * What one step reports. With `accumulationSteps` above 1: each call but the last reports its own micro-batch; the last one, with
+ * `accumulate: "full"`, the whole batch, and with `"shard"` its own micro-batch, too.
+ */
 export interface StepReport {
   /** The loss at w, before the step. */
   loss: number;
   /** The loss at w + ε; undefined if the step took no pass at a perturbed point. */
   perturbedLoss: number | undefined;
-  /** ‖∇L(w)‖ over all parameters, unclipped. */
+  /** ‖∇L(w)‖ over all parameters, unclipped. NaN for a micro-batch whose gradient the method does not take at w. */
   gradNorm: number;
-  /** The step met NaN or infinity and changed nothing (`nonFinite: "skip"`). */
+  /** The step met NaN or infinity and changed nothing (`nonFinite: "skip"`); of several micro-batches the last one tells. */
   skipped: boolean;
+  /** The base optimizer took its step: false for a skipped one, and for a micro-batch after which more are to come. */
+  updated: boolean;
 }
 
 /** A loss function that has become a training step: one native call. */
@@ -69,6 +75,7 @@ export interface StepContext {
   readonly engine: number;
   readonly collected: Collected;
   readonly resolved: Resolved;
+  readonly window: Window;
   /** Hands changed hyperparameters to the engine. */
   configure(): void;
   /** A step was asked for / is over, and was it taken (neither skipped nor thrown). */
@@ -168,23 +175,26 @@ export function compileStep<Args extends unknown[]>(
     programs.set(signature, { ...made, wanted });
   }
 
-  function submit({ tensors, batched, batchSize, wanted }: Prepared, sync: boolean): NativeReport | Promise<NativeReport> {
+  function submit(prepared: Prepared, sync: boolean, generators: readonly Tensor[] = []): NativeReport | Promise<NativeReport> {
+    const { tensors, batched, batchSize, wanted } = prepared;
     const triples = wanted.flatMap(({ count, climbed, signature }) => [count, climbed ? 1 : 0, programs.get(signature)!.program]);
+    const handles = (list: readonly Tensor[]) => list.map((tensor) => tensor.handle);
     context.begun();
     let result: NativeReport | Promise<NativeReport>;
     try {
-      result = native.engineStep(context.engine, triples, tensors.map((tensor) => tensor.handle), batched, batchSize, sync);
+      result = native.engineStep(context.engine, triples, handles(tensors), batched, batchSize, sync, handles(generators));
+      context.window.asked(number, prepared.args, tensors.length);
     } catch (error) {
       context.ended(false);
       throw error;
     }
     if (result instanceof Promise) {
       result.then(
-        (report) => context.ended(!report.skipped),
+        (report) => context.ended(report.updated),
         () => context.ended(false),
       );
     } else {
-      context.ended(!result.skipped);
+      context.ended(result.updated);
     }
     return result;
   }
@@ -209,6 +219,7 @@ export function compileStep<Args extends unknown[]>(
       while (jobsUnderWay > 0) await lastJob;
       const held = { ...prepared, args: rebuild(prepared.args, copies), tensors: copies };
       recordMissing(held);
+      context.configure(); // schedules have gone on meanwhile
       return await track(submit(held, false) as Promise<NativeReport>);
     } finally {
       for (const copy of copies) copy.dispose();
@@ -218,6 +229,7 @@ export function compileStep<Args extends unknown[]>(
   const step = ((...args: Args): Promise<StepReport> => {
     let prepared: Prepared;
     try {
+      if (waiting === null) context.window.resume();
       prepared = prepare(args);
       if (waiting === null && isRecorded(prepared)) return track(submit(prepared, false) as Promise<NativeReport>);
       if (waiting === null && jobsUnderWay === 0) {
@@ -241,6 +253,7 @@ export function compileStep<Args extends unknown[]>(
 
   step.sync = (...args: Args): StepReport => {
     if (waiting !== null) throw new SteppeError("ARGUMENT", "Await the steps that are under way before step.sync().");
+    context.window.resume();
     const prepared = prepare(args);
     if (!isRecorded(prepared)) {
       native.drain();
@@ -248,6 +261,12 @@ export function compileStep<Args extends unknown[]>(
     }
     return submit(prepared, true) as NativeReport;
   };
+  const number = context.window.join(step, (args, generators) => {
+    const prepared = prepare(args);
+    native.drain();
+    recordMissing(prepared);
+    return () => void submit(prepared, true, generators);
+  });
   Object.defineProperty(step, "programs", {
     get: (): ProgramInfo[] =>
       [...programs].map(([signature, { program, instructions, obstacle, wanted }]) => ({

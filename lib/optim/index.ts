@@ -1,5 +1,6 @@
 export { create, Optimizer, type LossOf } from "./optimizer.js";
 export type { OptimizerState } from "./state.js";
+export type { SavedMicroBatch } from "./window.js";
 export type { CompileOptions, CompiledStep, ProgramInfo, StepReport } from "./compile.js";
 export type * from "./base-options.js";
 export type { Method, OptimizerOptions } from "./methods/index.js";

@@ -12,6 +12,7 @@ import { resolve, type Resolved } from "./options.js";
 import type { Values } from "./fields.js";
 import { scheduled } from "./schedules.js";
 import { loadState, readState, scheduleStates, type OptimizerState } from "./state.js";
+import { Window } from "./window.js";
 
 /** What the loss function of a method returns: the mean loss; for `k-sam` and `efficient` one loss per sample; for `bilevel` the logits, too. */
 export type LossOf<M extends Method> = M extends "bilevel" ? LossWithLogits : Tensor;
@@ -23,6 +24,7 @@ export class Optimizer<M extends Method = Method> {
   readonly #engine: number;
   readonly #collected: Collected;
   readonly #resolved: Resolved;
+  readonly #window: Window;
   #stale = true;
   /** Steps that were taken, and steps that were asked for and may yet be skipped. */
   #taken = 0;
@@ -31,11 +33,12 @@ export class Optimizer<M extends Method = Method> {
   /** @internal */
   constructor(trained: Trained, options: OptimizerOptions) {
     this.#resolved = resolve(options);
+    this.#window = new Window(this.#resolved.accumulationSteps);
     this.#collected = collect(trained, this.#resolved.base, this.#resolved.group, () => {
       this.#stale = true;
     });
     const { parameters, buffers, names, groupOf } = this.#collected;
-    const { definition, parts, base, maxGradNorm, maxGradValue, startStep, sameNoise, throwNonFinite, lossScale } = this.#resolved;
+    const { definition, parts, base, maxGradNorm, maxGradValue, startStep, sameNoise, throwNonFinite, lossScale, accumulationSteps, accumulate } = this.#resolved;
     const normalization = definition.normalizationOnly === true ? normalizationParameters(this.#collected) : null;
     this.#engine = native.engineCreate(
       {
@@ -48,6 +51,8 @@ export class Optimizer<M extends Method = Method> {
         sameNoise,
         throwNonFinite,
         lossScale,
+        accumulationSteps,
+        perturbsPerMicro: accumulate === "shard",
         normOverSubset: normalization !== null,
         names,
         groupOf,
@@ -117,6 +122,7 @@ export class Optimizer<M extends Method = Method> {
       engine: this.#engine,
       collected: this.#collected,
       resolved: this.#resolved,
+      window: this.#window,
       configure: () => this.#configure(),
       begun: () => void this.#pending++,
       ended: (taken: boolean) => this.#ended(taken),
@@ -129,12 +135,15 @@ export class Optimizer<M extends Method = Method> {
    * each call; it is called once per pass, with the model's parameters set to where the pass is taken.
    *
    * @throws SteppeError `ARGUMENT` for methods that run over parts of the batch (`msam`, `ascentFraction` below 1, `k-sam`,
-   * `efficient`) or over an earlier one (`parallel`): a closure cannot give these
+   * `efficient`) or over an earlier one (`parallel`), and with `accumulationSteps` above 1: a closure cannot give these
    * @example optimizer.step(() => nn.functional.mseLoss(model.forward(x), y));
    */
   step(closure: () => LossOf<M>): StepReport {
     if (typeof closure !== "function") throw expected("a function", "closure", closure);
-    const { method, definition, numbers } = this.#resolved;
+    const { method, definition, numbers, accumulationSteps } = this.#resolved;
+    if (accumulationSteps > 1) {
+      throw new SteppeError("ARGUMENT", "An accumulated step needs its earlier micro-batches again, which a closure cannot give: use compile(), or leave options.accumulationSteps out.");
+    }
     if (definition.cutsBatch?.(numbers) === true) {
       throw new SteppeError("ARGUMENT", `A closure gives the loss of one batch as a whole, and method ${method} with these options needs parts of it or an earlier one: use compile().`);
     }
@@ -147,7 +156,7 @@ export class Optimizer<M extends Method = Method> {
         }),
       ),
     );
-    if (!report.skipped) this.#taken++;
+    if (report.updated) this.#taken++;
     return report;
   }
 
@@ -158,7 +167,7 @@ export class Optimizer<M extends Method = Method> {
 
   /** State to save, and to go on from, bit for bit. Its tensors are copies. */
   stateDict(): OptimizerState {
-    return { method: this.#resolved.method, base: this.#resolved.base, ...readState(this.#engine, this.#collected), schedules: scheduleStates(this.#resolved.schedules) };
+    return { method: this.#resolved.method, base: this.#resolved.base, ...readState(this.#engine, this.#collected, this.#window), schedules: scheduleStates(this.#resolved.schedules) };
   }
 
   /**
@@ -171,7 +180,7 @@ export class Optimizer<M extends Method = Method> {
     for (const key of ["method", "base"] as const) {
       if (state[key] !== this.#resolved[key]) throw expected(JSON.stringify(this.#resolved[key]), `state.${key}`, state[key]);
     }
-    loadState(this.#engine, state, this.#collected, this.#resolved.schedules);
+    loadState(this.#engine, state, this.#collected, this.#resolved.schedules, this.#window);
     this.#taken = state.steps;
     this.#stale = true;
   }

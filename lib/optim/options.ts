@@ -6,9 +6,10 @@ import { readSchedules, type Schedules } from "./schedules.js";
 import { methods, type Method, type OptimizerOptions } from "./methods/index.js";
 import { part, type MethodDefinition, type Parts } from "./methods/method.js";
 
-const clipping: Fields = {
+const common: Fields = {
   maxGradNorm: { default: 0, above: 0 },
   maxGradValue: { default: 0, above: 0 },
+  accumulationSteps: { default: 1, min: 1, integer: true },
 };
 /** What methods that perturb take besides. */
 const perturbing: Fields = {
@@ -26,7 +27,7 @@ const scaling: Fields = {
   interval: { default: 2000, min: 1, integer: true },
 };
 
-const flags = ["sameNoise", "nonFinite", "lossScale", "lrSchedule", "rhoSchedule"];
+const flags = ["sameNoise", "nonFinite", "lossScale", "accumulate", "lrSchedule", "rhoSchedule"];
 
 /** Options that were checked, with all defaults filled in. */
 export interface Resolved {
@@ -40,6 +41,8 @@ export interface Resolved {
   group: Values;
   maxGradNorm: number;
   maxGradValue: number;
+  accumulationSteps: number;
+  accumulate: "full" | "shard";
   startStep: number;
   sameNoise: boolean;
   throwNonFinite: boolean;
@@ -64,14 +67,14 @@ export function resolve(options: OptimizerOptions): Resolved {
     throw new SteppeError("ARGUMENT", `Expected one of ${known.join(", ")} for options.method but received ${describe(method)}.${hint}`);
   }
   const definition = methods[method as Method];
-  const { sameNoise = true, nonFinite = "throw", lossScale = 1, lrSchedule, rhoSchedule, ...given } = rest;
+  const { sameNoise = true, nonFinite = "throw", lossScale = 1, accumulate, lrSchedule, rhoSchedule, ...given } = rest;
   if (typeof sameNoise !== "boolean") throw expected("a boolean", "options.sameNoise", sameNoise);
   if (nonFinite !== "throw" && nonFinite !== "skip") throw expected('"throw" or "skip"', "options.nonFinite", nonFinite);
 
   const perturbs = definition.rho !== null;
   if (!perturbs && rhoSchedule !== undefined) throw new SteppeError("ARGUMENT", `Method ${method} has no radius: leave options.rhoSchedule out.`);
   const known: Fields = {
-    ...clipping,
+    ...common,
     ...(perturbs ? { rho: { default: definition.rho!, min: 0 }, ...perturbing } : {}),
     ...(decides(definition) ? {} : choosing),
     ...definition.fields,
@@ -79,7 +82,8 @@ export function resolve(options: OptimizerOptions): Resolved {
   const values = readFields(given, known, "options", ["method", "base", ...flags]);
   const own = Object.fromEntries(Object.keys(definition.fields).flatMap((name) => (values[name] === undefined ? [] : [[name, values[name]]])));
   const resolvedBase = baseNumbers(base);
-  checkUse(resolvedBase.name, { method, maxGradNorm: Math.max(values["maxGradNorm"]!, values["maxGradValue"]!) });
+  const accumulationSteps = values["accumulationSteps"]!;
+  checkUse(resolvedBase.name, { method, maxGradNorm: Math.max(values["maxGradNorm"]!, values["maxGradValue"]!), accumulationSteps });
   definition.check?.(own, resolvedBase);
   return {
     method: method as Method,
@@ -90,12 +94,35 @@ export function resolve(options: OptimizerOptions): Resolved {
     group: { ...resolvedBase.numbers, rho: values["rho"] ?? 0, perturb: 1 },
     maxGradNorm: values["maxGradNorm"]!,
     maxGradValue: values["maxGradValue"]!,
+    accumulationSteps,
+    accumulate: readAccumulate(accumulate, accumulationSteps, method as Method, own),
     startStep: values["startStep"] ?? 0,
     sameNoise,
     throwNonFinite: nonFinite === "throw",
     lossScale: readLossScale(lossScale),
     schedules: readSchedules(lrSchedule as LrScheduleOptions | undefined, rhoSchedule as RhoScheduleOptions | undefined),
   };
+}
+
+/** How a step over several micro-batches perturbs. */
+function readAccumulate(given: unknown, steps: number, method: Method, numbers: Values): Resolved["accumulate"] {
+  if (given !== undefined && given !== "full" && given !== "shard") throw expected('"full" or "shard"', "options.accumulate", given);
+  const accumulate = given ?? "full";
+  if (steps === 1) {
+    if (given !== undefined) throw new SteppeError("ARGUMENT", "options.accumulate needs options.accumulationSteps of at least 2.");
+    return accumulate;
+  }
+  const definition = methods[method];
+  const refused = (why: string, instead: string) =>
+    new SteppeError("ARGUMENT", `Method ${method} with these options cannot take options.accumulate "${accumulate}", as it ${why}: ${instead}.`);
+  if (accumulate === "shard" && definition.acrossSteps?.(numbers) === true) {
+    throw refused("keeps something from step to step, or moves the weights past the base optimizer, for which a step needs one direction", 'use "full"');
+  }
+  // parallel needs an earlier batch, but all of it
+  if (accumulate === "full" && definition.cutsBatch?.(numbers) === true && definition.parts(numbers).rule === undefined) {
+    throw refused("runs over parts of the batch, whose samples are in several micro-batches", 'use "shard", which takes parts of each micro-batch');
+  }
+  return accumulate;
 }
 
 /** Whether a method has its own answer to which steps perturb, or nothing to choose from. */

@@ -6,6 +6,7 @@ import { expectedShape } from "./base-state.js";
 import type { Values } from "./fields.js";
 import type { Collected } from "./groups.js";
 import type { PlateauState, Schedules } from "./schedules.js";
+import type { SavedMicroBatch, Window } from "./window.js";
 
 /** Everything that a later run needs to go on as if nothing had happened, besides the model's own state dict. */
 export interface OptimizerState {
@@ -28,11 +29,13 @@ export interface OptimizerState {
   /** The loss scale, and good steps since it last changed. */
   lossScale: number;
   goodSteps: number;
+  /** The micro-batches of a step that is being accumulated, up to the last call; they are taken again before the next one. */
+  window: SavedMicroBatch[];
 }
 
 /** Reads an engine's state. Its tensors are copies. */
-export function readState(engine: number, { names, groups }: Collected): Omit<OptimizerState, "method" | "base" | "schedules"> {
-  const { steps, methodSteps, base, method, numbers, batch, lossScale, goodSteps } = native.engineState(engine);
+export function readState(engine: number, { names, groups }: Collected, open: Window): Omit<OptimizerState, "method" | "base" | "schedules"> {
+  const { steps, methodSteps, base, method, numbers, batch, lossScale, goodSteps, window } = native.engineState(engine);
   const tensors: Record<string, Tensor> = {};
   for (const [name, handles] of Object.entries({ ...base, ...method })) {
     handles.forEach((handle, k) => {
@@ -41,7 +44,8 @@ export function readState(engine: number, { names, groups }: Collected): Omit<Op
     });
   }
   const inputs = batch === null || batch.length === 0 ? null : batch.map((handle) => adopt(handle)!);
-  return { steps, methodSteps, groups: groups.map((group) => group.toJSON()), tensors, numbers, batch: inputs, lossScale, goodSteps };
+  const values = groups.map((group) => group.toJSON());
+  return { steps, methodSteps, groups: values, tensors, numbers, batch: inputs, lossScale, goodSteps, window: open.read(window) };
 }
 
 /** The states of schedules. */
@@ -54,12 +58,13 @@ export function scheduleStates({ lr, rho }: Schedules): OptimizerState["schedule
  *
  * @throws SteppeError `ARGUMENT` for other groups, unknown parameters, wrong shapes
  */
-export function loadState(engine: number, state: OptimizerState, { names, parameters, groups }: Collected, schedules: Schedules): void {
+export function loadState(engine: number, state: OptimizerState, { names, parameters, groups }: Collected, schedules: Schedules, window: Window): void {
   if (!Array.isArray(state.groups) || state.groups.length !== groups.length) throw expected(`${groups.length} groups`, "state.groups", state.groups);
   for (const name of ["steps", "methodSteps", "goodSteps"] as const) {
     if (!Number.isInteger(state[name]) || state[name] < 0) throw expected("a number of steps", `state.${name}`, state[name]);
   }
   if (!(state.lossScale > 0)) throw expected("a positive number", "state.lossScale", state.lossScale);
+  window.check(state.window);
   const present = native.engineState(engine);
   release(present);
   const empty = (all: Record<string, unknown[]>) => Object.fromEntries(Object.entries(all).map(([name, list]) => [name, list.map((): Handle | null => null)]));
@@ -95,9 +100,11 @@ export function loadState(engine: number, state: OptimizerState, { names, parame
   const batch = state.batch?.map((tensor) => tensor.handle) ?? null;
   const { steps, methodSteps, numbers, lossScale, goodSteps } = state;
   native.engineLoadState(engine, { steps, methodSteps, base, method, numbers, batch, lossScale, goodSteps });
+  window.load(state.window);
   state.groups.forEach((values, g) => groups[g]!.load(values));
 }
 
-function release({ base, method, batch }: NativeEngineState): void {
-  for (const handle of [...Object.values(base), ...Object.values(method), batch ?? []].flat()) if (handle !== null) native.release(handle);
+function release({ base, method, batch, window }: NativeEngineState): void {
+  const open = window.flatMap(({ inputs, generators }) => [...inputs, ...generators]);
+  for (const handle of [...Object.values(base), ...Object.values(method), batch ?? [], open].flat()) if (handle !== null) native.release(handle);
 }

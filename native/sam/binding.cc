@@ -48,6 +48,8 @@ Napi::Value create(Call& call) {
   settings.start_step = static_cast<int64_t>(number_of(given, "startStep"));
   settings.same_noise = given.Get("sameNoise").As<Napi::Boolean>();
   settings.throw_non_finite = given.Get("throwNonFinite").As<Napi::Boolean>();
+  settings.accumulation_steps = static_cast<int64_t>(number_of(given, "accumulationSteps"));
+  settings.perturbs_per_micro = given.Get("perturbsPerMicro").As<Napi::Boolean>();
   settings.norm_over_subset = given.Get("normOverSubset").As<Napi::Boolean>();
   const auto name_list = given.Get("names").As<Napi::Array>();
   const auto group_list = given.Get("groupOf").As<Napi::Array>();
@@ -143,13 +145,15 @@ napi_value report_to_js(napi_env raw_env, const Report& report) {
   result["perturbedLoss"] = report.perturbed_loss.has_value() ? Napi::Number::New(env, *report.perturbed_loss) : env.Undefined();
   result["gradNorm"] = report.grad_norm;
   result["skipped"] = report.skipped;
+  result["updated"] = report.updated;
   return result;
 }
 
 // The state of an engine that steps on another thread is read where the step is taken.
 ProgramPasses::Settings pass_settings(const Engine& engine) { return {engine.settings().same_noise, engine.loss_scale.scale}; }
 
-// engineStep(engine, programs: [count, climbed, program, …], inputs, batched: boolean[], batchSize, sync): Report | Promise<Report>
+// engineStep(engine, programs: [count, climbed, program, …], inputs, batched: boolean[], batchSize, sync, generators):
+// Report | Promise<Report>. `generators`: states that a micro-batch is taken again from; else none.
 Napi::Value step(Call& call) {
   const auto engine = engine_of(call);
   auto& instance = call.instance();
@@ -164,9 +168,9 @@ Napi::Value step(Call& call) {
   const auto tensors = call.tensors(2, "inputs");
   for (uint32_t i = 0; i < tensors.size(); i++) inputs.push_back({tensors[i], batched.Get(i).As<Napi::Boolean>()});
   const auto take = [engine, programs = std::move(programs), inputs = std::move(inputs), batch_size = call.integer(4, "batchSize"),
-                     plan = engine->plan, &cancelled = instance.worker->cancelled()] {
+                     plan = engine->plan, generators = call.tensors(6, "generators"), &cancelled = instance.worker->cancelled()] {
     ProgramPasses passes(programs, engine->buffers(), inputs, batch_size, pass_settings(*engine), cancelled);
-    return engine->step(passes, *plan);
+    return engine->settings().accumulation_steps == 1 ? engine->step(passes, *plan) : engine->micro_step(passes.keep({}), generators, *plan);
   };
   if (call.boolean(5, "sync")) {
     instance.worker->drain();
@@ -245,6 +249,13 @@ Napi::Value state(Call& call) {
   result["method"] = tensors_to_js(call, method_tensors(memory));
   result["batch"] = memory.batch == nullptr ? env.Null() : tensors_to_js(call, {{"batch", memory.batch}}).Get("batch");
   result["numbers"] = numbers;
+  auto window = Napi::Array::New(env);
+  for (const auto& micro : engine->micros()) {
+    auto inputs = micro.passes->inputs();
+    auto generators = micro.generators;
+    window[window.Length()] = tensors_to_js(call, {{"inputs", &inputs}, {"generators", &generators}});
+  }
+  result["window"] = window;
   return result;
 }
 
@@ -269,6 +280,7 @@ Napi::Value load_state(Call& call) {
   engine->loss_scale.scale = number_of(given, "lossScale");
   engine->loss_scale.good_steps = static_cast<int64_t>(number_of(given, "goodSteps"));
   engine->recalled();
+  engine->forget_micros();
   return call.env().Undefined();
 }
 

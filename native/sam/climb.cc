@@ -14,12 +14,14 @@ Query query_of(const Piece& piece, Objective objective = Objective::loss) { retu
 // ∇L(w) over the piece's samples.
 class GradientAtW : public Climb {
  public:
+  std::optional<Objective> at_w() const override { return Objective::loss; }
   Gradient operator()(const Step& step, const Piece& piece) override { return step.at_w(query_of(piece), "the first pass's"); }
 };
 
 // BiSAM (ICML 2024): the gradient of another objective, a smooth lower bound of the misclassification.
 class OtherObjective : public Climb {
  public:
+  std::optional<Objective> at_w() const override { return Objective::climbed; }
   Gradient operator()(const Step& step, const Piece& piece) override {
     return step.at_w(query_of(piece, Objective::climbed), "the first pass's");
   }

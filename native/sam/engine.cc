@@ -46,43 +46,54 @@ Engine::Engine(Settings settings, Tensors parameters, std::vector<std::string> n
       group_of_(std::move(group_of)),
       in_subset_(std::move(in_subset)),
       method_(settings_.method, w_.size()),
-      base_(optim::make_base(settings_.base, w_.size())) {
+      base_(optim::make_base(settings_.base, w_.size())),
+      window_(w_) {
   for (size_t k = 0; k < w_.size(); k++) {
     if (!at::isFloatingType(w_[k].scalar_type())) fail_expected("parameters of a floating-point dtype", names_[k], c10::toString(w_[k].scalar_type()));
     if (!w_[k].is_non_overlapping_and_dense()) fail_expected("parameters whose elements lie densely in memory", names_[k], "a strided view");
   }
 }
 
+Step Engine::step_over(Passes& passes, const Plan& plan) {
+  return {w_, names_, in_subset_, group_of_, plan.at(counters.steps), *base_, passes, point_, counters.method_steps};
+}
+
+bool Engine::is_active(const Step& step) const { return settings_.perturbs && any_radius(step.groups) && counters.steps >= settings_.start_step; }
+
+std::vector<Part*> Engine::active_parts(const Step& step) const { return is_active(step) ? method_.parts() : std::vector<Part*>{}; }
+
 Report Engine::step(Passes& passes, const Plan& plan) {
   at::NoGradGuard no_grad;
-  const auto& groups = plan.at(counters.steps);
-  const Step step{w_, names_, in_subset_, group_of_, groups, *base_, passes, point_, counters.method_steps};
-  const bool active = settings_.perturbs && any_radius(groups) && counters.steps >= settings_.start_step;
-  const auto parts = active ? method_.parts() : std::vector<Part*>{};
+  const auto step = step_over(passes, plan);
+  return take(step, [&](Report& report) {
+    for (auto* part : active_parts(step)) part->begin(step);
+    if (auto* minimizer = base_->minimizer()) {
+      minimize(*minimizer, step, report);
+    } else {
+      descend(step, is_active(step) ? method_direction(step, report) : base_direction(step, report));
+    }
+  });
+}
+
+Report Engine::take(const Step& step, const std::function<void(Report&)>& advance) {
+  const bool active = is_active(step);
+  const auto parts = active_parts(step);
   const auto discard = [&] {
     for (auto* part : parts) part->discard();
   };
   Report report;
   try {
-    for (auto* part : parts) part->begin(step);
-    if (auto* minimizer = base_->minimizer()) {
-      minimize(*minimizer, step, report);
-    } else {
-      Tensors d = active ? method_direction(step, report) : base_direction(step, report);
-      clip(d);
-      base_->step(w_, d, group_of_, groups);
-      if (active) (method_.rule != nullptr ? method_.rule->finish(step) : method_.combine->finish(step));
-    }
-    passes.commit();
+    advance(report);
+    step.passes.commit();
     for (auto* part : parts) part->commit();
     counters.steps++;
     counters.method_steps += active;
     loss_scale.update(true);
+    report.updated = true;
   } catch (const NonFinite& found) {
     discard();
     loss_scale.update(false);
-    // With a dynamic loss scale an infinity now and then is how the scale is found.
-    if (settings_.throw_non_finite && loss_scale.interval == 0) fail(Code::non_finite, found.message);
+    if (throws_non_finite()) fail(Code::non_finite, found.message);
     if (!report.has_gradient) {
       report.loss = found.loss;
       report.grad_norm = found.norm;
@@ -93,6 +104,12 @@ Report Engine::step(Passes& passes, const Plan& plan) {
     throw;
   }
   return report;
+}
+
+void Engine::descend(const Step& step, Tensors d) {
+  clip(d);
+  base_->step(w_, d, group_of_, step.groups);
+  if (is_active(step)) (method_.rule != nullptr ? method_.rule->finish(step) : method_.combine->finish(step));
 }
 
 std::vector<int64_t> Engine::sample_counts(int64_t batch_size) const {

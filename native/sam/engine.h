@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "../optim/base.h"
+#include "accumulated_passes.h"
 #include "parts.h"
 #include "shard_threads.h"
 
@@ -18,6 +19,8 @@ struct Settings {
   int64_t start_step = 0;             // that many of the base optimizer's own steps come first
   bool same_noise = true;
   bool throw_non_finite = true;
+  int64_t accumulation_steps = 1;     // micro-batches per step
+  bool perturbs_per_micro = false;    // each by its own gradient (mSAM), or all by that of the whole step
   bool norm_over_subset = false;      // the gradient norm that is reported is over the perturbed parameters only
 };
 
@@ -45,6 +48,12 @@ class Engine {
          std::vector<uint8_t> in_subset);
 
   Report step(Passes& passes, const Plan& plan);
+  // The next micro-batch of a step that is accumulated; the last one takes the step. An error starts the step anew.
+  // `generators`: their states at its start, where it is taken again after loading; they are left as they are.
+  Report micro_step(std::shared_ptr<Passes> micro, const Tensors& generators, const Plan& plan);
+  // The micro-batches so far.
+  const std::vector<AccumulatedPasses::Micro>& micros() const { return window_.micros(); }
+  void forget_micros();
 
   // The numbers of samples that the passes of a step over such a batch run over, each once.
   std::vector<int64_t> sample_counts(int64_t batch_size) const;
@@ -66,6 +75,18 @@ class Engine {
   std::shared_ptr<const Plan> plan = std::make_shared<Plan>();
 
  private:
+  Step step_over(Passes& passes, const Plan& plan);
+  bool is_active(const Step& step) const;
+  std::vector<Part*> active_parts(const Step& step) const;
+  // Takes the step that `advance` computes, if it goes well.
+  Report take(const Step& step, const std::function<void(Report&)>& advance);
+  void descend(const Step& step, Tensors d);
+  Report pass_ahead(const Plan& plan);
+  Report shard_step(const Plan& plan, bool closes);
+  void add_shard(const Step& step, Report& report);
+  // With a dynamic loss scale an infinity now and then is how the scale is found.
+  bool throws_non_finite() const { return settings_.throw_non_finite && loss_scale.interval == 0; }
+
   Tensors base_direction(const Step& step, Report& report);
   Tensors method_direction(const Step& step, Report& report);
   // The pieces one after the other, or at the same time on several threads: with the same numbers.
@@ -85,6 +106,9 @@ class Engine {
   Method method_;
   std::unique_ptr<optim::Base> base_;
   Point point_;
+  AccumulatedPasses window_;
+  WeightedMean shards_;                     // the micro-batches' directions
+  std::optional<NonFinite> bad_shard_;
   std::vector<Point> shard_points_;  // one per thread
   std::unique_ptr<ShardThreads> shard_threads_;
 };

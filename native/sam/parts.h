@@ -61,6 +61,8 @@ class Climb : public Part {
  public:
   // Takes a pass: it reports loss and norm, and moves the buffers. Otherwise the pass at w + ε does that.
   virtual bool takes_pass() const { return true; }
+  // What its pass is of, if that is at w.
+  virtual std::optional<Objective> at_w() const { return std::nullopt; }
   // A gradient with no tensors: there is nothing to climb yet.
   virtual Gradient operator()(const Step& step, const Piece& piece) = 0;
   // The direction that the step ended with, before clipping.

@@ -101,6 +101,8 @@ at::Tensor ProgramPasses::sample_losses(const Tensors& point, const Query& query
   return extras[0];
 }
 
+double ProgramPasses::loss(const Tensors& point, const Query& query) { return run(point, query, false).loss.item<double>(); }
+
 void ProgramPasses::commit() {
   at::NoGradGuard no_grad;
   for (size_t b = 0; b < pending_.size(); b++) {
@@ -193,6 +195,8 @@ Gradient ClosurePasses::at(const Tensors& point, const Query& query) {
 at::Tensor ClosurePasses::sample_losses(const Tensors&, const Query&) {
   fail(Code::argument, "The batch of a closure cannot be cut, as this method wants: use compile().");
 }
+
+double ClosurePasses::loss(const Tensors&, const Query&) { fail(Code::internal, "A closure's passes have no forward alone."); }
 
 void ClosurePasses::commit() {
   at::NoGradGuard no_grad;

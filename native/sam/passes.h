@@ -44,7 +44,12 @@ class Passes {
   virtual Gradient at(const Tensors& point, const Query& query) = 0;
   // The forward alone: the loss of each sample, [n].
   virtual at::Tensor sample_losses(const Tensors& point, const Query& query) = 0;
+  // The forward alone: the loss.
+  virtual double loss(const Tensors& point, const Query& query) = 0;
   virtual void commit() = 0;
+  // The buffers as the passes so far moved them, unseen yet (empty: none did); passes over other samples can go on from there.
+  virtual Tensors moved_buffers() const { return {}; }
+  virtual void set_moved_buffers(Tensors) {}
   virtual int64_t batch_size() const = 0;  // -1 where samples cannot be told apart
   // From here on passes belong together: with sameNoise they all see the random numbers of the first of them.
   virtual void begin_piece() = 0;
@@ -72,7 +77,10 @@ class ProgramPasses : public Passes {
 
   Gradient at(const Tensors& point, const Query& query) override;
   at::Tensor sample_losses(const Tensors& point, const Query& query) override;
+  double loss(const Tensors& point, const Query& query) override;
   void commit() override;
+  Tensors moved_buffers() const override { return pending_; }
+  void set_moved_buffers(Tensors moved) override { pending_ = std::move(moved); }
   int64_t batch_size() const override { return batch_size_; }
   void begin_piece() override { noise_.forget(); }
   std::unique_ptr<Passes> beside(BufferOrder& order, size_t run) override;
@@ -108,6 +116,7 @@ class ClosurePasses : public Passes {
 
   Gradient at(const Tensors& point, const Query& query) override;
   at::Tensor sample_losses(const Tensors& point, const Query& query) override;
+  double loss(const Tensors& point, const Query& query) override;
   void commit() override;
   int64_t batch_size() const override { return -1; }
   void begin_piece() override { noise_.forget(); }

@@ -15,6 +15,7 @@ struct Report {
   double loss = 0, grad_norm = 0;
   std::optional<double> perturbed_loss;  // none if no pass was taken at a perturbed point
   bool skipped = false;
+  bool updated = false;                  // the base optimizer took its step
   bool has_gradient = false;             // loss and norm are those of a pass
 };
 

@@ -26,4 +26,5 @@ export const adaptiveSchedule: MethodDefinition = {
     lambda2: { default: 1 },
   },
   parts: (o) => ({ when: part("gradientStatistics", o) }),
+  acrossSteps: () => true,
 };

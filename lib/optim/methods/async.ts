@@ -6,4 +6,4 @@ export interface AsyncOptions extends CommonOptions {
   method: "async";
 }
 
-export const asynchronous: MethodDefinition = { rho: 0.05, fields: {}, parts: () => ({ climb: part("lastDirection") }) };
+export const asynchronous: MethodDefinition = { rho: 0.05, fields: {}, parts: () => ({ climb: part("lastDirection") }), acrossSteps: () => true };

@@ -31,6 +31,7 @@ export const bayesian: MethodDefinition = {
     initialPrecision: { default: 1, above: 0 },
   },
   parts: (o) => ({ rule: part("bayesian", o) }),
+  acrossSteps: () => true,
   check: (_, base) => checkPlainSgd("bayesian", base),
 };
 

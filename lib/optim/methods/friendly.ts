@@ -14,4 +14,5 @@ export const friendly: MethodDefinition = {
   rho: 0.05,
   fields: { sigma: { default: 1, min: 0 }, lambda: { default: 0.9, min: 0, below: 1 } },
   parts: (o) => ({ direction: part("batchNoise", o) }),
+  acrossSteps: () => true,
 };

@@ -26,4 +26,5 @@ export const gasam: MethodDefinition = {
     steps: { default: 1, min: 1, max: 100, integer: true },
   },
   parts: (o) => ({ ascent: part("gradientStrength", o) }),
+  acrossSteps: ({ beta, gamma }) => beta! > 0 || gamma! > 0,
 };

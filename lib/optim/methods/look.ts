@@ -17,4 +17,5 @@ export const look: MethodDefinition = {
   rho: 0.05,
   fields: { k: { default: 5, min: 1, integer: true }, alpha: { default: 0.2, min: 0 } },
   parts: ({ k, alpha }) => ({ when: part("every", { k: k! }), combine: part("reuse", { alpha: alpha! }) }),
+  acrossSteps: () => true,
 };

@@ -26,6 +26,18 @@ export interface CommonOptions {
    * they were either way. Default "throw".
    */
   nonFinite?: "throw" | "skip";
+  /**
+   * Gradient accumulation: a step is over that many micro-batches, one per call of the compiled step; the last of them takes
+   * it. Each counts by its number of samples (the size of the first tensor with a dimension; all alike where there is none).
+   * Schedules, `startStep` and `every` count steps. NaN or infinity in one micro-batch is that of the whole step. Default 1.
+   */
+  accumulationSteps?: number;
+  /**
+   * Over several micro-batches: "full" perturbs once, by the gradient of all of them, as if they were one batch (only batch norm
+   * sees each by itself); "shard" perturbs in each by its own gradient, which is mSAM with the micro-batches as shards. Not every
+   * method can do both. Default "full".
+   */
+  accumulate?: "full" | "shard";
   /** Clips the gradient handed to the base optimizer to this norm, as torch.nn.utils.clip_grad_norm_. Default: no clipping. */
   maxGradNorm?: number;
   /** Clips its elements to ± this value, before the norm, as torch.nn.utils.clip_grad_value_. Default: no clipping. */
@@ -84,6 +96,8 @@ export interface MethodDefinition {
   readonly climbed?: (result: LossWithLogits, options: Values) => Tensor;
   /** Passes run over parts of the batch, or over an earlier one: a closure cannot give that. */
   readonly cutsBatch?: (options: Values) => boolean;
+  /** It keeps something from step to step, or moves w past the base optimizer: a step has one direction, not one per micro-batch. */
+  readonly acrossSteps?: (options: Values) => boolean;
   /** Only parameters of normalisation layers are perturbed. */
   readonly normalizationOnly?: true;
   /** A radius that follows the learning rate; undefined: `rho` as it is. */

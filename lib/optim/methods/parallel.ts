@@ -17,6 +17,7 @@ export const parallel: MethodDefinition = {
   rho: 0.05,
   fields: { lambda: { default: 0.2, min: 0, max: 1 } },
   parts: (o) => ({ rule: part("parallel", o) }),
+  acrossSteps: () => true,
   cutsBatch: () => true,
   check: (_, base) => checkPlainSgd("parallel", base),
 };

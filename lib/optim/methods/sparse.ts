@@ -25,6 +25,7 @@ function masked(keep: number, accumulate: 0 | 1): MethodDefinition {
     rho: 0.05,
     fields: { keep: { default: keep, above: 0, max: 1 }, refresh: { default: 100, min: 1, integer: true } },
     parts: (o) => ({ direction: part("mask", { ...o, accumulate }) }),
+    acrossSteps: () => true,
   };
 }
 

@@ -12,4 +12,5 @@ export const vasso: MethodDefinition = {
   rho: 0.05,
   fields: { theta: { default: 0.9, above: 0, max: 1 } },
   parts: (o) => ({ direction: part("smoothed", o) }),
+  acrossSteps: () => true,
 };

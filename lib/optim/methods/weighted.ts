@@ -12,4 +12,5 @@ export const weighted: MethodDefinition = {
   rho: 0.05,
   fields: { gamma: { default: 0.9, min: 0, below: 1 } },
   parts: (o) => ({ combine: part("weighted", o) }),
+  acrossSteps: () => true,
 };

@@ -1,0 +1,62 @@
+#pragma once
+#include <optional>
+
+#include "passes.h"
+#include "vectors.h"
+
+namespace steppe::sam {
+
+// Σ weight_j x_j / Σ weight_j, one x after the other and never as a sum, which could overflow in float16.
+struct WeightedMean {
+  Tensors value;
+  double weight = 0;
+  // Returns the share of x in the mean so far.
+  double include(const Tensors& x, double its_weight);
+};
+
+// The micro-batches of one step as if they were one batch: every pass is the weighted mean of theirs. Each keeps the noise
+// that it started with.
+class AccumulatedPasses : public Passes {
+ public:
+  struct Micro {
+    std::shared_ptr<Passes> passes;
+    double weight;         // its number of samples
+    Tensors generators{};  // their states at its start
+  };
+  explicit AccumulatedPasses(const Tensors& w) : w_(w) {}
+
+  void include(Micro micro) { micros_.push_back(std::move(micro)); }
+  const std::vector<Micro>& micros() const { return micros_; }
+  void clear();
+  // The last micro-batch takes its pass at w now, so that the step need not; returns its own gradient. None where those before
+  // it did not, or over another objective: buffers move in the order of the micro-batches.
+  std::optional<Gradient> pass_ahead(Objective objective);
+  // Hands the last micro-batch the buffers as those before it left them, and takes them over afterwards.
+  Passes& begin_last();
+  void end_last();
+
+  Gradient at(const Tensors& point, const Query& query) override;
+  at::Tensor sample_losses(const Tensors& point, const Query& query) override;
+  double loss(const Tensors& point, const Query& query) override;
+  void commit() override { micros_.back().passes->commit(); }
+  int64_t batch_size() const override { return -1; }
+  void begin_piece() override {}
+  std::shared_ptr<Passes> keep(const Tensors& inputs) const override;
+  Tensors inputs() const override;
+
+ private:
+  struct Sum {
+    WeightedMean gradient;
+    double loss = 0;
+    size_t micros = 0;  // that many, from the first on
+    Objective objective = Objective::loss;
+  };
+  Gradient pass(Sum& sum, const Tensors& point, const Query& query);
+
+  const Tensors& w_;
+  std::vector<Micro> micros_;
+  Sum ahead_;
+  Tensors moved_;  // buffers after the passes so far that move them
+};
+
+}  // namespace steppe::sam
