@@ -34,6 +34,11 @@ export class Side {
     return answer;
   }
 
+  /** Of the process. */
+  get pid() {
+    return this.#child.pid;
+  }
+
   async end() {
     this.#child.stdin.end();
     if (this.#child.exitCode !== null || this.#child.signalCode !== null || this.#child.pid === undefined) return;

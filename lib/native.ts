@@ -166,6 +166,8 @@ export interface Native {
   recordEnd(loss: Handle, extras: Handle[]): { program: number; draws: boolean; obstacle: string; instructions: number };
   recordAbort(): void;
   programText(program: number): string;
+  /** The loss of the last of `times` passes, forward and backward: what a benchmark compares steps with. */
+  programRun(program: number, parameters: Handle[], buffers: Handle[], inputs: Handle[], times: number): number;
   freeProgram(program: number): void;
 
   engineCreate(settings: NativeEngineSettings, parameters: Handle[], buffers: Handle[]): number;

@@ -4,8 +4,8 @@
 #include "dispatch.h"
 #include "functions.h"
 #include "instance_data.h"
+#include "program_binding.h"
 #include "random.h"
-#include "recorder.h"
 #include "sam/binding.h"
 #include "tensor_access.h"
 #include "version.h"
@@ -30,7 +30,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   register_tensor_access(env, exports);
   register_autograd(env, exports);
   register_random(env, exports);
-  register_recorder(env, exports);
+  register_programs(env, exports);
   sam::register_engine(env, exports);
   return exports;
 }

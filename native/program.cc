@@ -3,6 +3,7 @@
 #include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/core/List.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty_strided.h>
 #include <ATen/ops/ones.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -33,16 +34,42 @@ c10::IValue load(const Program::Operand& operand, const Tensors& registers) {
   return {};
 }
 
-void store(const Program::Output& output, const c10::IValue& value, Tensors& registers) {
+void store(const Program::Output& output, c10::IValue& value, Tensors& registers) {
   if (output.list) {
     const auto list = value.toListRef();
     for (size_t i = 0; i < output.regs.size() && i < list.size(); i++) {
       if (output.regs[i] >= 0) registers[output.regs[i]] = list[i].toTensor();
     }
   } else if (!output.regs.empty() && output.regs[0] >= 0) {
-    registers[output.regs[0]] = value.toTensor();
+    registers[output.regs[0]] = std::move(value).toTensor();
   }
 }
+
+// What every view operator of LibTorch does in the end.
+at::Tensor alias(const at::Tensor& base, const Program::View& view) {
+  auto result = at::detail::make_tensor<c10::TensorImpl>(c10::TensorImpl::VIEW, c10::Storage(base.storage()), base.key_set(), base.dtype());
+  auto* impl = result.unsafeGetTensorImpl();
+  impl->set_sizes_and_strides(view.sizes, view.strides, base.storage_offset() + view.offset);
+  return result;
+}
+
+// A tensor that lies in memory as the recorded one did.
+at::Tensor laid_out(const at::Tensor& tensor, const Program::Layout& layout) {
+  if (!layout.strided || tensor.strides().equals(layout.strides)) return tensor;
+  auto copy = at::empty_strided(layout.sizes, layout.strides, tensor.options());
+  // Along a stride of 0 all values are one.
+  auto to = copy, from = tensor;
+  for (int64_t d = 0; d < tensor.dim(); d++) {
+    if (layout.strides[d] != 0 || layout.sizes[d] < 2) continue;
+    to = to.narrow(d, 0, 1);
+    from = from.narrow(d, 0, 1);
+  }
+  to.copy_(from);
+  return copy;
+}
+
+// Nobody else holds it, and nobody looks at its memory through another tensor.
+bool is_sole(const at::Tensor& tensor) { return tensor.use_count() == 1 && tensor.storage().use_count() == 1; }
 
 }  // namespace
 
@@ -53,8 +80,17 @@ Tensors Program::fill(const Slots& slots, const Tensors& parameters) const {
   }
   Tensors registers(register_count);
   size_t at = 0;
-  for (const auto* group : {&parameters, &buffers, &inputs})
-    for (const auto& tensor : *group) registers[at++] = tensor;
+  for (const auto* group : {&parameters, &buffers, &inputs}) {
+    for (const auto& tensor : *group) {
+      if (!tensor.sizes().equals(layouts[at].sizes)) fail(Code::internal, "A program was given a tensor of another shape than it was recorded with.");
+      registers[at] = laid_out(tensor, layouts[at]);
+      at++;
+    }
+  }
+  for (const auto i : changed_inputs) {
+    auto& input = registers[parameter_count + buffer_count + i];
+    input = input.clone();
+  }
   registers[at] = seed.defined() ? seed : at::ones(loss_shape, loss_options);
   return registers;
 }
@@ -65,19 +101,49 @@ Tensors Program::extras(const Tensors& registers) const {
   return result;
 }
 
-void Program::replay(Tensors& registers, bool with_backward, const BufferTurns& turns, const std::atomic<bool>& cancelled) const {
-  torch::jit::Stack stack;
+void Program::replay_below_autograd(Tensors& registers, bool with_backward, const BufferTurns& turns, const std::atomic<bool>& cancelled) const {
+  at::AutoDispatchBelowADInplaceOrView below_autograd;
   c10::AutoGradMode restore_afterwards(at::GradMode::is_enabled());
+  torch::jit::Stack stack;
   for (const auto& instruction : instructions) {
     if (instruction.backward && !with_backward) break;
     if (cancelled.load(std::memory_order_relaxed)) [[unlikely]]
       fail(Code::closed, "The environment is shutting down.");
-    if (at::GradMode::is_enabled() != instruction.grad_mode) at::GradMode::set_enabled(instruction.grad_mode);
+    if (!instruction.views.empty()) {
+      for (const auto& view : instruction.views) registers[view.reg] = alias(registers[view.base], view);
+    } else {
+      if (at::GradMode::is_enabled() != instruction.grad_mode) at::GradMode::set_enabled(instruction.grad_mode);
+      for (const auto& operand : instruction.inputs) stack.push_back(load(operand, registers));
+      const auto* op = &instruction.op;
+      if (instruction.reuse.has_value()) {
+        const auto& [variant, position, in_place] = *instruction.reuse;
+        registers[instruction.inputs[position].reg] = at::Tensor();
+        if (is_sole(stack[position].toTensor())) {
+          op = &variant;
+          if (!in_place) stack.push_back(stack[position]);
+        }
+      }
+      const bool in_turn = turns.order != nullptr && instruction.turn >= 0;
+      if (in_turn && !turns.order->wait(turns.run, instruction.turns_before)) fail(Code::closed, "A shard before this one has failed.");
+      op->callBoxed(stack);
+      if (in_turn) turns.order->done(turns.run);
+      for (size_t i = 0; i < instruction.outputs.size(); i++) store(instruction.outputs[i], stack[i], registers);
+      stack.clear();
+    }
+    for (const auto reg : instruction.last_uses) registers[reg] = at::Tensor();
+  }
+}
+
+void Program::replay_under_autograd(Tensors& registers, const std::atomic<bool>& cancelled) const {
+  c10::AutoGradMode restore_afterwards(at::GradMode::is_enabled());
+  torch::jit::Stack stack;
+  for (const auto& instruction : instructions) {
+    if (instruction.backward) break;
+    if (cancelled.load(std::memory_order_relaxed)) [[unlikely]]
+      fail(Code::closed, "The environment is shutting down.");
+    at::GradMode::set_enabled(instruction.grad_mode);
     for (const auto& operand : instruction.inputs) stack.push_back(load(operand, registers));
-    const bool in_turn = turns.order != nullptr && instruction.turn >= 0;
-    if (in_turn && !turns.order->wait(turns.run, instruction.turns_before)) fail(Code::closed, "A shard before this one has failed.");
     instruction.op.callBoxed(stack);
-    if (in_turn) turns.order->done(turns.run);
     for (size_t i = 0; i < instruction.outputs.size(); i++) store(instruction.outputs[i], stack[i], registers);
     stack.clear();
     for (const auto reg : instruction.last_uses) registers[reg] = at::Tensor();
@@ -86,9 +152,8 @@ void Program::replay(Tensors& registers, bool with_backward, const BufferTurns& 
 
 Program::Outcome Program::run(const Slots& slots, const std::atomic<bool>& cancelled) const {
   if (backward_obstacle.empty()) {
-    at::AutoDispatchBelowADInplaceOrView below_autograd;
     auto registers = fill(slots, slots.parameters);
-    replay(registers, true, slots.turns, cancelled);
+    replay_below_autograd(registers, true, slots.turns, cancelled);
     Outcome outcome{registers[loss_register], Tensors(parameter_count), extras(registers)};
     for (size_t i = 0; i < parameter_count; i++) {
       if (gradient_registers[i] >= 0) outcome.gradients[i] = registers[gradient_registers[i]];
@@ -98,14 +163,13 @@ Program::Outcome Program::run(const Slots& slots, const std::atomic<bool>& cance
   // The backward holds something that is no operator: replay the forward under autograd and let it do the rest.
   Tensors leaves(parameter_count), wanted;
   for (size_t i = 0; i < parameter_count; i++) {
-    leaves[i] = slots.parameters[i].detach();
+    leaves[i] = laid_out(slots.parameters[i], layouts[i]).detach();
     if (requires_grad[i]) wanted.push_back(leaves[i].requires_grad_(true));
   }
   auto registers = fill(slots, leaves);
-  replay(registers, false, slots.turns, cancelled);
+  replay_under_autograd(registers, cancelled);
   Outcome outcome{registers[loss_register].detach(), Tensors(parameter_count), extras(registers)};
-  const auto seed = registers[parameter_count + buffer_count + input_count];
-  const auto gradients = torch::autograd::grad({registers[loss_register]}, wanted, {seed}, false, false, /*allow_unused=*/true);
+  const auto gradients = torch::autograd::grad({registers[loss_register]}, wanted, {registers[seed_register()]}, false, false, /*allow_unused=*/true);
   for (size_t i = 0, k = 0; i < parameter_count; i++) {
     if (requires_grad[i]) outcome.gradients[i] = gradients[k++];
   }
@@ -113,9 +177,8 @@ Program::Outcome Program::run(const Slots& slots, const std::atomic<bool>& cance
 }
 
 Program::Outcome Program::forward(const Slots& slots, const std::atomic<bool>& cancelled) const {
-  at::AutoDispatchBelowADInplaceOrView below_autograd;
   auto registers = fill(slots, slots.parameters);
-  replay(registers, false, slots.turns, cancelled);
+  replay_below_autograd(registers, false, slots.turns, cancelled);
   return {registers[loss_register], {}, extras(registers)};
 }
 

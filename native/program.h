@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "buffer_order.h"
@@ -13,9 +14,9 @@ namespace steppe {
 using Tensors = std::vector<at::Tensor>;
 
 // A recorded step of computation: the loss function's forward and backward as a flat list of operators over numbered
-// registers. The first registers are the slots: parameters, buffers, inputs, and the seed of the backward. A program is a function of its
-// slots, so it can be run at other parameters than the model's, and on several threads at once: it is never changed
-// after recording.
+// registers. The first registers are the slots: parameters, buffers, inputs, and the seed of the backward. A program is a
+// pure function of its slots, but for the buffers that it changes: it can be run at other parameters than the model's, and
+// on several threads at once. It is never changed after recording.
 class Program {
  public:
   struct Operand {
@@ -30,11 +31,25 @@ class Program {
     bool list = false;
     std::vector<int32_t> regs;  // kNone: nobody uses it
   };
+  // A result that only looks at a register's memory in another way: made without asking LibTorch.
+  struct View {
+    int32_t base, reg;
+    std::vector<int64_t> sizes, strides;
+    int64_t offset;  // in elements, from the base's first one
+  };
+  // The operator's form that writes its result into an operand that is read for the last time.
+  struct Reuse {
+    c10::OperatorHandle op;
+    uint32_t operand;
+    bool in_place;  // the operand is changed; else it comes once more, as `out`
+  };
   struct Instruction {
     explicit Instruction(c10::OperatorHandle op) : op(std::move(op)) {}
     c10::OperatorHandle op;
     std::vector<Operand> inputs;
     std::vector<Output> outputs;
+    std::vector<View> views;         // if there are any, they are all that the operator does
+    std::optional<Reuse> reuse;
     std::vector<int32_t> last_uses;  // registers to let go of afterwards
     int32_t turn = -1;               // its number among those that touch a buffer that the program changes
     uint32_t turns_before = 0;       // turns that a run before this one must have done first
@@ -42,6 +57,12 @@ class Program {
     bool backward = false;
   };
   static constexpr int32_t kNone = INT32_MIN;
+
+  // How a slot's tensor lies in memory: what comes later in the program relies on it.
+  struct Layout {
+    std::vector<int64_t> sizes, strides;
+    bool strided = true;
+  };
 
   // What stands in the slots. The parameters need not be the recorded ones: same shapes, dtypes, devices. Buffers that the
   // program changes are changed in place in the tensors given.
@@ -52,6 +73,7 @@ class Program {
     at::Tensor seed{};  // dL/dL, of the loss's shape and dtype; undefined: 1. A loss scale comes in here.
     BufferTurns turns{};  // where other runs move the same buffers at the same time
   };
+  // Gradients and extras may share memory with each other and with the slots.
   struct Outcome {
     at::Tensor loss;
     Tensors gradients;  // one per parameter; undefined where the loss does not depend on it
@@ -63,7 +85,11 @@ class Program {
   // Runs the forward alone: no gradients.
   Outcome forward(const Slots& slots, const std::atomic<bool>& cancelled) const;
 
+  // The seed's register comes after the other slots'.
+  int32_t seed_register() const { return static_cast<int32_t>(parameter_count + buffer_count + input_count); }
+
   size_t parameter_count = 0, buffer_count = 0, input_count = 0, register_count = 0;
+  std::vector<Layout> layouts;  // of the slots, without the seed
   std::vector<Instruction> instructions;
   int32_t loss_register = kNone;
   std::vector<int32_t> extra_registers;
@@ -73,13 +99,15 @@ class Program {
   std::vector<uint8_t> requires_grad;       // one per parameter, as recorded
   std::vector<uint32_t> changed_buffers;    // indices of buffers that the forward pass writes to
   uint32_t turn_count = 0;                  // instructions that touch them
+  std::vector<uint32_t> changed_inputs;     // indices of inputs that it writes to: the program works on copies of them
   bool draws = false;                       // uses random numbers
   std::string backward_obstacle;            // why the backward could not be recorded; empty if it was
 
  private:
   Tensors fill(const Slots& slots, const Tensors& parameters) const;
   Tensors extras(const Tensors& registers) const;
-  void replay(Tensors& registers, bool with_backward, const BufferTurns& turns, const std::atomic<bool>& cancelled) const;
+  void replay_below_autograd(Tensors& registers, bool with_backward, const BufferTurns& turns, const std::atomic<bool>& cancelled) const;
+  void replay_under_autograd(Tensors& registers, const std::atomic<bool>& cancelled) const;
 };
 
 }  // namespace steppe

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "functions.h"
+#include "program_passes.h"
 #include "rng.h"
 
 namespace steppe {
@@ -20,17 +21,8 @@ namespace {
 
 thread_local std::shared_ptr<Recorder> active;
 
-bool is_batch_norm(const std::string& name) {
-  return name.find("batch_norm") != std::string::npos && name.find("backward") == std::string::npos;
-}
-
-bool has_side_effects(const c10::OperatorHandle& op) {
-  if (op.hasTag(at::Tag::nondeterministic_seeded)) return true;
-  for (const auto& argument : op.schema().arguments()) {
-    if (argument.alias_info() != nullptr && argument.alias_info()->isWrite()) return true;
-  }
-  // Batch norm updates its running statistics without saying so in its schema.
-  return is_batch_norm(op.schema().name());
+[[noreturn]] void refuse(const std::string& why) {
+  fail(Code::record, "The loss function cannot be recorded: " + why + ". Pass a closure to optimizer.step() for what cannot be recorded.");
 }
 
 bool is_mask(const at::Tensor& tensor) {
@@ -49,6 +41,16 @@ bool depends_on_values(const c10::OperatorHandle& op, c10::ArrayRef<const c10::I
   return true;
 }
 
+template <class Visit>
+void each_tensor(const c10::IValue& value, Visit visit) {
+  if (value.isTensor()) {
+    if (value.toTensor().defined()) visit(value.toTensor());
+  } else if (value.isList()) {
+    for (const auto& element : value.toListRef())
+      if (element.isTensor() && element.toTensor().defined()) visit(element.toTensor());
+  }
+}
+
 std::string readable(const c10::OperatorHandle& op) { return c10::toString(op.operator_name()); }
 
 }  // namespace
@@ -58,37 +60,38 @@ struct Recorder::Pending : at::ObserverContext {
   Program::Instruction instruction;
 };
 
+const void* Recorder::storage_of(const at::Tensor& tensor) {
+  if (!tensor.has_storage()) return tensor.unsafeGetTensorImpl();
+  return tensor.unsafeGetTensorImpl()->unsafe_storage().unsafeGetStorageImpl();
+}
+
 Recorder::Key Recorder::key_of(const at::Tensor& tensor) {
-  if (!tensor.has_storage()) return {tensor.unsafeGetTensorImpl(), tensor.scalar_type(), 0, false, false, {}, {}};
-  return {tensor.unsafeGetTensorImpl()->unsafe_storage().unsafeGetStorageImpl(),
-          tensor.scalar_type(),
-          tensor.storage_offset(),
-          tensor.is_conj(),
-          tensor.is_neg(),
-          tensor.sizes().vec(),
-          tensor.strides().vec()};
+  if (!tensor.has_storage()) return {storage_of(tensor), tensor.scalar_type(), 0, false, false, {}, {}};
+  return {storage_of(tensor), tensor.scalar_type(), tensor.storage_offset(), tensor.is_conj(), tensor.is_neg(), tensor.sizes().vec(), tensor.strides().vec()};
 }
 
 Recorder::Recorder(Tensors parameters, Tensors buffers, Tensors inputs)
-    : parameters_(std::move(parameters)), buffers_(std::move(buffers)), inputs_(std::move(inputs)) {
+    : parameters_(std::move(parameters)), buffers_(std::move(buffers)), inputs_(std::move(inputs)), input_values_(inputs_.size()) {
   program_->parameter_count = parameters_.size();
   program_->buffer_count = buffers_.size();
   program_->input_count = inputs_.size();
-  for (const auto* group : {&parameters_, &buffers_, &inputs_})
-    for (const auto& tensor : *group) add_slot(tensor);
+  for (const auto* group : {&parameters_, &buffers_, &inputs_}) {
+    for (const auto& tensor : *group) {
+      new_reg(tensor);
+      auto& layout = program_->layouts.emplace_back();
+      layout.sizes = tensor.sizes().vec();
+      layout.strided = tensor.layout() == at::kStrided;
+      if (layout.strided) layout.strides = tensor.strides().vec();
+    }
+  }
   program_->register_count++;  // the seed's
+  keys_.emplace_back();
   for (const auto& parameter : parameters_) program_->requires_grad.push_back(parameter.requires_grad());
 }
 
 Recorder::~Recorder() = default;
 
-void Recorder::add_slot(const at::Tensor& tensor) {
-  const auto reg = static_cast<int32_t>(program_->register_count++);
-  registers_.try_emplace(key_of(tensor), reg);
-  kept_alive_.emplace_back(tensor);
-}
-
-Recorder* Recorder::current() { return active.get(); }
+std::shared_ptr<Recorder> Recorder::current() { return active; }
 
 std::shared_ptr<Recorder> Recorder::begin(Tensors parameters, Tensors buffers, Tensors inputs) {
   if (active != nullptr) fail(Code::record, "A loss function that is being recorded cannot record another one.");
@@ -102,7 +105,7 @@ std::shared_ptr<Recorder> Recorder::begin(Tensors parameters, Tensors buffers, T
   c10::ThreadLocalDebugInfo::_push(c10::DebugInfoKind::PROFILER_STATE, recorder);
   recorder->callback_ = at::addThreadLocalCallback(
       at::RecordFunctionCallback(&Recorder::on_start, &Recorder::on_end).needsInputs(true).needsOutputs(true).scopes({at::RecordScope::FUNCTION}));
-  // LibTorch warns of every thousandth block that is freed now and was allocated before: allocations matter here, frees don't.
+  // LibTorch warns of every thousandth block that is freed now and was allocated before.
   recorder->log_level_ = std::exchange(FLAGS_caffe2_log_level, std::max(FLAGS_caffe2_log_level, c10::GLOG_ERROR));
   recorder->watching_ = true;
   active = recorder;
@@ -118,7 +121,9 @@ void Recorder::stop() {
   c10::ThreadLocalDebugInfo::_pop(c10::DebugInfoKind::PROFILER_STATE);
   FLAGS_caffe2_log_level = log_level_;
   at::NoGradGuard no_grad;
-  for (size_t i = 0; i < buffers_.size(); i++) at::Tensor(buffers_[i]).copy_(buffer_values_[i]);
+  for (size_t i = 0; i < buffers_.size(); i++) buffers_[i].copy_(buffer_values_[i]);
+  for (size_t i = 0; i < inputs_.size(); i++)
+    if (input_values_[i].defined()) inputs_[i].copy_(input_values_[i]);
   for (auto& [generator, state] : generator_states_) set_generator_state(generator, state);
 }
 
@@ -136,15 +141,7 @@ void Recorder::on_end(const at::RecordFunction& function, at::ObserverContext* c
 // casts become instructions, and the replay needs no autocast.
 bool Recorder::look_into(const c10::OperatorHandle& op, c10::ArrayRef<const c10::IValue> inputs) const {
   c10::DispatchKeySet keys;
-  const auto add = [&](const at::Tensor& tensor) {
-    if (tensor.defined()) keys = keys | tensor.key_set();
-  };
-  for (const auto& value : inputs) {
-    if (value.isTensor()) add(value.toTensor());
-    if (value.isList())
-      for (const auto& element : value.toListRef())
-        if (element.isTensor()) add(element.toTensor());
-  }
+  for (const auto& value : inputs) each_tensor(value, [&](const at::Tensor& tensor) { keys = keys | tensor.key_set(); });
   const bool on_cuda = keys.has(c10::DispatchKey::CUDA);
   const auto backend = on_cuda ? c10::DispatchKey::CUDA : c10::DispatchKey::CPU;
   if (op.hasKernelForDispatchKey(c10::DispatchKey::CompositeImplicitAutograd) && !op.hasKernelForDispatchKey(backend)) return true;
@@ -154,7 +151,7 @@ bool Recorder::look_into(const c10::OperatorHandle& op, c10::ArrayRef<const c10:
 }
 
 std::unique_ptr<at::ObserverContext> Recorder::start(const at::RecordFunction& function) {
-  if (inside_ > 0 || !obstacle_.empty()) return nullptr;
+  if (inside_ > 0 || constants_ > 0 || !obstacle_.empty()) return nullptr;
   const auto name = function.operator_name();
   if (!name.has_value()) return nullptr;
   const auto op = c10::Dispatcher::singleton().findSchema(*name);
@@ -163,11 +160,14 @@ std::unique_ptr<at::ObserverContext> Recorder::start(const at::RecordFunction& f
     obstacle(readable(*op) + " reads values: its result, or the result's shape, depends on them");
     return nullptr;
   }
+  inside_++;
   Program::Instruction instruction(*op);
   instruction.grad_mode = at::GradMode::is_enabled();
   instruction.backward = in_backward_;
+  for (const auto i : written_arguments(*op)) {
+    if (i < function.inputs().size()) each_tensor(function.inputs()[i], [&](const at::Tensor& tensor) { before_write(tensor, *op); });
+  }
   for (const auto& value : function.inputs()) instruction.inputs.push_back(operand(value));
-  inside_++;
   return std::make_unique<Pending>(std::move(instruction));
 }
 
@@ -178,35 +178,65 @@ void Recorder::end(const at::RecordFunction& function, Pending& pending) {
   if (outputs.size() != instruction.op.schema().returns().size()) return;  // it threw
   for (const auto& value : outputs) {
     auto& output = instruction.outputs.emplace_back();
-    const auto add = [&](const at::Tensor& tensor) {
-      if (!tensor.defined()) return output.regs.push_back(Program::kNone);
+    const auto add = [&](const c10::IValue& element) {
       // A register that exists already: the operator changed an argument, or returned one as it was.
-      const auto known = reg_of(tensor);
-      output.regs.push_back(known == Program::kNone ? new_reg(tensor) : Program::kNone);
-      kept_alive_.emplace_back(tensor);
+      const bool known = !element.toTensor().defined() || reg_of(element.toTensor()) != Program::kNone;
+      output.regs.push_back(known ? Program::kNone : new_reg(element.toTensor()));
     };
     if (value.isTensor()) {
-      add(value.toTensor());
+      add(value);
     } else if (value.isList()) {
       output.list = true;
       for (const auto& element : value.toListRef())
-        if (element.isTensor()) add(element.toTensor());
+        if (element.isTensor()) add(element);
     }
   }
-  note_buffers(instruction);
+  instruction.views = as_views(instruction);
   program_->draws |= instruction.op.hasTag(at::Tag::nondeterministic_seeded);
   program_->instructions.push_back(std::move(instruction));
 }
 
-int32_t Recorder::reg_of(const at::Tensor& tensor) {
+// The instruction's results as views of its operands, if it does no more than to make such.
+std::vector<Program::View> Recorder::as_views(const Program::Instruction& instruction) const {
+  std::vector<Program::View> views;
+  if (has_side_effects(instruction.op)) return views;
+  for (const auto& output : instruction.outputs) {
+    for (const auto reg : output.regs) {
+      if (reg < 0) continue;
+      const auto& key = keys_[reg];
+      const auto inputs = input_registers(instruction);
+      const auto base = std::find_if(inputs.begin(), inputs.end(), [&](int32_t input) {
+        const auto& other = keys_[input];
+        return other.storage == key.storage && other.dtype == key.dtype && other.conjugated == key.conjugated && other.negated == key.negated;
+      });
+      if (base == inputs.end()) return {};
+      views.push_back({*base, reg, key.sizes, key.strides, key.offset - keys_[*base].offset});
+    }
+  }
+  return views;
+}
+
+int32_t Recorder::reg_of(const at::Tensor& tensor) const {
   const auto found = registers_.find(key_of(tensor));
   return found == registers_.end() ? Program::kNone : found->second;
 }
 
 int32_t Recorder::new_reg(const at::Tensor& tensor) {
-  const auto [entry, fresh] = registers_.try_emplace(key_of(tensor), static_cast<int32_t>(program_->register_count));
-  if (fresh) program_->register_count++;
-  return entry->second;
+  reserve_address(tensor);
+  const auto reg = static_cast<int32_t>(program_->register_count++);
+  keys_.push_back(key_of(tensor));
+  registers_.try_emplace(keys_.back(), reg);
+  return reg;
+}
+
+// A storage (or a tensor without one) that is gone leaves its address to another: it would be taken for the first.
+void Recorder::reserve_address(const at::Tensor& tensor) {
+  if (!reserved_.insert(storage_of(tensor)).second) return;
+  if (tensor.has_storage()) {
+    storages_.push_back(tensor.storage().getWeakStorageImpl());
+  } else {
+    storageless_.emplace_back(tensor.getIntrusivePtr());
+  }
 }
 
 void Recorder::admit_constant(const at::Tensor& tensor) {
@@ -215,7 +245,6 @@ void Recorder::admit_constant(const at::Tensor& tensor) {
   if (!is_number && data != nullptr && allocated_.contains(data)) {
     obstacle("a tensor was computed by something that is no operator (a custom autograd function, or a kernel's hidden state)");
   }
-  kept_alive_.emplace_back(tensor);
 }
 
 Program::Operand Recorder::operand(const c10::IValue& value) {
@@ -224,13 +253,12 @@ Program::Operand Recorder::operand(const c10::IValue& value) {
   if (value.isTensor() && value.toTensor().defined()) {
     const auto& tensor = value.toTensor();
     result.reg = reg_of(tensor);
-    kept_alive_.push_back(value);
     if (result.reg != Program::kNone) {
       result.kind = Kind::reg;
       return result;
     }
     admit_constant(tensor);
-    result.constant = tensor.variable_data();  // detach() is an operator: it would be recorded
+    result.constant = tensor.variable_data();
     if (tensor.unsafeGetTensorImpl()->is_wrapped_number()) result.constant = value;
     return result;
   }
@@ -241,38 +269,41 @@ Program::Operand Recorder::operand(const c10::IValue& value) {
         result.regs.push_back(Program::kNone);
         continue;
       }
-      const auto& tensor = element.toTensor();
-      kept_alive_.push_back(element);
-      auto reg = reg_of(tensor);
+      auto reg = reg_of(element.toTensor());
       if (reg == Program::kNone) {
-        admit_constant(tensor);
-        result.held.push_back(tensor.variable_data());
+        admit_constant(element.toTensor());
+        result.held.push_back(element.toTensor().variable_data());
         reg = -static_cast<int32_t>(result.held.size());
       }
       result.regs.push_back(reg);
     }
     return result;
   }
+  if (value.isGenerator()) {
+    const auto generator = value.toGenerator();
+    const bool known = std::any_of(generator_states_.begin(), generator_states_.end(), [&](const auto& each) { return each.first == generator; });
+    if (!known) obstacle("it draws from a generator of its own, whose state a step cannot put back");
+  }
   result.constant = value;
   return result;
 }
 
-// Which buffers the program changes: those that an operator writes to, also through a view of them.
-void Recorder::note_buffers(const Program::Instruction& instruction) {
-  const auto& arguments = instruction.op.schema().arguments();
-  const bool batch_norm = is_batch_norm(instruction.op.schema().name());
-  for (size_t i = 0; i < instruction.inputs.size(); i++) {
-    const bool written = batch_norm || (arguments[i].alias_info() != nullptr && arguments[i].alias_info()->isWrite());
-    if (!written) continue;
-    std::vector<int32_t> regs = instruction.inputs[i].regs;
-    if (instruction.inputs[i].kind == Program::Operand::Kind::reg) regs.push_back(instruction.inputs[i].reg);
-    for (const auto& [key, reg] : registers_) {
-      if (std::find(regs.begin(), regs.end(), reg) == regs.end()) continue;
-      for (uint32_t b = 0; b < buffers_.size(); b++) {
-        auto& changed = program_->changed_buffers;
-        if (key.storage == key_of(buffers_[b]).storage && std::find(changed.begin(), changed.end(), b) == changed.end()) changed.push_back(b);
-      }
-    }
+// Slots that an operator is about to write to, also through a view.
+void Recorder::before_write(const at::Tensor& tensor, const c10::OperatorHandle& op) {
+  const auto* storage = storage_of(tensor);
+  const auto note = [](std::vector<uint32_t>& list, uint32_t i) {
+    if (std::find(list.begin(), list.end(), i) == list.end()) list.push_back(i);
+  };
+  for (const auto& parameter : parameters_)
+    if (storage_of(parameter) == storage) obstacle(readable(op) + " changes a parameter in place");
+  for (uint32_t b = 0; b < buffers_.size(); b++)
+    if (storage_of(buffers_[b]) == storage) note(program_->changed_buffers, b);
+  for (uint32_t i = 0; i < inputs_.size(); i++) {
+    if (storage_of(inputs_[i]) != storage) continue;
+    note(program_->changed_inputs, i);
+    if (input_values_[i].defined()) continue;
+    at::NoGradGuard no_grad;
+    input_values_[i] = inputs_[i].clone();
   }
 }
 
@@ -281,33 +312,53 @@ void Recorder::obstacle(const std::string& why) {
 }
 
 std::shared_ptr<Program> Recorder::finish(const at::Tensor& loss, const Tensors& extras) {
-  const auto refuse = [&](const std::string& why) {
-    stop();
-    fail(Code::record, "The loss function cannot be recorded: " + why + ". Pass a closure to optimizer.step() for what cannot be recorded.");
-  };
   if (!obstacle_.empty()) refuse(obstacle_);
-  if (loss.numel() != 1 || !at::isFloatingType(loss.scalar_type())) refuse("it must return one floating-point number, and returned a tensor of " + std::to_string(loss.numel()) + " elements of dtype " + c10::toString(loss.scalar_type()));
+  if (loss.numel() != 1 || !at::isFloatingType(loss.scalar_type())) {
+    refuse("it must return one floating-point number, and returned a tensor of " + std::to_string(loss.numel()) + " elements of dtype " + c10::toString(loss.scalar_type()));
+  }
   program_->loss_register = reg_of(loss);
   if (program_->loss_register == Program::kNone) refuse("its result was not computed by operators that were called in it");
   if (!loss.requires_grad()) refuse("its result depends on no parameter that requires gradients");
-  Tensors wanted;
-  for (const auto& parameter : parameters_)
-    if (parameter.requires_grad()) wanted.push_back(parameter);
   for (const auto& extra : extras) {
     program_->extra_registers.push_back(reg_of(extra));
     if (program_->extra_registers.back() == Program::kNone) refuse("a part of its result was not computed by operators that were called in it");
   }
+  differentiate(loss);
+  stop();
+  program_->backward_obstacle = obstacle_;
+  if (!obstacle_.empty()) std::erase_if(program_->instructions, [](const auto& instruction) { return instruction.backward; });
+  drop_dead_code(*program_);
+  place_last_uses(*program_);
+  place_turns(*program_, changed_buffer_of_registers());
+  reuse_operands(*program_, [&](int32_t a, int32_t b) {
+    return keys_[a].dtype == keys_[b].dtype && keys_[a].sizes == keys_[b].sizes && keys_[a].strides == keys_[b].strides;
+  });
+  return program_;
+}
+
+// By register: the buffer that it is, or looks at, among those that the program changes.
+std::vector<std::optional<uint32_t>> Recorder::changed_buffer_of_registers() const {
+  std::vector<std::optional<uint32_t>> result(keys_.size());
+  for (size_t reg = 0; reg < keys_.size(); reg++)
+    for (const auto b : program_->changed_buffers)
+      if (keys_[reg].storage == storage_of(buffers_[b])) result[reg] = b;
+  return result;
+}
+
+void Recorder::differentiate(const at::Tensor& loss) {
   at::Tensor seed;
   {
-    Constants constants;
-    inside_++;  // not an operator of the program
+    Constants not_an_operator;
     seed = at::ones_like(loss.detach());
-    inside_--;
   }
-  registers_.try_emplace(key_of(seed), seed_register());
-  kept_alive_.emplace_back(seed);
+  reserve_address(seed);
+  keys_[program_->seed_register()] = key_of(seed);
+  registers_.try_emplace(key_of(seed), program_->seed_register());
   program_->loss_shape = loss.sizes().vec();
   program_->loss_options = loss.options();
+  Tensors wanted;
+  for (const auto& parameter : parameters_)
+    if (parameter.requires_grad()) wanted.push_back(parameter);
   in_backward_ = true;
   const auto gradients = torch::autograd::grad({loss}, wanted, {seed}, false, false, /*allow_unused=*/true);
   program_->gradient_registers.assign(parameters_.size(), Program::kNone);
@@ -318,120 +369,24 @@ std::shared_ptr<Program> Recorder::finish(const at::Tensor& loss, const Tensors&
     program_->gradient_registers[i] = reg_of(gradient);
     if (program_->gradient_registers[i] == Program::kNone) obstacle("a gradient was computed by something that is no operator");
   }
-  stop();
-  program_->backward_obstacle = obstacle_;
-  if (!obstacle_.empty()) std::erase_if(program_->instructions, [](const auto& instruction) { return instruction.backward; });
-  drop_dead_code();
-  place_last_uses();
-  place_turns();
-  return program_;
-}
-
-namespace {
-
-template <class Visit>
-void each_input(const Program::Instruction& instruction, Visit visit) {
-  for (const auto& operand : instruction.inputs) {
-    if (operand.kind == Program::Operand::Kind::reg) visit(operand.reg);
-    for (const auto reg : operand.regs)
-      if (reg >= 0) visit(reg);
-  }
-}
-
-}  // namespace
-
-// Drops operators whose results nobody reads and that change nothing.
-void Recorder::drop_dead_code() {
-  std::vector<bool> live(program_->register_count);
-  live[program_->loss_register] = true;
-  for (const auto reg : program_->extra_registers) live[reg] = true;
-  if (obstacle_.empty())
-    for (const auto reg : program_->gradient_registers)
-      if (reg >= 0) live[reg] = true;
-  auto& instructions = program_->instructions;
-  for (auto it = instructions.rbegin(); it != instructions.rend(); ++it) {
-    bool needed = has_side_effects(it->op);
-    for (const auto& output : it->outputs)
-      for (const auto reg : output.regs) needed |= reg >= 0 && live[reg];
-    if (needed) {
-      each_input(*it, [&](int32_t reg) { live[reg] = true; });
-    } else {
-      it->inputs.clear();
-      it->outputs.clear();
-    }
-  }
-  std::erase_if(instructions, [](const auto& instruction) { return instruction.outputs.empty() && !has_side_effects(instruction.op); });
-}
-
-// Each register is let go of after the instruction that reads it last. Slots and results stay.
-void Recorder::place_last_uses() {
-  std::vector<bool> keep(program_->register_count);
-  for (int32_t i = 0; i <= seed_register(); i++) keep[i] = true;
-  keep[program_->loss_register] = true;
-  for (const auto reg : program_->extra_registers) keep[reg] = true;
-  for (const auto reg : program_->gradient_registers)
-    if (reg >= 0) keep[reg] = true;
-  for (auto it = program_->instructions.rbegin(); it != program_->instructions.rend(); ++it) {
-    const auto release = [&](int32_t reg) {
-      if (reg < 0 || keep[reg]) return;
-      keep[reg] = true;
-      it->last_uses.push_back(reg);
-    };
-    each_input(*it, release);
-    for (const auto& output : it->outputs)
-      for (const auto reg : output.regs) release(reg);
-  }
-}
-
-namespace {
-
-// In training a batch norm's backward takes the running statistics and does not look at them.
-bool ignores_buffers(const Program::Instruction& instruction) {
-  const auto& schema = instruction.op.schema();
-  if (schema.name().find("batch_norm") == std::string::npos || schema.name().find("backward") == std::string::npos) return false;
-  for (size_t i = 0; i < instruction.inputs.size(); i++) {
-    const auto& name = schema.arguments()[i].name();
-    if ((name == "train" || name == "training") && instruction.inputs[i].constant.isBool()) return instruction.inputs[i].constant.toBool();
-  }
-  return false;
-}
-
-}  // namespace
-
-// Numbers the instructions that touch a changed buffer, also through a view; see BufferOrder.
-void Recorder::place_turns() {
-  if (program_->changed_buffers.empty()) return;
-  std::map<int32_t, uint32_t> buffer_of;  // by register
-  for (const auto& [key, reg] : registers_)
-    for (const auto b : program_->changed_buffers)
-      if (key.storage == key_of(buffers_[b]).storage) buffer_of.emplace(reg, b);
-  std::map<uint32_t, uint32_t> last_turn;  // by buffer: turns until it is touched no more
-  std::vector<std::pair<Program::Instruction*, std::vector<uint32_t>>> touching;
-  for (auto& instruction : program_->instructions) {
-    if (ignores_buffers(instruction)) continue;
-    std::vector<uint32_t> touched;
-    each_input(instruction, [&](int32_t reg) {
-      if (const auto found = buffer_of.find(reg); found != buffer_of.end()) touched.push_back(found->second);
-    });
-    if (touched.empty()) continue;
-    instruction.turn = static_cast<int32_t>(program_->turn_count++);
-    for (const auto b : touched) last_turn[b] = program_->turn_count;
-    touching.emplace_back(&instruction, std::move(touched));
-  }
-  for (auto& [instruction, touched] : touching)
-    for (const auto b : touched) instruction->turns_before = std::max(instruction->turns_before, last_turn[b]);
 }
 
 void Recorder::before_call(const OperatorPlan& plan, const torch::jit::Stack& stack) {
-  if (active == nullptr || !plan.data_dependent) return;
-  if (depends_on_values(plan.handle, c10::ArrayRef<const c10::IValue>(stack.data(), stack.size()))) {
-    fail(Code::record, "The loss function cannot be recorded: " + plan.name + " was called in it, and its result, or the result's shape, depends on values. Pass a closure to optimizer.step() for what cannot be recorded.");
+  if (active == nullptr) return;
+  for (size_t i = 0; i < plan.arguments.size() && i < stack.size(); i++) {
+    if (!plan.arguments[i].write) continue;
+    each_tensor(stack[i], [&](const at::Tensor& tensor) {
+      for (const auto& parameter : active->parameters_)
+        if (storage_of(parameter) == storage_of(tensor)) refuse(plan.name + " was called in it, which changes a parameter in place");
+    });
+  }
+  if (plan.data_dependent && depends_on_values(plan.handle, c10::ArrayRef<const c10::IValue>(stack.data(), stack.size()))) {
+    refuse(plan.name + " was called in it, and its result, or the result's shape, depends on values");
   }
 }
 
 void Recorder::refuse_read(Instance& instance, const std::string& what) {
-  if (!instance.recording) return;
-  fail(Code::record, "The loss function cannot be recorded: " + what + " was called in it, which reads values. Pass a closure to optimizer.step() for what cannot be recorded.");
+  if (instance.recording) refuse(what + " was called in it, which reads values");
 }
 
 Recorder::Constants::Constants() {
@@ -442,77 +397,12 @@ Recorder::Constants::~Constants() {
 }
 
 void Recorder::reportMemoryUsage(void* pointer, int64_t size, size_t, size_t, c10::Device) {
-  if (size <= 0 || pointer == nullptr) return;
-  if (constants_ > 0) {
-    allocated_.erase(pointer);
-  } else {
+  if (pointer == nullptr) return;
+  if (size > 0 && constants_ == 0) {
     allocated_.insert(pointer);
+  } else {
+    allocated_.erase(pointer);
   }
-}
-
-namespace {
-
-// recordBegin(parameters, buffers, inputs)
-Napi::Value record_begin(Call& call) {
-  Recorder::begin(call.tensors(0, "parameters"), call.tensors(1, "buffers"), call.tensors(2, "inputs"));
-  call.instance().recording = true;
-  return call.env().Undefined();
-}
-
-// recordEnd(loss, extras): { program, draws, obstacle, instructions }
-Napi::Value record_end(Call& call) {
-  call.instance().recording = false;
-  const auto recorder = active;
-  if (recorder == nullptr) fail(Code::internal, "No recording is under way.");
-  std::shared_ptr<Program> program;
-  try {
-    program = recorder->finish(call.tensor(0), call.tensors(1, "extras"));
-  } catch (...) {
-    recorder->stop();
-    throw;
-  }
-  auto result = Napi::Object::New(call.env());
-  result["program"] = call.instance().programs.add(program);
-  result["draws"] = program->draws;
-  result["obstacle"] = program->backward_obstacle;
-  result["instructions"] = static_cast<double>(program->instructions.size());
-  return result;
-}
-
-Napi::Value record_abort(Call& call) {
-  call.instance().recording = false;
-  if (active != nullptr) active->stop();
-  return call.env().Undefined();
-}
-
-// programText(program): one line per instruction, to read and to test
-Napi::Value program_text(Call& call) {
-  const auto program = call.instance().programs.get(static_cast<uint32_t>(call.integer(0, "program")), "program");
-  std::string text;
-  for (const auto& instruction : program->instructions) {
-    text += instruction.backward ? "backward " : "forward  ";
-    for (const auto& output : instruction.outputs)
-      for (const auto reg : output.regs) text += reg >= 0 ? "%" + std::to_string(reg) + " " : "_ ";
-    text += "= " + readable(instruction.op);
-    each_input(instruction, [&](int32_t reg) { text += " %" + std::to_string(reg); });
-    text += "\n";
-  }
-  return Napi::String::New(call.env(), text);
-}
-
-Napi::Value free_program(Call& call) {
-  call.instance().programs.remove(static_cast<uint32_t>(call.integer(0, "program")));
-  return call.env().Undefined();
-}
-
-}  // namespace
-
-void register_recorder(Napi::Env env, Napi::Object exports) {
-  define<record_begin>(env, exports, "recordBegin");
-  define<record_end>(env, exports, "recordEnd");
-  define<record_abort>(env, exports, "recordAbort");
-  define<program_text>(env, exports, "programText");
-  define<free_program>(env, exports, "freeProgram");
 }
 
 }  // namespace steppe

@@ -1,7 +1,6 @@
 #pragma once
 #include <ATen/record_function.h>
 #include <c10/core/Allocator.h>
-#include <napi.h>
 
 #include <map>
 #include <optional>
@@ -17,7 +16,8 @@ namespace steppe {
 // The operators come through LibTorch's own observer hook (at::RecordFunction), local to this thread and to the threads
 // that its backward uses. An operator that is a mere composition of others is looked into; of the others the outermost
 // is one instruction. Tensors are recognised by storage, offset, sizes, strides and dtype, since autograd's saved tensors
-// are other objects over the same storage. Everything seen is kept alive, so that no storage is used twice.
+// are other objects over the same storage. Storages are remembered weakly: their memory is freed as usual, but no other
+// storage takes their place.
 //
 // A tensor that no instruction made is a constant if it existed before; if it was allocated during the recording, the
 // value was made out of sight and must not be frozen: the recording is refused (or, in the backward, autograd keeps it).
@@ -28,21 +28,21 @@ class Recorder : public c10::MemoryReportingInfoBase {
   Recorder(const Recorder&) = delete;
 
   // The recorder that watches this thread, or null.
-  static Recorder* current();
+  static std::shared_ptr<Recorder> current();
 
   // Starts to watch / stops. `finish` runs the backward of `loss` and returns the program; `extras` are results that the
   // program gives besides.
   static std::shared_ptr<Recorder> begin(Tensors parameters, Tensors buffers, Tensors inputs);
   std::shared_ptr<Program> finish(const at::Tensor& loss, const Tensors& extras);
-  // Stops watching and puts generators and buffers back as they were. May be called twice.
+  // Stops watching and puts generators, buffers and inputs back as they were. May be called twice.
   void stop();
 
-  // Called before an operator that JavaScript asked for: refuses one whose result depends on values.
+  // Called before an operator that JavaScript asked for: refuses one that cannot be part of a program.
   static void before_call(const OperatorPlan& plan, const torch::jit::Stack& stack);
   // Called where JavaScript reads values.
   static void refuse_read(Instance& instance, const std::string& what);
 
-  // While one lives, allocations on this thread are constants: data that JavaScript brings.
+  // While one lives, what this thread allocates and calls is no part of the program: data that JavaScript brings.
   struct Constants {
     Constants();
     ~Constants();
@@ -63,6 +63,7 @@ class Recorder : public c10::MemoryReportingInfoBase {
     auto operator<=>(const Key&) const = default;
   };
   static Key key_of(const at::Tensor& tensor);
+  static const void* storage_of(const at::Tensor& tensor);
   struct Pending;
   static std::unique_ptr<at::ObserverContext> on_start(const at::RecordFunction& function);
   static void on_end(const at::RecordFunction& function, at::ObserverContext* context);
@@ -71,24 +72,26 @@ class Recorder : public c10::MemoryReportingInfoBase {
   void end(const at::RecordFunction& function, Pending& pending);
   bool look_into(const c10::OperatorHandle& op, c10::ArrayRef<const c10::IValue> inputs) const;
   Program::Operand operand(const c10::IValue& value);
-  int32_t reg_of(const at::Tensor& tensor);     // existing register or kNone
-  int32_t new_reg(const at::Tensor& tensor);    // existing or fresh register
-  void add_slot(const at::Tensor& tensor);
-  int32_t seed_register() const { return static_cast<int32_t>(parameters_.size() + buffers_.size() + inputs_.size()); }
+  int32_t reg_of(const at::Tensor& tensor) const;  // existing register or kNone
+  int32_t new_reg(const at::Tensor& tensor);
+  void reserve_address(const at::Tensor& tensor);
   void admit_constant(const at::Tensor& tensor);
   void obstacle(const std::string& why);
-  void note_buffers(const Program::Instruction& instruction);
-  void drop_dead_code();
-  void place_last_uses();
-  void place_turns();
+  void before_write(const at::Tensor& tensor, const c10::OperatorHandle& op);
+  std::vector<Program::View> as_views(const Program::Instruction& instruction) const;
+  void differentiate(const at::Tensor& loss);
+  std::vector<std::optional<uint32_t>> changed_buffer_of_registers() const;
 
   Tensors parameters_, buffers_, inputs_;
-  Tensors buffer_values_;
+  Tensors buffer_values_, input_values_;  // as they were; inputs' only where they change
   std::vector<std::pair<at::Generator, at::Tensor>> generator_states_;
   std::shared_ptr<Program> program_ = std::make_shared<Program>();
   std::map<Key, int32_t> registers_;
-  std::vector<c10::IValue> kept_alive_;
-  std::unordered_set<const void*> allocated_;
+  std::vector<Key> keys_;  // by register
+  std::vector<c10::weak_intrusive_ptr<c10::StorageImpl>> storages_;
+  std::vector<c10::weak_intrusive_ptr<c10::TensorImpl>> storageless_;
+  std::unordered_set<const void*> reserved_;   // of the two above
+  std::unordered_set<const void*> allocated_;  // memory that was allocated during the recording and is in use
   std::string obstacle_;
   bool in_backward_ = false;
   bool watching_ = false;
@@ -97,7 +100,5 @@ class Recorder : public c10::MemoryReportingInfoBase {
   int constants_ = 0;
   at::CallbackHandle callback_ = at::INVALID_CALLBACK_HANDLE;
 };
-
-void register_recorder(Napi::Env env, Napi::Object exports);
 
 }  // namespace steppe

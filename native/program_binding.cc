@@ -1,0 +1,88 @@
+#include "program_binding.h"
+
+#include <ATen/core/grad_mode.h>
+
+#include "functions.h"
+#include "program_passes.h"
+#include "recorder.h"
+#include "worker.h"
+
+namespace steppe {
+namespace {
+
+std::shared_ptr<Program> program_of(Call& call) { return call.instance().programs.get(static_cast<uint32_t>(call.integer(0, "program")), "program"); }
+
+// recordBegin(parameters, buffers, inputs)
+Napi::Value record_begin(Call& call) {
+  Recorder::begin(call.tensors(0, "parameters"), call.tensors(1, "buffers"), call.tensors(2, "inputs"));
+  call.instance().recording = true;
+  return call.env().Undefined();
+}
+
+// recordEnd(loss, extras): { program, draws, obstacle, instructions }
+Napi::Value record_end(Call& call) {
+  call.instance().recording = false;
+  const auto recorder = Recorder::current();
+  if (recorder == nullptr) fail(Code::internal, "No recording is under way.");
+  const auto program = recorder->finish(call.tensor(0), call.tensors(1, "extras"));
+  auto result = Napi::Object::New(call.env());
+  result["program"] = call.instance().programs.add(program);
+  result["draws"] = program->draws;
+  result["obstacle"] = program->backward_obstacle;
+  result["instructions"] = static_cast<double>(program->instructions.size());
+  return result;
+}
+
+// recordAbort(): after any failure since recordBegin, recordEnd's own included
+Napi::Value record_abort(Call& call) {
+  call.instance().recording = false;
+  if (const auto recorder = Recorder::current()) recorder->stop();
+  return call.env().Undefined();
+}
+
+// programText(program): one line per instruction, to read and to test
+Napi::Value program_text(Call& call) {
+  std::string text;
+  for (const auto& instruction : program_of(call)->instructions) {
+    text += instruction.backward ? "backward " : "forward  ";
+    for (const auto& output : instruction.outputs)
+      for (const auto reg : output.regs) text += reg >= 0 ? "%" + std::to_string(reg) + " " : "_ ";
+    text += "= " + c10::toString(instruction.op.operator_name());
+    for (const auto reg : input_registers(instruction)) text += " %" + std::to_string(reg);
+    if (instruction.reuse.has_value()) text += " over %" + std::to_string(instruction.inputs[instruction.reuse->operand].reg);
+    text += "\n";
+  }
+  return Napi::String::New(call.env(), text);
+}
+
+// programRun(program, parameters, buffers, inputs, times): the loss of the last of so many passes, forward and backward.
+// A step's passes without the step: what a benchmark compares steps with.
+Napi::Value program_run(Call& call) {
+  const auto program = program_of(call);
+  const auto parameters = call.tensors(1, "parameters"), buffers = call.tensors(2, "buffers"), inputs = call.tensors(3, "inputs");
+  const auto times = call.integer(4, "times");
+  at::NoGradGuard no_grad;
+  double loss = 0;
+  for (int64_t i = 0; i < times; i++) {
+    loss = program->run({parameters, buffers, inputs}, call.instance().worker->cancelled()).loss.item<double>();
+  }
+  return Napi::Number::New(call.env(), loss);
+}
+
+Napi::Value free_program(Call& call) {
+  call.instance().programs.remove(static_cast<uint32_t>(call.integer(0, "program")));
+  return call.env().Undefined();
+}
+
+}  // namespace
+
+void register_programs(Napi::Env env, Napi::Object exports) {
+  define<record_begin>(env, exports, "recordBegin");
+  define<record_end>(env, exports, "recordEnd");
+  define<record_abort>(env, exports, "recordAbort");
+  define<program_text>(env, exports, "programText");
+  define<program_run>(env, exports, "programRun");
+  define<free_program>(env, exports, "freeProgram");
+}
+
+}  // namespace steppe

@@ -1,0 +1,162 @@
+#include "program_passes.h"
+
+#include <algorithm>
+#include <map>
+
+namespace steppe {
+namespace {
+
+// Batch norm updates its running statistics without saying so in its schema.
+bool is_batch_norm(const std::string& name) {
+  return name.find("batch_norm") != std::string::npos && name.find("backward") == std::string::npos;
+}
+
+std::vector<bool> result_registers(const Program& program) {
+  std::vector<bool> results(program.register_count);
+  const auto add = [&](int32_t reg) {
+    if (reg >= 0) results[reg] = true;
+  };
+  add(program.loss_register);
+  for (const auto reg : program.extra_registers) add(reg);
+  if (program.backward_obstacle.empty())
+    for (const auto reg : program.gradient_registers) add(reg);
+  return results;
+}
+
+struct Variant {
+  const char *name, *overload;
+  bool in_place;
+  std::vector<uint32_t> operands;  // that the result may overwrite, the first choice first
+};
+
+// Kernels that compute each element from the elements at its own place. Of a backward only the incoming gradient is
+// overwritten: oneDNN's kernels allow no more.
+const std::map<std::string, Variant>& variants() {
+  static const std::map<std::string, Variant> table = {
+      {"aten::relu", {"aten::relu_", "", true, {0}}},
+      {"aten::add.Tensor", {"aten::add", "out", false, {0, 1}}},
+      {"aten::sub.Tensor", {"aten::sub", "out", false, {0, 1}}},
+      {"aten::mul.Tensor", {"aten::mul", "out", false, {0, 1}}},
+      {"aten::div.Tensor", {"aten::div", "out", false, {0, 1}}},
+      {"aten::neg", {"aten::neg", "out", false, {0}}},
+      {"aten::exp", {"aten::exp", "out", false, {0}}},
+      {"aten::tanh", {"aten::tanh", "out", false, {0}}},
+      {"aten::sigmoid", {"aten::sigmoid", "out", false, {0}}},
+      {"aten::silu", {"aten::silu", "out", false, {0}}},
+      {"aten::gelu", {"aten::gelu", "out", false, {0}}},
+      {"aten::leaky_relu", {"aten::leaky_relu", "out", false, {0}}},
+      {"aten::threshold_backward", {"aten::threshold_backward", "grad_input", false, {0}}},
+      {"aten::tanh_backward", {"aten::tanh_backward", "grad_input", false, {0}}},
+      {"aten::sigmoid_backward", {"aten::sigmoid_backward", "grad_input", false, {0}}},
+      {"aten::silu_backward", {"aten::silu_backward", "grad_input", false, {0}}},
+      {"aten::gelu_backward", {"aten::gelu_backward", "grad_input", false, {0}}},
+      {"aten::leaky_relu_backward", {"aten::leaky_relu_backward", "grad_input", false, {0}}},
+  };
+  return table;
+}
+
+// In training a batch norm's backward takes the running statistics and does not look at them.
+bool ignores_buffers(const Program::Instruction& instruction) {
+  const auto& schema = instruction.op.schema();
+  if (schema.name().find("batch_norm") == std::string::npos || schema.name().find("backward") == std::string::npos) return false;
+  for (size_t i = 0; i < instruction.inputs.size(); i++) {
+    const auto& name = schema.arguments()[i].name();
+    if ((name == "train" || name == "training") && instruction.inputs[i].constant.isBool()) return instruction.inputs[i].constant.toBool();
+  }
+  return false;
+}
+
+}  // namespace
+
+std::vector<size_t> written_arguments(const c10::OperatorHandle& op) {
+  std::vector<size_t> written;
+  const auto& arguments = op.schema().arguments();
+  const bool batch_norm = is_batch_norm(op.schema().name());
+  for (size_t i = 0; i < arguments.size(); i++) {
+    const auto* alias = arguments[i].alias_info();
+    const bool statistics = batch_norm && (arguments[i].name() == "running_mean" || arguments[i].name() == "running_var");
+    if (statistics || (alias != nullptr && alias->isWrite())) written.push_back(i);
+  }
+  return written;
+}
+
+bool has_side_effects(const c10::OperatorHandle& op) {
+  return op.hasTag(at::Tag::nondeterministic_seeded) || !written_arguments(op).empty();
+}
+
+std::vector<int32_t> input_registers(const Program::Instruction& instruction) {
+  std::vector<int32_t> registers;
+  for (const auto& operand : instruction.inputs) {
+    if (operand.kind == Program::Operand::Kind::reg) registers.push_back(operand.reg);
+    for (const auto reg : operand.regs)
+      if (reg >= 0) registers.push_back(reg);
+  }
+  return registers;
+}
+
+void drop_dead_code(Program& program) {
+  auto live = result_registers(program);
+  std::vector<Program::Instruction> kept;
+  for (auto it = program.instructions.rbegin(); it != program.instructions.rend(); ++it) {
+    bool needed = has_side_effects(it->op);
+    for (const auto& output : it->outputs)
+      for (const auto reg : output.regs) needed |= reg >= 0 && live[reg];
+    if (!needed) continue;
+    for (const auto reg : input_registers(*it)) live[reg] = true;
+    kept.push_back(std::move(*it));
+  }
+  std::reverse(kept.begin(), kept.end());
+  program.instructions = std::move(kept);
+}
+
+void place_last_uses(Program& program) {
+  auto keep = result_registers(program);
+  std::fill_n(keep.begin(), program.seed_register() + 1, true);
+  for (auto it = program.instructions.rbegin(); it != program.instructions.rend(); ++it) {
+    const auto release = [&](int32_t reg) {
+      if (reg < 0 || keep[reg]) return;
+      keep[reg] = true;
+      it->last_uses.push_back(reg);
+    };
+    for (const auto reg : input_registers(*it)) release(reg);
+    for (const auto& output : it->outputs)
+      for (const auto reg : output.regs) release(reg);
+  }
+}
+
+void reuse_operands(Program& program, const std::function<bool(int32_t, int32_t)>& alike) {
+  for (auto& instruction : program.instructions) {
+    const auto found = variants().find(c10::toString(instruction.op.operator_name()));
+    if (found == variants().end() || instruction.outputs.size() != 1) continue;
+    const auto& [name, overload, in_place, operands] = found->second;
+    const auto result = instruction.outputs[0].regs.at(0);
+    for (const auto position : operands) {
+      const auto& operand = instruction.inputs[position];
+      const auto& ends = instruction.last_uses;
+      if (operand.kind != Program::Operand::Kind::reg || std::find(ends.begin(), ends.end(), operand.reg) == ends.end()) continue;
+      if (result < 0 || !alike(operand.reg, result)) continue;
+      const auto variant = c10::Dispatcher::singleton().findSchema({name, overload});
+      if (variant.has_value()) instruction.reuse = Program::Reuse{*variant, position, in_place};
+      break;
+    }
+  }
+}
+
+void place_turns(Program& program, const std::vector<std::optional<uint32_t>>& buffer_of) {
+  std::map<uint32_t, uint32_t> last_turn;  // by buffer: turns until it is touched no more
+  std::vector<std::pair<Program::Instruction*, std::vector<uint32_t>>> touching;
+  for (auto& instruction : program.instructions) {
+    if (!instruction.views.empty() || ignores_buffers(instruction)) continue;
+    std::vector<uint32_t> touched;
+    for (const auto reg : input_registers(instruction))
+      if (buffer_of[reg].has_value()) touched.push_back(*buffer_of[reg]);
+    if (touched.empty()) continue;
+    instruction.turn = static_cast<int32_t>(program.turn_count++);
+    for (const auto b : touched) last_turn[b] = program.turn_count;
+    touching.emplace_back(&instruction, std::move(touched));
+  }
+  for (auto& [instruction, touched] : touching)
+    for (const auto b : touched) instruction->turns_before = std::max(instruction->turns_before, last_turn[b]);
+}
+
+}  // namespace steppe

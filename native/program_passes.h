@@ -1,0 +1,29 @@
+#pragma once
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "program.h"
+
+namespace steppe {
+
+// What is done to a freshly recorded program before it is first run.
+
+// An operator that must run even if nobody reads its results.
+bool has_side_effects(const c10::OperatorHandle& op);
+// The arguments that an operator writes to.
+std::vector<size_t> written_arguments(const c10::OperatorHandle& op);
+// The registers that an instruction reads, some more than once.
+std::vector<int32_t> input_registers(const Program::Instruction& instruction);
+
+// Drops operators whose results nobody reads and that change nothing.
+void drop_dead_code(Program& program);
+// Lets go of each register after the instruction that reads it last. Slots and results stay.
+void place_last_uses(Program& program);
+// Elementwise operators write over an operand that nobody needs any more. `alike`: two registers hold tensors of the same
+// shape, dtype and layout.
+void reuse_operands(Program& program, const std::function<bool(int32_t, int32_t)>& alike);
+// Numbers the instructions that touch a changed buffer, also through a view; see BufferOrder. `buffer_of`: by register.
+void place_turns(Program& program, const std::vector<std::optional<uint32_t>>& buffer_of);
+
+}  // namespace steppe

@@ -1,0 +1,94 @@
+import { expect } from "vitest";
+import { nn, optim, torch } from "../../lib/index.js";
+import type { Tensor } from "../../lib/index.js";
+
+// A recorded program beside autograd on the same batches. The base optimizer with momentum keeps the gradient of its first
+// step as it came, and a learning rate of 0 keeps the weights: so the public interface shows a program's gradients.
+
+type Loss = (...batch: Tensor[]) => Tensor;
+
+/** What one pass leaves: the loss, each parameter's gradient (null where there is none), each buffer. */
+interface Pass {
+  loss: number;
+  gradients: Record<string, string | null>;
+  buffers: Record<string, string>;
+}
+
+/** A model, its loss and the compiled step of it. */
+export class Replay {
+  readonly optimizer: optim.Optimizer;
+  readonly step: optim.CompiledStep<Tensor[]>;
+
+  constructor(
+    readonly model: nn.Module,
+    readonly loss: Loss,
+  ) {
+    this.optimizer = optim.create(model, { method: "none", base: { name: "sgd", lr: 0, momentum: 0.5 } });
+    this.step = this.optimizer.compile(loss);
+  }
+
+  /** The pass as autograd does it; buffers are put back. */
+  eager(batch: Tensor[], seed = 0): Pass {
+    const before = this.model.buffers().map((buffer) => buffer.clone());
+    this.model.zeroGrad();
+    torch.manualSeed(seed);
+    const loss = this.loss(...batch);
+    loss.backward();
+    const pass = {
+      loss: loss.item() as number,
+      gradients: Object.fromEntries(this.model.namedParameters().map(([name, parameter]) => [name, parameter.grad === null ? null : bits(parameter.grad)])),
+      buffers: this.#buffers(),
+    };
+    this.model.zeroGrad();
+    torch.noGrad(() => this.model.buffers().forEach((buffer, i) => buffer.copy_(before[i]!)));
+    return pass;
+  }
+
+  /** The same as the engine does it; buffers are put back. */
+  replayed(batch: Tensor[], seed = 0): Pass {
+    const before = this.model.buffers().map((buffer) => buffer.clone());
+    this.optimizer.loadStateDict({ ...this.optimizer.stateDict(), steps: 0, tensors: {} });
+    torch.manualSeed(seed);
+    const { loss } = this.step.sync(...batch);
+    const { tensors } = this.optimizer.stateDict();
+    const pass = {
+      loss,
+      gradients: Object.fromEntries(
+        this.model.namedParameters().map(([name]) => {
+          const gradient = tensors[`${name}/momentum_buffer`];
+          return [name, gradient === undefined ? null : bits(gradient)];
+        }),
+      ),
+      buffers: this.#buffers(),
+    };
+    torch.noGrad(() => this.model.buffers().forEach((buffer, i) => buffer.copy_(before[i]!)));
+    return pass;
+  }
+
+  /** The operators of the only program. */
+  get text(): string {
+    expect(this.step.programs).toHaveLength(1);
+    return this.step.programs[0]!.text;
+  }
+
+  #buffers(): Record<string, string> {
+    return Object.fromEntries(this.model.namedBuffers().map(([name, buffer]) => [name, bits(buffer)]));
+  }
+}
+
+/** Every bit of the values, as text that a failing test can show. */
+function bits(tensor: Tensor): string {
+  return Buffer.from(tensor.detach().toBytes()).toString("hex");
+}
+
+/** Replays the program over each batch, the first one again at the end, and expects bit for bit what autograd gives. */
+export function expectReplayLikeAutograd(model: nn.Module, loss: Loss, batches: Tensor[][]): Replay {
+  const replay = new Replay(model, loss);
+  [...batches, batches[0]!].forEach((batch, i) => {
+    const expected = replay.eager(batch, i);
+    expect(replay.replayed(batch, i), `batch ${i}`).toEqual(expected);
+    expect(Object.values(expected.gradients).some((gradient) => gradient !== null)).toBe(true);
+  });
+  expect(replay.step.programs.every(({ backwardObstacle }) => backwardObstacle === null)).toBe(true);
+  return replay;
+}
