@@ -138,7 +138,5 @@ export function fromBuffer(bytes: ArrayBufferView | ArrayBuffer, dtype: DType, s
     bytes instanceof DataView ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength) : ArrayBuffer.isView(bytes) || bytes instanceof ArrayBuffer ? bytes : null;
   if (view === null) throw expected("a typed array or an ArrayBuffer", "bytes", bytes);
   if (!Array.isArray(shape) || !shape.every((size) => Number.isInteger(size) && size >= 0)) throw expected("an array of sizes", "shape", shape);
-  const result = new Tensor(0);
-  result.handle = native.fromBytes(view, toDType(dtype), shape, result);
-  return result;
+  return new Tensor(native.fromBytes(view, toDType(dtype), shape));
 }

@@ -218,9 +218,7 @@ function bind(
  */
 function run(overload: Overload, values: readonly unknown[], originals: readonly unknown[]): unknown {
   if (overload.givesTensor) {
-    const result = new Tensor(0);
-    result.handle = invokeTensor(overload.op, result, values);
-    return result.handle === 0 ? null : result;
+    return adopt(invokeTensor(overload.op, values));
   }
   const raw = native.invoke(overload.op, ...values);
   if (overload.returns.length === 0) return undefined;
@@ -229,16 +227,16 @@ function run(overload: Overload, values: readonly unknown[], originals: readonly
 }
 
 /** Spreading costs more than the call of a small operator. */
-function invokeTensor(op: number, result: Tensor, values: readonly unknown[]): Handle {
+function invokeTensor(op: number, values: readonly unknown[]): Handle {
   switch (values.length) {
     case 1:
-      return native.invokeTensor(op, result, values[0]);
+      return native.invokeTensor(op, values[0]);
     case 2:
-      return native.invokeTensor(op, result, values[0], values[1]);
+      return native.invokeTensor(op, values[0], values[1]);
     case 3:
-      return native.invokeTensor(op, result, values[0], values[1], values[2]);
+      return native.invokeTensor(op, values[0], values[1], values[2]);
     default:
-      return native.invokeTensor(op, result, ...values);
+      return native.invokeTensor(op, ...values);
   }
 }
 
@@ -252,9 +250,7 @@ function wrap(overload: Overload, index: number, raw: unknown, originals: readon
 /** The object for a handle that the addon has just made. */
 export function adopt(handle: Handle | null): Tensor | null {
   if (handle === null || handle === 0) return null;
-  const tensor = new Tensor(handle);
-  native.track(handle, tensor);
-  return tensor;
+  return new Tensor(handle);
 }
 
 /**

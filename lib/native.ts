@@ -5,6 +5,7 @@
 import { SteppeError, type SteppeErrorCode } from "./errors.js";
 import { collectGarbage } from "./garbage.js";
 import { loadBinary } from "./load-binary.js";
+import { openNest, sealNest } from "./nest.js";
 
 /** A tensor's number in the addon; 0 stands for none. */
 export type Handle = number;
@@ -88,7 +89,7 @@ export interface NativeEngineState {
 }
 
 export interface Native {
-  initialize(hooks: { createError(code: SteppeErrorCode, message: string): Error; collect(full: boolean): void }): void;
+  initialize(hooks: { createError(code: SteppeErrorCode, message: string): Error; collect(full: boolean): void; openNest: Float64Array }): void;
   version(): {
     builtFor: string;
     headers: string;
@@ -101,9 +102,9 @@ export interface Native {
 
   operatorNames(): string[];
   family(name: string): NativeOverload[];
-  /** One fresh tensor comes back, tied to `holder`; 0 if it is undefined. */
-  invokeTensor(op: number, holder: object, ...values: unknown[]): Handle;
-  /** Any other result; fresh tensors come as handles that are not yet tied to an object. */
+  /** One tensor comes back; 0 if it is undefined. */
+  invokeTensor(op: number, ...values: unknown[]): Handle;
+  /** Any other result. */
   invoke(op: number, ...values: unknown[]): unknown;
 
   shape(tensor: Handle): number[];
@@ -121,10 +122,11 @@ export interface Native {
   requiresGrad(tensor: Handle): boolean;
   setRequiresGrad(tensor: Handle, value: boolean): void;
   setData(tensor: Handle, data: Handle): void;
-  fromBytes(bytes: ArrayBufferView | ArrayBuffer, dtype: string, shape: readonly number[], holder: object): Handle;
+  fromBytes(bytes: ArrayBufferView | ArrayBuffer, dtype: string, shape: readonly number[]): Handle;
   toBytes(tensor: Handle, caller: string): ArrayBuffer;
 
-  track(tensor: Handle, holder: object): void;
+  /** Watch the tensors of a nest, whose handles stand in `openNest`: see lib/nest.ts. */
+  sealNest(nest: readonly object[], count: number): void;
   release(tensor: Handle): void;
   alive(tensor: Handle): boolean;
   setScope(scope: number): void;
@@ -159,7 +161,7 @@ export interface Native {
   generatorSeed(generator: number, seed: number | bigint): void;
   generatorInitialSeed(generator: number): bigint;
   generatorDevice(generator: number): string;
-  generatorState(generator: number, holder: object): Handle;
+  generatorState(generator: number): Handle;
   setGeneratorState(generator: number, state: Handle): void;
 
   recordBegin(parameters: Handle[], buffers: Handle[], inputs: Handle[]): void;
@@ -202,4 +204,11 @@ export interface Native {
 
 export const native = loadBinary() as Native;
 
-native.initialize({ createError: (code, message) => new SteppeError(code, message), collect: collectGarbage });
+native.initialize({
+  createError: (code, message) => new SteppeError(code, message),
+  collect: (full) => {
+    sealNest();
+    collectGarbage(full);
+  },
+  openNest,
+});

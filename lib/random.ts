@@ -43,9 +43,7 @@ export class Generator {
 
   /** Its whole state, a uint8 tensor, to go back to with {@link setState}. */
   getState(): Tensor {
-    const holder = new Tensor(0);
-    holder.handle = native.generatorState(this.id, holder);
-    return holder;
+    return new Tensor(native.generatorState(this.id));
   }
 
   setState(state: Tensor): this {

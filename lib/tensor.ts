@@ -3,6 +3,7 @@ import { convert, type ToOptions } from "./conversion.js";
 import { adopt, call, family } from "./dispatch.js";
 import { expected } from "./errors.js";
 import { native, type Handle } from "./native.js";
+import { settle, type Nest } from "./nest.js";
 import type { TensorMethods } from "./ops.generated.js";
 import { format } from "./printing.js";
 import { readArray, readItem, readTypedArray, type NestedArray } from "./reading.js";
@@ -32,11 +33,13 @@ export interface Tensor extends TensorMethods {}
  */
 export class Tensor {
   /** @internal The tensor's number in the addon. */
-  handle: Handle;
+  readonly handle: Handle;
+  readonly #nest: Nest;
 
   /** @internal Use `torch.tensor` and its kin. */
   constructor(handle: Handle) {
     this.handle = handle;
+    this.#nest = settle(this, handle);
   }
 
   /** Its sizes, one per dimension; [] for a scalar. */

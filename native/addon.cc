@@ -13,11 +13,15 @@
 namespace steppe {
 namespace {
 
-// initialize({ createError, collect }): what the addon needs of lib/.
+// initialize({ createError, collect, openNest }): what the addon needs of lib/.
 Napi::Value initialize(Call& call) {
   const auto hooks = call.value(0).As<Napi::Object>();
   call.instance().create_error = Napi::Persistent(hooks.Get("createError").As<Napi::Function>());
   call.instance().collector = Napi::Persistent(hooks.Get("collect").As<Napi::Function>());
+  auto open_nest = hooks.Get("openNest").As<Napi::Float64Array>();
+  if (open_nest.ElementLength() != Handles::kNestSize + 1) fail(Code::internal, "The addon and lib/ are of different versions: build both.");
+  call.instance().open_nest = Napi::Persistent(open_nest.As<Napi::Object>());
+  call.instance().handles.set_open_nest(open_nest.Data());
   return call.env().Undefined();
 }
 

@@ -13,7 +13,7 @@ namespace {
 
 Napi::Value handle_or_null(Call& call, const at::Tensor& tensor) {
   if (!tensor.defined()) return call.env().Null();
-  return Napi::Number::New(call.env(), call.instance().handles.add(tensor));
+  return Napi::Number::New(call.env(), call.instance().handles.add(tensor, false));
 }
 
 // backward(outputs, gradOutputs, retainGraph | null, createGraph, inputs)

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "dtypes.h"
+#include "unboxed.h"
 
 namespace steppe {
 
@@ -78,44 +79,6 @@ napi_valuetype type_of(napi_env env, napi_value value) {
   napi_valuetype type;
   check(env, napi_typeof(env, value, &type));
   return type;
-}
-
-at::Scalar to_scalar(Instance& instance, napi_value value, const ArgumentPlan& argument) {
-  const napi_env env = instance.env;
-  switch (type_of(env, value)) {
-    case napi_number: {
-      double number;
-      napi_get_value_double(env, value, &number);
-      // As in Python, 2 is an integer and does not turn an int64 tensor into floats; 2.5 is not.
-      if (std::trunc(number) == number && std::abs(number) <= 9007199254740992.0 && !(number == 0 && std::signbit(number))) {
-        return static_cast<int64_t>(number);
-      }
-      return number;
-    }
-    case napi_bigint: return read_integer(env, value, argument.name);
-    case napi_boolean: return read_boolean(env, value, argument.name);
-    case napi_object: {
-      napi_value re, im;
-      bool has_re = false, has_im = false;
-      napi_has_named_property(env, value, "re", &has_re);
-      napi_has_named_property(env, value, "im", &has_im);
-      if (has_re && has_im) {
-        check(env, napi_get_named_property(env, value, "re", &re));
-        check(env, napi_get_named_property(env, value, "im", &im));
-        return c10::complex<double>(read_number(env, re, argument.name + ".re"), read_number(env, im, argument.name + ".im"));
-      }
-      break;
-    }
-    default: break;
-  }
-  refuse(instance, value, argument);
-}
-
-const at::Tensor& to_tensor(Instance& instance, napi_value value, const ArgumentPlan& argument) {
-  double handle;
-  if (napi_get_value_double(instance.env, value, &handle) != napi_ok) [[unlikely]]
-    refuse(instance, value, argument);
-  return instance.handles.get(handle);
 }
 
 c10::IValue to_single(Instance& instance, napi_value value, const ArgumentPlan& argument) {
@@ -229,13 +192,15 @@ OperatorPlan make_plan(const c10::OperatorHandle& handle) {
     r.kind = type.kind;
     r.list = type.list;
     r.optional = type.optional;
-    if (result.alias_info() == nullptr || !result.alias_info()->isWrite()) continue;
+    r.aliased = result.alias_info() != nullptr;
+    if (!r.aliased || !result.alias_info()->isWrite()) continue;
     for (size_t i = 0; i < schema.arguments().size(); i++) {
       const auto* alias = schema.arguments()[i].alias_info();
       if (alias != nullptr && alias->isWrite() && alias->beforeSets() == result.alias_info()->beforeSets()) r.same_as = static_cast<int32_t>(i);
     }
   }
   plan.data_dependent = handle.hasTag(at::Tag::data_dependent_output) || handle.hasTag(at::Tag::dynamic_output_shape);
+  plan.unboxed = unboxed_signature(plan);
   return plan;
 }
 
@@ -255,19 +220,62 @@ c10::IValue to_ivalue(Instance& instance, napi_value value, const ArgumentPlan& 
   return argument.list ? to_list(instance, value, argument) : to_single(instance, value, argument);
 }
 
+at::Scalar to_scalar(Instance& instance, napi_value value, const ArgumentPlan& argument) {
+  const napi_env env = instance.env;
+  switch (type_of(env, value)) {
+    case napi_number: {
+      double number;
+      napi_get_value_double(env, value, &number);
+      // As in Python, 2 is an integer and does not turn an int64 tensor into floats; 2.5 is not.
+      if (std::trunc(number) == number && std::abs(number) <= 9007199254740992.0 && !(number == 0 && std::signbit(number))) {
+        return static_cast<int64_t>(number);
+      }
+      return number;
+    }
+    case napi_bigint: return read_integer(env, value, argument.name);
+    case napi_boolean: return read_boolean(env, value, argument.name);
+    case napi_object: {
+      napi_value re, im;
+      bool has_re = false, has_im = false;
+      napi_has_named_property(env, value, "re", &has_re);
+      napi_has_named_property(env, value, "im", &has_im);
+      if (has_re && has_im) {
+        check(env, napi_get_named_property(env, value, "re", &re));
+        check(env, napi_get_named_property(env, value, "im", &im));
+        return c10::complex<double>(read_number(env, re, argument.name + ".re"), read_number(env, im, argument.name + ".im"));
+      }
+      break;
+    }
+    default: break;
+  }
+  refuse(instance, value, argument);
+}
+
+const at::Tensor& to_tensor(Instance& instance, napi_value value, const ArgumentPlan& argument) {
+  double handle;
+  if (napi_get_value_double(instance.env, value, &handle) != napi_ok) [[unlikely]]
+    refuse(instance, value, argument);
+  return instance.handles.get(handle);
+}
+
+void fail_missing(const OperatorPlan& plan, size_t argument) {
+  fail(Code::argument, "Missing argument " + plan.arguments[argument].name + " of " + plan.name + ".");
+}
+
 napi_value to_js(Instance& instance, const c10::IValue& value, const ReturnPlan& plan) {
   const napi_env env = instance.env;
   napi_value result = nullptr;
   if (value.isTensor()) {
     const auto& tensor = value.toTensor();
-    if (tensor.defined()) return make_number(env, instance.handles.add(tensor));
+    if (tensor.defined()) return make_number(env, instance.handles.add(tensor, !plan.aliased));
     napi_get_null(env, &result);
   } else if (value.isNone()) {
     napi_get_null(env, &result);
   } else if (value.isList()) {
     const auto list = value.toListRef();
     check(env, napi_create_array_with_length(env, list.size(), &result));
-    const ReturnPlan element{plan.kind};
+    ReturnPlan element = plan;
+    element.list = false;
     for (size_t i = 0; i < list.size(); i++) check(env, napi_set_element(env, result, i, to_js(instance, list[i], element)));
   } else if (value.isInt() || value.isSymInt()) {
     const int64_t number = value.isInt() ? value.toInt() : value.toSymInt().guard_int(__FILE__, __LINE__);

@@ -36,14 +36,19 @@ struct ReturnPlan {
   Kind kind = Kind::unsupported;
   bool list = false;
   bool optional = false;
+  bool aliased = false;  // it may share an argument's storage
   int32_t same_as = -1;  // index of the argument that comes back changed, else -1
 };
+
+// Signatures that return one tensor and are called as C++ functions (see unboxed.h): t a tensor, s a Scalar.
+enum class Unboxed : uint8_t { none, t, tt, ts, tts };
 
 struct OperatorPlan {
   c10::OperatorHandle handle;
   std::string name;  // aten::add.Tensor
   std::vector<ArgumentPlan> arguments;
   std::vector<ReturnPlan> returns;
+  Unboxed unboxed = Unboxed::none;
   bool data_dependent = false;  // its result's value or shape depends on values: cannot be recorded
 };
 
@@ -52,7 +57,11 @@ OperatorPlan make_plan(const c10::OperatorHandle& handle);
 // A JavaScript value as the IValue that the schema wants. Tensors and generators come as handles (numbers).
 c10::IValue to_ivalue(Instance& instance, napi_value value, const ArgumentPlan& argument);
 
-// The way back. Tensors become fresh handles, not yet tied to an object: lib/dispatch.ts does that with `track`.
+const at::Tensor& to_tensor(Instance& instance, napi_value value, const ArgumentPlan& argument);
+at::Scalar to_scalar(Instance& instance, napi_value value, const ArgumentPlan& argument);
+[[noreturn]] void fail_missing(const OperatorPlan& plan, size_t argument);
+
+// The way back. Tensors become fresh handles, which lib/dispatch.ts ties to objects.
 napi_value to_js(Instance& instance, const c10::IValue& value, const ReturnPlan& plan);
 
 // Small conversions that the rest of the addon shares.

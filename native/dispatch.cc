@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "recorder.h"
+#include "unboxed.h"
 
 namespace steppe {
 namespace {
@@ -102,11 +103,14 @@ Napi::Value family(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// Converts the arguments, calls the operator boxed, leaves its results on the stack.
-const OperatorPlan& call(Instance& instance, napi_value op, const napi_value* values, size_t count, torch::jit::Stack& stack) {
+const OperatorPlan& read_plan(Instance& instance, napi_value op) {
   uint32_t index = 0;
   check(instance.env, napi_get_value_uint32(instance.env, op, &index));
-  const auto& plan = plan_at(index);
+  return plan_at(index);
+}
+
+// Converts the arguments, calls the operator boxed, leaves its results on the stack.
+void call(Instance& instance, const OperatorPlan& plan, const napi_value* values, size_t count, torch::jit::Stack& stack) {
   if (count > plan.arguments.size()) [[unlikely]]
     fail(Code::argument, plan.name + " takes at most " + std::to_string(plan.arguments.size()) + " arguments but received " + std::to_string(count) + ".");
   stack.reserve(std::max(plan.arguments.size(), plan.returns.size()));
@@ -119,13 +123,12 @@ const OperatorPlan& call(Instance& instance, napi_value op, const napi_value* va
     } else if (argument.optional) {
       stack.emplace_back();
     } else {
-      fail(Code::argument, "Missing argument " + argument.name + " of " + plan.name + ".");
+      fail_missing(plan, i);
     }
   }
   if (instance.recording) [[unlikely]]
     Recorder::before_call(plan, stack);
   plan.handle.callBoxed(stack);
-  return plan;
 }
 
 struct Arguments {
@@ -144,12 +147,18 @@ napi_value invoke_tensor(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     Arguments arguments(env, info);
     Instance& instance = *arguments.instance;
-    torch::jit::Stack stack;
-    call(instance, arguments.values[0], arguments.values + 2, arguments.count - 2, stack);
-    const auto& result = stack.front();
-    if (!result.isTensor() || !result.toTensor().defined()) [[unlikely]]
+    const auto& plan = read_plan(instance, arguments.values[0]);
+    at::Tensor result;
+    if (plan.unboxed != Unboxed::none && !instance.recording) {
+      result = call_unboxed(instance, plan, arguments.values + 1, arguments.count - 1);
+    } else {
+      torch::jit::Stack stack;
+      call(instance, plan, arguments.values + 1, arguments.count - 1, stack);
+      if (stack.front().isTensor()) result = std::move(stack.front()).toTensor();
+    }
+    if (!result.defined()) [[unlikely]]
       return make_number(env, 0);
-    return make_number(env, instance.handles.adopt(std::move(stack.front()).toTensor(), arguments.values[1]));
+    return make_number(env, instance.handles.add(std::move(result), !plan.returns[0].aliased));
   });
 }
 
@@ -158,7 +167,8 @@ napi_value invoke(napi_env env, napi_callback_info info) {
     Arguments arguments(env, info);
     Instance& instance = *arguments.instance;
     torch::jit::Stack stack;
-    const auto& plan = call(instance, arguments.values[0], arguments.values + 1, arguments.count - 1, stack);
+    const auto& plan = read_plan(instance, arguments.values[0]);
+    call(instance, plan, arguments.values + 1, arguments.count - 1, stack);
     napi_value result;
     napi_get_undefined(env, &result);
     const auto convert = [&](size_t i) -> napi_value {

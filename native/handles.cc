@@ -1,5 +1,7 @@
 #include "handles.h"
 
+#include <napi.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -9,10 +11,16 @@ namespace steppe {
 namespace {
 
 // Bytes that the tensor itself brought along: a view of older storage brings none.
-uint64_t fresh_bytes(const at::Tensor& tensor) {
-  if (!tensor.defined() || !tensor.has_storage()) return 0;
+uint64_t bytes_of(const at::Tensor& tensor, bool fresh) {
+  if (!tensor.has_storage()) return 0;
   const auto& storage = tensor.unsafeGetTensorImpl()->unsafe_storage();
-  return storage.use_count() == 1 ? storage.nbytes() : 0;
+  return fresh || storage.use_count() == 1 ? storage.nbytes() : 0;
+}
+
+// Whether nothing stays when this object goes: neither data that others share nor a graph behind it.
+bool goes_entirely(const at::Tensor& tensor) {
+  if (tensor.use_count() > 1 || tensor.unsafeGetTensorImpl()->autograd_meta() != nullptr) return false;
+  return !tensor.has_storage() || tensor.unsafeGetTensorImpl()->unsafe_storage().use_count() == 1;
 }
 
 std::atomic<uint32_t> environments{0};
@@ -37,7 +45,9 @@ void Handles::fail_stale() {
   fail(Code::disposed, "The tensor is not alive here: it was disposed, freed at the end of its scope, or belongs to another environment (worker thread).");
 }
 
-double Handles::add(at::Tensor tensor) {
+double Handles::add(at::Tensor tensor, bool fresh) {
+  if (growth_.bytes > limit_.bytes || growth_.tensors > limit_.tensors) [[unlikely]]
+    sweep();
   uint32_t index;
   if (free_.empty()) {
     if (slots_.size() >= static_cast<size_t>(kIndexRange)) fail(Code::out_of_memory, "More than 16,777,216 tensors are alive at the same time.");
@@ -48,34 +58,25 @@ double Handles::add(at::Tensor tensor) {
     free_.pop_back();
   }
   Slot& slot = slots_[index];
-  bytes_since_sweep_ += fresh_bytes(tensor);
-  count_since_sweep_++;
-  live_++;
-  slot.tensor = std::move(tensor);
+  slot.bytes = bytes_of(tensor, fresh);
   slot.scope = scope_;
+  slot.tensor = std::move(tensor);
+  growth_.bytes += slot.bytes;
+  growth_.tensors++;
+  live_++;
+  if (open_nest_ != nullptr) open_nest_[kNestSize] += static_cast<double>(slot.bytes);
   const double handle = static_cast<double>(index) + static_cast<double>(slot.generation) * kIndexRange;
   if (scope_ != 0) scopes_[scope_].push_back(handle);
   return handle;
 }
 
-void Handles::track(double handle, napi_value holder) {
-  Slot* slot = find(handle);
-  if (slot == nullptr) fail_stale();
-  if (slot->holder == nullptr) check(env_, napi_create_reference(env_, holder, 0, &slot->holder));
-  if (bytes_since_sweep_ > byte_limit_ || count_since_sweep_ > count_limit_) [[unlikely]]
-    sweep(true);
-}
-
-double Handles::adopt(at::Tensor tensor, napi_value holder) {
-  const double handle = add(std::move(tensor));
-  track(handle, holder);
-  return handle;
-}
-
-void Handles::replace(double handle, at::Tensor tensor) {
-  Slot* slot = find(handle);
-  if (slot == nullptr) fail_stale();
-  slot->tensor = std::move(tensor);
+void Handles::seal(napi_value nest, size_t count) {
+  if (open_nest_ == nullptr || count == 0 || count > kNestSize) fail(Code::internal, "A nest of " + std::to_string(count) + " tensors cannot be watched.");
+  Nest& sealed = nests_.emplace_back();
+  sealed.count = static_cast<uint32_t>(count);
+  std::copy_n(open_nest_, count, sealed.handles.begin());
+  open_nest_[kNestSize] = 0;
+  check(env_, napi_create_reference(env_, nest, 0, &sealed.tensors));
 }
 
 void Handles::free_slot(uint32_t index) {
@@ -83,6 +84,10 @@ void Handles::free_slot(uint32_t index) {
   // Bookkeeping first: the tensor's own destruction may run autograd hooks.
   at::Tensor dying = std::move(slot.tensor);
   slot.tensor = at::Tensor();
+  if (goes_entirely(dying)) {
+    growth_.bytes -= std::min(growth_.bytes, slot.bytes);
+    growth_.tensors -= std::min<uint64_t>(growth_.tensors, 1);
+  }
   if (slot.holder != nullptr) napi_delete_reference(env_, slot.holder);
   slot.holder = nullptr;
   slot.scope = 0;
@@ -113,70 +118,98 @@ void Handles::release_scope(uint32_t scope) {
   }
 }
 
-size_t Handles::free_unheld() {
-  size_t freed = 0;
+// What the nest's weak reference told for all of its tensors, each tells for itself from now on.
+void Handles::hold_one_by_one(const Nest& nest, napi_value tensors) {
+  for (uint32_t i = 0; i < nest.count; i++) {
+    Slot* slot = find(nest.handles[i]);
+    if (slot == nullptr || slot->holder != nullptr) continue;
+    napi_value tensor;
+    check(env_, napi_get_element(env_, tensors, i, &tensor));
+    check(env_, napi_create_reference(env_, tensor, 0, &slot->holder));
+  }
+  // Else each of them would go on holding all others.
+  check(env_, napi_set_named_property(env_, tensors, "length", Napi::Number::New(env_, 0)));
+}
+
+void Handles::free_dead_nests(bool collected) {
+  size_t kept = 0;
+  for (size_t n = 0; n < nests_.size(); n++) {
+    Napi::HandleScope scope(env_);
+    Nest& nest = nests_[n];
+    napi_value tensors = nullptr;
+    napi_get_reference_value(env_, nest.tensors, &tensors);
+    if (tensors == nullptr) {
+      for (uint32_t i = 0; i < nest.count; i++) release(nest.handles[i]);
+    } else if (collected || nest.survived) {
+      hold_one_by_one(nest, tensors);
+    } else {
+      nest.survived = true;
+      nests_[kept++] = nest;
+      continue;
+    }
+    napi_delete_reference(env_, nest.tensors);
+  }
+  nests_.resize(kept);
+}
+
+void Handles::free_unheld(bool collected) {
+  free_dead_nests(collected);
   const size_t chunk = 512;
   for (size_t begin = 0; begin < slots_.size(); begin += chunk) {
-    napi_handle_scope scope;
-    check(env_, napi_open_handle_scope(env_, &scope));
+    Napi::HandleScope scope(env_);
     for (size_t i = begin; i < std::min(begin + chunk, slots_.size()); i++) {
       if (slots_[i].holder == nullptr) continue;
       napi_value holder = nullptr;
       napi_get_reference_value(env_, slots_[i].holder, &holder);
-      if (holder == nullptr) {
-        free_slot(static_cast<uint32_t>(i));
-        freed++;
-      }
+      if (holder == nullptr) free_slot(static_cast<uint32_t>(i));
     }
-    napi_close_handle_scope(env_, scope);
   }
   // A scope that lives long would otherwise remember every tensor that ever was in it.
   for (auto& [id, handles] : scopes_) std::erase_if(handles, [&](double handle) { return find(handle) == nullptr; });
-  return freed;
 }
 
-void Handles::sweep(bool collect) {
+void Handles::sweep() {
   if (sweeping_) return;
   sweeping_ = true;
   sweeps_++;
   // From mild to thorough: what is known to be dead, what a scavenge finds, what a full collection finds.
-  const uint64_t before = live_;
-  size_t freed = free_unheld();
-  const auto enough = [&] { return freed * 2 >= std::min(before, count_since_sweep_); };
-  if (collect && collect_garbage_ && !enough()) {
+  const auto enough = [&](const Figures& now) {
+    return now.tensors <= after_full_.tensors + limit_.tensors / 2 && now.bytes <= after_full_.bytes + limit_.bytes / 2;
+  };
+  free_unheld(false);
+  if (collect_garbage_) {
     collect_garbage_(false);
-    freed += free_unheld();
-    if (!enough()) {
+    free_unheld(true);
+  }
+  auto now = figures();
+  if (collect_garbage_) {
+    if (!enough(now) || sweeps_ - after_full_.sweeps >= kSweepsPerFullCollection) {
       collect_garbage_(true);
-      freed += free_unheld();
+      free_unheld(true);
+      now = after_full_ = figures();
     }
   }
-  report_external_bytes();
-  const auto now = figures();
-  byte_limit_ = std::max(byte_floor_, now.bytes / 2);
-  count_limit_ = std::max(count_floor_, live_ / 2);
-  bytes_since_sweep_ = 0;
-  count_since_sweep_ = 0;
+  report_external_bytes(now.bytes);
+  limit_ = {std::max(least_limit_.bytes, now.bytes / 2), std::max(least_limit_.tensors, now.tensors / 2)};
+  growth_ = {};
   sweeping_ = false;
 }
 
 // V8 schedules its collections by the memory that it knows of.
-void Handles::report_external_bytes() {
-  const auto bytes = static_cast<int64_t>(figures().bytes);
+void Handles::report_external_bytes(uint64_t bytes) {
   int64_t adjusted = 0;
-  napi_adjust_external_memory(env_, bytes - reported_bytes_, &adjusted);
-  reported_bytes_ = bytes;
+  napi_adjust_external_memory(env_, static_cast<int64_t>(bytes) - reported_bytes_, &adjusted);
+  reported_bytes_ = static_cast<int64_t>(bytes);
 }
 
-void Handles::set_limits(uint64_t bytes, uint64_t count) {
-  byte_limit_ = byte_floor_ = bytes;
-  count_limit_ = count_floor_ = count;
-}
+void Handles::set_limits(uint64_t bytes, uint64_t count) { limit_ = least_limit_ = {bytes, count}; }
 
 void Handles::clear() {
   for (size_t i = 0; i < slots_.size(); i++) {
     if (slots_[i].tensor.defined()) free_slot(static_cast<uint32_t>(i));
   }
+  for (const auto& nest : nests_) napi_delete_reference(env_, nest.tensors);
+  nests_.clear();
   scopes_.clear();
 }
 

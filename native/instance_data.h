@@ -53,6 +53,7 @@ struct Instance {
   Handles handles;
   Napi::FunctionReference create_error;
   Napi::FunctionReference collector;
+  Napi::ObjectReference open_nest;  // keeps alive what Handles reads
   Table<at::Generator> generators;
   Table<Program> programs;
   Table<sam::Engine> engines;

@@ -63,7 +63,7 @@ Napi::Value generator_initial_seed(Call& call) {
 
 Napi::Value generator_device(Call& call) { return Napi::String::New(call.env(), generator(call).device().str()); }
 
-// generatorState(generator, holder): a uint8 tensor
+// generatorState(generator): a uint8 tensor
 Napi::Value generator_state(Call& call) {
   auto& g = generator(call);
   at::Tensor state;
@@ -71,7 +71,7 @@ Napi::Value generator_state(Call& call) {
     std::lock_guard lock(g.mutex());
     state = g.get_state();
   }
-  return Napi::Number::New(call.env(), call.instance().handles.adopt(state, call.value(1)));
+  return Napi::Number::New(call.env(), call.instance().handles.add(state, true));
 }
 
 Napi::Value set_generator_state(Call& call) {

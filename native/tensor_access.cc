@@ -85,7 +85,7 @@ Napi::Value from_bytes(Call& call) {
     tensor = at::empty(sizes, at::TensorOptions().dtype(type));
     if (elements > 0) std::memcpy(tensor.mutable_data_ptr(), bytes.first, bytes.second);
   }
-  return Napi::Number::New(call.env(), call.instance().handles.adopt(std::move(tensor), call.value(3)));
+  return Napi::Number::New(call.env(), call.instance().handles.add(std::move(tensor), true));
 }
 
 // A copy in row-major order, on the CPU.
@@ -102,8 +102,8 @@ Napi::Value to_bytes(Call& call) {
   return buffer;
 }
 
-Napi::Value track(Call& call) {
-  call.instance().handles.track(call.number(0, "handle"), call.value(1));
+Napi::Value seal_nest(Call& call) {
+  call.instance().handles.seal(call.value(0), static_cast<size_t>(call.integer(1, "count")));
   return call.env().Undefined();
 }
 Napi::Value release(Call& call) {
@@ -134,7 +134,7 @@ Napi::Value memory(Call& call) {
   return result;
 }
 Napi::Value sweep(Call& call) {
-  call.instance().handles.sweep(true);
+  call.instance().handles.sweep();
   return call.env().Undefined();
 }
 Napi::Value set_memory_limits(Call& call) {
@@ -168,7 +168,7 @@ void register_tensor_access(Napi::Env env, Napi::Object exports) {
   define<set_data>(env, exports, "setData");
   define<from_bytes>(env, exports, "fromBytes");
   define<to_bytes>(env, exports, "toBytes");
-  define<track>(env, exports, "track");
+  define<seal_nest>(env, exports, "sealNest");
   define<release>(env, exports, "release");
   define<alive>(env, exports, "alive");
   define<set_scope>(env, exports, "setScope");

@@ -207,7 +207,7 @@ Napi::Object tensors_to_js(Call& call, const NamedTensors& all) {
     auto list = Napi::Array::New(call.env(), tensors->size());
     for (uint32_t k = 0; k < tensors->size(); k++) {
       const auto& tensor = (*tensors)[k];
-      list[k] = tensor.defined() ? Napi::Value(Napi::Number::New(call.env(), call.instance().handles.add(tensor.clone()))) : call.env().Null();
+      list[k] = tensor.defined() ? Napi::Value(Napi::Number::New(call.env(), call.instance().handles.add(tensor.clone(), true))) : call.env().Null();
     }
     result[name] = list;
   }
