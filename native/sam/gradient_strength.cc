@@ -5,6 +5,7 @@
 //   r_k = ρ √n_k m̂_k^α / √(Σ_j n_j m̂_j^2α) · (M/M_ref)^γ                     radius of tensor k
 //   δ⁰ = 0,  δ_kⁱ = P_k(δ_kⁱ⁻¹ + η_k n_k(∇_k L(w+δⁱ⁻¹))),  η_k = r_k min(1, 2.5/K),  ε = δᴷ
 #include <ATen/ops/add.h>
+#include <ATen/ops/div.h>
 #include <ATen/ops/mul.h>
 
 #include <algorithm>
@@ -40,8 +41,8 @@ class GradientStrength : public Ascent {
         if (length == 0) continue;
         const double eta = radii[k] * std::min(1.0, 2.5 / steps_);
         delta[k] = delta[k].defined() ? at::add(delta[k], g[k], eta / length) : at::mul(g[k], eta / length);
-        const double reached = sam::norm(delta[k]);
-        if (reached > radii[k]) delta[k] = at::mul(delta[k], radii[k] / reached);
+        const double reached = sam::norm(at::div(delta[k], radii[k]));  // in radii: squares of large ones overflow
+        if (reached > 1) delta[k] = at::div(delta[k], reached);
       }
       if (i + 1 == steps_) break;
       g = step.at({delta, ones}, {.samples = piece.climb}, "an ascent step's").g;

@@ -53,6 +53,8 @@ class Passes {
   virtual int64_t batch_size() const = 0;  // -1 where samples cannot be told apart
   // From here on passes belong together: with sameNoise they all see the random numbers of the first of them.
   virtual void begin_piece() = 0;
+  // Whether they do, all from one state of the generators.
+  virtual bool same_noise() const { return false; }
   // The same passes for a shard that runs at the same time as others: `run` of `order`. Null where that cannot be.
   virtual std::unique_ptr<Passes> beside(BufferOrder&, size_t /*run*/) { return nullptr; }
   // The same passes for a later step, over copies of their inputs, or over other inputs of the same shapes.
@@ -83,6 +85,7 @@ class ProgramPasses : public Passes {
   void set_moved_buffers(Tensors moved) override { pending_ = std::move(moved); }
   int64_t batch_size() const override { return batch_size_; }
   void begin_piece() override { noise_.forget(); }
+  bool same_noise() const override { return settings_.same_noise; }
   std::unique_ptr<Passes> beside(BufferOrder& order, size_t run) override;
   std::shared_ptr<Passes> keep(const Tensors& inputs) const override;
   Tensors inputs() const override;
@@ -120,6 +123,7 @@ class ClosurePasses : public Passes {
   void commit() override;
   int64_t batch_size() const override { return -1; }
   void begin_piece() override { noise_.forget(); }
+  bool same_noise() const override { return settings_.same_noise; }
   std::shared_ptr<Passes> keep(const Tensors& inputs) const override;
   Tensors inputs() const override { return {}; }
 

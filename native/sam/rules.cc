@@ -24,25 +24,33 @@ class Parallel : public Rule {
     next_passes_ = step.passes.keep({});
     if (passes_ == nullptr && !batch_.empty()) passes_ = step.passes.keep(batch_);  // after loading
     const bool first = passes_ == nullptr;
+    // The formula's order; with sameNoise both passes see the same random numbers, though their batches are two.
+    NoiseState start(step.w);
+    if (step.passes.same_noise()) start.save();
+    Tensors past;
+    if (!first) {
+      auto up = step.perturbed_part(gradient_);
+      const double length = inverse(norm(up));
+      Perturbation epsilon{std::move(up), {}};
+      for (size_t k = 0; k < gradient_.size(); k++) epsilon.scale.push_back(step.rho(k) * length);
+      passes_->begin_piece();
+      auto gradient = passes_->at(step.point.move(step.w, epsilon), {});
+      step.require_finite(gradient, "the first pass's");
+      report.perturbed_loss = gradient.loss;
+      past = std::move(gradient.g);
+      start.restore();
+    }
     Perturbation ahead;
     if (!first) {
       ahead.direction = gradient_;
       for (size_t k = 0; k < gradient_.size(); k++) ahead.scale.push_back((step.group(k)["maximize"] != 0 ? 1 : -1) * step.group(k)["lr"]);
     }
-    auto present = step.at(ahead, {.moves_buffers = true}, "the");
+    auto present = step.at(ahead, {.moves_buffers = true}, first ? "the" : "the second pass's");
     report.loss = present.loss;
     report.grad_norm = present.norm;
+    report.has_gradient = true;
     next_ = present.g;
-    if (first) return present.g;
-    auto up = step.perturbed_part(gradient_);
-    const double length = inverse(norm(up));
-    Perturbation epsilon{std::move(up), {}};
-    for (size_t k = 0; k < gradient_.size(); k++) epsilon.scale.push_back(step.rho(k) * length);
-    passes_->begin_piece();
-    const auto past = passes_->at(step.point.move(step.w, epsilon), {});
-    step.require_finite(past, "the second pass's");
-    report.perturbed_loss = past.loss;
-    return add(scaled(past.g, 1 - lambda_), present.g, lambda_);
+    return first ? present.g : add(scaled(past, 1 - lambda_), present.g, lambda_);
   }
   void commit() override {
     if (next_passes_ == nullptr) return;

@@ -83,7 +83,8 @@ export function runPython<Outputs>(script: string, inputs: unknown = {}): Output
     writeFileSync(code, prelude + script + coda);
     writeFileSync(from, JSON.stringify(inputs));
     execFileSync(python.path, [code, from, to], { stdio: ["ignore", "inherit", "inherit"] });
-    return JSON.parse(readFileSync(to, "utf8")) as Outputs;
+    // Python writes numbers that are not finite as words that JSON does not have; `unpack` reads them from strings.
+    return JSON.parse(readFileSync(to, "utf8").replace(/-?\b(NaN|Infinity)\b/g, '"$&"')) as Outputs;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

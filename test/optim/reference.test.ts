@@ -1,0 +1,130 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { optim, torch } from "../../lib/index.js";
+import type { Tensor } from "../../lib/index.js";
+import { distance, needsPython, python, sameLibTorch, unpack, type Packed } from "../support/python.js";
+import { basesFor, drawing, lossFunction, makeBatch, makeModel, methods, nets, type MethodOptions, type Net, type NetName } from "./nets.js";
+import { trajectories, type After, type Case } from "./reference.js";
+
+// Every method beside a plain implementation in PyTorch (reference.py): parameters, buffers and reports after each of seven
+// steps, on nets and in situations of all kinds.
+
+const steps = 7;
+
+/** What makes a situation of a net, a method and a seed. */
+const situations = {
+  plain: () => ({}),
+  /** Base steps first, a radius of 0 on the way, a learning rate that changes. */
+  phases: () => ({ options: { startStep: 1 }, changes: { 2: { lr: 0.05 }, 4: { lr: 0.02, rho: 0 }, 5: { rho: 0.4 }, 6: { lr: 0.15 } } }),
+  clipped: () => ({ options: { maxGradNorm: 0.3, maxGradValue: 0.1 } }),
+  noisy: () => ({ options: { sameNoise: false } }),
+  /** NaN in the first pass of steps 0 and 2; in step 4 so far away that the second pass overflows. */
+  notFinite: () => ({
+    options: { nonFinite: "skip" },
+    spoiled: [0, 2],
+    changes: { 4: { rho: 1e306 }, 5: { rho: 0.3 } },
+  }),
+  zero: (net: Net, seed: number) => ({ batches: batchesOf(net, seed).map(([x, y], s): [Tensor, Tensor] => [s === 0 || s === 3 ? x.mul(0) : x, y]) }),
+} satisfies Record<string, (net: Net, seed: number) => Partial<Omit<Case, "options">> & { options?: Record<string, unknown> }>;
+
+/** The last batch is smaller. */
+function batchesOf(net: Net, seed: number): [Tensor, Tensor][] {
+  return Array.from({ length: steps }, (_, s) => makeBatch(net, s === steps - 1 ? 7 : 8, 1000 * seed + s));
+}
+
+function names(net: Net): string[] {
+  return makeModel(net, 0).namedParameters().map(([name]) => name);
+}
+
+interface Titled extends Case {
+  title: string;
+}
+
+function makeCase(name: NetName, situation: keyof typeof situations, options: MethodOptions, base: optim.BaseOptions, seed: number): Titled {
+  const net: Net = nets[name];
+  const { options: more, ...rest } = situations[situation](net, seed) as Partial<Case> & { options?: Record<string, unknown> };
+  const all = { ...options, ...more, base };
+  // The base optimizer alone has no radius and no late phase.
+  if (options.method === "none") delete (all as Record<string, unknown>)["startStep"];
+  return { title: `${situation}: ${JSON.stringify(options)} over ${base.name} on ${name}`, net, options: all, seed, batches: batchesOf(net, seed), ...rest };
+}
+
+/** Which nets go with which situation. */
+const plan: [keyof typeof situations, NetName[]][] = [
+  ["plain", ["mlp", "norms", "conv", "lstm", "odd", "regression", "evaluated"]],
+  ["phases", ["norms"]],
+  ["clipped", ["dropout"]],
+  ["noisy", ["dropout"]],
+  ["notFinite", ["norms", "mlp"]],
+  ["zero", ["bare"]],
+];
+
+const cases: Titled[] = [];
+for (const [situation, netNames] of plan) {
+  for (const name of netNames) {
+    for (const [i, options] of [...methods, ...drawing].entries()) {
+      const { method } = options;
+      if (method === "bilevel" && nets[name].loss === "mse") continue;
+      if (method === "norm-only" && !["norms", "conv", "evaluated"].includes(name)) continue;
+      if ("rhoMin" in options && (situation === "phases" || situation === "notFinite")) continue;
+      // Batch norm wants more than one value.
+      if (options["shards"] === 20 && ["norms", "evaluated"].includes(name)) continue;
+      // The squares of gradients that large overflow in Adafactor itself.
+      const bases = basesFor(method).filter(({ name: base }) => situation !== "notFinite" || base !== "adafactor");
+      const seed = cases.length + 1;
+      cases.push(makeCase(name, situation, options, bases[(i + seed) % bases.length]!, seed));
+    }
+  }
+}
+
+/** Takes the case's steps with the library and compares after each. */
+function compare({ net, options, seed, batches, spoiled, changes, groups }: Case, expected: readonly After[]): void {
+  const model = makeModel(net, seed);
+  const named = new Map(model.namedParameters());
+  const trained = groups?.map(({ parameters, ...own }) => ({ parameters: parameters.map((name) => named.get(name)!), ...own }));
+  const optimizer = optim.create(trained ?? model, options as unknown as optim.OptimizerOptions);
+  const step = optimizer.compile<[Tensor, Tensor]>(lossFunction(net, model, options.method) as () => never);
+  for (const [s, [x, y]] of batches.entries()) {
+    const change = changes?.[s];
+    if (change?.lr !== undefined) optimizer.lr = change.lr;
+    if (change?.rho !== undefined && options.method !== "none") optimizer.rho = change.rho;
+    torch.manualSeed(seed + s);
+    const report = step.sync(spoiled?.includes(s) === true ? x.mul(NaN) : x, y);
+    const wanted = expected[s]!;
+    expect(report.skipped, `skipped in step ${s}`).toBe(wanted.report.skipped);
+    if (!report.skipped) {
+      for (const kind of ["loss", "perturbedLoss", "gradNorm"] as const) {
+        if (wanted.report[kind] == null) expect(report[kind], `${kind} of step ${s}`).toBeUndefined();
+        else expect(Math.abs(report[kind]! - wanted.report[kind]), `${kind} of step ${s}: ${report[kind]}, ${wanted.report[kind]}`).toBeLessThanOrEqual(1e-9 * Math.abs(wanted.report[kind]) + 1e-12);
+      }
+    }
+    const state = model.stateDict();
+    expect(Object.keys(state)).toEqual(Object.keys(wanted.state));
+    for (const [name, packed] of Object.entries(wanted.state)) close(state[name]!, packed, `${name} after step ${s}`);
+  }
+}
+
+function close(got: Tensor, packed: Packed, where: string): void {
+  const want = unpack(packed);
+  const largest = want.numel() === 0 ? 0 : Number(want.abs().max().item());
+  expect(distance(got, want), where).toBeLessThanOrEqual(1e-9 * largest + 1e-12);
+}
+
+describe.skipIf(python === null || !sameLibTorch)(`methods beside plain ones in ${needsPython}`, () => {
+  let expected: After[][];
+  beforeAll(() => {
+    expected = trajectories(cases);
+  });
+
+  test.each(cases.map(({ title }, i) => [title, i] as const))("%s", (_, i) => {
+    compare(cases[i]!, expected[i]!);
+  });
+
+  test("are put to the test where it matters", () => {
+    // Each situation shows: steps that are skipped, and steps that are not.
+    const skipped = expected.map((trajectory) => trajectory.map(({ report }) => report.skipped));
+    cases.forEach(({ title }, i) => expect(skipped[i]!.includes(true), title).toBe(title.startsWith("notFinite")));
+    // No two methods walk the same way.
+    const ends = cases.flatMap(({ title }, i) => (title.startsWith("plain") && title.endsWith("on norms") ? [JSON.stringify(expected[i]!.at(-1)!.state)] : []));
+    expect(new Set(ends).size).toBe(ends.length);
+  });
+});
