@@ -68,6 +68,7 @@ class NoisyPoint : public Climb {
   NoisyPoint(double sigma, double lambda) : sigma_(sigma), lambda_(lambda) {}
   void begin(const Step& step) override {
     z_.assign(step.w.size(), at::Tensor());
+    if (sigma_ == 0) return;  // draws nothing: it is SAM, with the same dropout masks
     for (size_t k = 0; k < z_.size(); k++) {
       if (!step.is_perturbed(k) || !step.w[k].requires_grad()) continue;
       const auto& w = step.w[k];
