@@ -1,16 +1,25 @@
 import { adopt } from "./dispatch.js";
 import { SteppeError, checkKeys, expected } from "./errors.js";
-import { native } from "./native.js";
+import { native, type Handle } from "./native.js";
 import { Tensor } from "./tensor.js";
 
-/** Keyword arguments of {@link grad}. */
-export interface GradOptions {
+interface GraphOptions {
   /** dL/d(output) for each output; null where an output has one element and 1 is meant. */
   gradOutputs?: Tensor | readonly (Tensor | null)[] | null;
   /** Keep the graph for another backward; default: the value of `createGraph`. */
   retainGraph?: boolean;
   /** Record the backward itself, for higher derivatives; default false. */
   createGraph?: boolean;
+}
+
+/** Keyword arguments of {@link backward}. */
+export interface BackwardOptions extends GraphOptions {
+  /** Accumulate into these leaves only; default: all leaves that the outputs depend on. */
+  inputs?: Tensor | readonly Tensor[];
+}
+
+/** Keyword arguments of {@link grad}. */
+export interface GradOptions extends GraphOptions {
   /** Give null for inputs that no output depends on, instead of throwing; default false. */
   allowUnused?: boolean;
 }
@@ -22,6 +31,30 @@ function tensorList(value: unknown, name: string): Tensor[] {
   }
   if (list.length === 0) throw expected("at least one Tensor", name, value);
   return list as Tensor[];
+}
+
+function seedsFor(outputs: readonly Tensor[], gradOutputs: GraphOptions["gradOutputs"]): (Handle | null)[] {
+  const given = gradOutputs instanceof Tensor ? [gradOutputs] : (gradOutputs ?? outputs.map(() => null));
+  if (!Array.isArray(given) || given.length !== outputs.length) throw expected(`${outputs.length} tensors, one per output,`, "gradOutputs", gradOutputs);
+  return (given as unknown[]).map((seed, i) => {
+    if (seed === null || seed === undefined) return null;
+    if (!(seed instanceof Tensor)) throw expected("a Tensor or null", `gradOutputs[${i}]`, seed);
+    return seed.handle;
+  });
+}
+
+const handles = (list: readonly Tensor[]): Handle[] => list.map((tensor) => tensor.handle);
+
+/**
+ * Accumulates the gradients of the outputs' sum into the `grad` of every leaf that they depend on.
+ *
+ * @throws SteppeError `OPERATOR` if an output of several elements has no gradient given, or if the graph is gone
+ */
+export function backward(outputs: Tensor | readonly Tensor[], options: BackwardOptions = {}): void {
+  checkKeys(options, ["gradOutputs", "retainGraph", "createGraph", "inputs"]);
+  const { gradOutputs, retainGraph = null, createGraph = false, inputs } = options;
+  const from = tensorList(outputs, "outputs");
+  native.backward(handles(from), seedsFor(from, gradOutputs), retainGraph, createGraph, inputs === undefined ? [] : handles(tensorList(inputs, "inputs")));
 }
 
 /**
@@ -38,21 +71,12 @@ export function grad(outputs: Tensor | readonly Tensor[], inputs: Tensor | reado
   checkKeys(options, ["gradOutputs", "retainGraph", "createGraph", "allowUnused"]);
   const from = tensorList(outputs, "outputs");
   const to = tensorList(inputs, "inputs");
-  const given = options.gradOutputs instanceof Tensor ? [options.gradOutputs] : (options.gradOutputs ?? from.map(() => null));
-  if (!Array.isArray(given) || given.length !== from.length) {
-    throw expected(`${from.length} tensors, one per output,`, "gradOutputs", options.gradOutputs);
-  }
-  const seeds = (given as unknown[]).map((seed, i) => {
-    if (seed === null || seed === undefined) return null;
-    if (!(seed instanceof Tensor)) throw expected("a Tensor or null", `gradOutputs[${i}]`, seed);
-    return seed.handle;
-  });
   const { retainGraph = null, createGraph = false, allowUnused = false } = options;
-  const handles = (list: Tensor[]) => list.map((tensor) => tensor.handle);
-  return native.gradients(handles(from), handles(to), seeds, retainGraph, createGraph, allowUnused).map(adopt);
+  return native.gradients(handles(from), handles(to), seedsFor(from, options.gradOutputs), retainGraph, createGraph, allowUnused).map(adopt);
 }
 
 function withGradMode<T>(enabled: boolean, body: () => T, name: string): T {
+  if (typeof body !== "function") throw expected("a function", name, body);
   const before = native.gradMode();
   native.setGradMode(enabled);
   let result: T;

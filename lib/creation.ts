@@ -41,7 +41,7 @@ export function tensorFrom(data: TensorData, options: TensorOptions = {}): Tenso
     result = made.to({ dtype: wanted, device: options.device ?? "cpu" });
     if (result !== made && result.handle !== made.handle) made.dispose();
   }
-  if (options.requiresGrad === true) result.requiresGrad = true;
+  if (options.requiresGrad !== undefined) result.requiresGrad = options.requiresGrad;
   return result;
 }
 
@@ -73,7 +73,7 @@ function nestedArray(data: TensorData, asked: DType | undefined): Flat {
   for (let level: unknown = data; Array.isArray(level); level = (level as unknown[])[0]) shape.push(level.length);
   const elements: Element[] = [];
   collect(data, shape, 0, "data", elements);
-  const dtype = elementDType(elements, asked === undefined ? undefined : toDType(asked));
+  const dtype = carrier(elements, asked === undefined ? undefined : toDType(asked));
   const info = dtypes[dtype]!;
   const array = new (info.array as unknown as new (length: number) => TypedArray)(elements.length * (info.complex ? 2 : 1));
   elements.forEach((element, i) => {
@@ -105,24 +105,35 @@ function collect(value: unknown, shape: readonly number[], depth: number, path: 
   value.forEach((element, i) => collect(element, shape, depth + 1, `${path}[${i}]`, into));
 }
 
-/** A dtype that holds the elements and that JavaScript can write; the addon converts from there to the one asked for. */
-function elementDType(elements: readonly Element[], asked: DType | undefined): DType {
-  if (elements.some((element) => typeof element === "object")) return asked === "complex128" ? "complex128" : "complex64";
-  const whole = elements.every((element) => typeof element !== "number" || Number.isInteger(element));
-  if (asked !== undefined) {
-    const info = dtypes[asked]!;
-    if (!info.floating && !info.complex && asked !== "bool") {
-      if (!whole) {
-        const bad = elements.find((element) => typeof element === "number" && !Number.isInteger(element));
-        throw expected(`integers (the dtype is ${asked})`, "data", bad);
-      }
-      return "int64";
-    }
-    return asked === "bool" ? "float64" : asked === "complex64" || asked === "complex128" ? asked : "float64";
+/** A dtype in which JavaScript can write the elements as they are; the addon converts from there to the one asked for. */
+function carrier(elements: readonly Element[], asked: DType | undefined): DType {
+  const complex = elements.find((element) => typeof element === "object");
+  if (asked === undefined) {
+    if (complex !== undefined) return "complex64";
+    if (elements.length > 0 && elements.every((element) => typeof element === "boolean")) return "bool";
+    // A number beyond 2⁵³ need not be the integer that was meant: it counts as a float, and a bigint as an integer.
+    const whole = elements.every((element) => typeof element !== "number" || Number.isSafeInteger(element));
+    if (elements.length === 0 || !whole) return "float32";
+    checkRange(elements, "int64");
+    return "int64";
   }
-  if (elements.length > 0 && elements.every((element) => typeof element === "boolean")) return "bool";
-  if (elements.length > 0 && whole) return "int64";
-  return "float32";
+  const info = dtypes[asked]!;
+  if (info.complex) return asked === "complex128" ? "complex128" : "complex64";
+  if (complex !== undefined) throw expected(`real numbers (the dtype is ${asked})`, "data", complex);
+  if (asked.startsWith("q")) throw new SteppeError("ARGUMENT", `Expected a dtype that is not quantized for dtype but received "${asked}". Use torch.quantizePerTensor for a quantized tensor.`);
+  if (info.range === null) return "float64";
+  checkRange(elements, asked);
+  return asked === "uint64" ? "uint64" : "int64";
+}
+
+function checkRange(elements: readonly Element[], dtype: DType): void {
+  const [least, greatest] = dtypes[dtype]!.range!;
+  for (const element of elements) {
+    if (typeof element === "boolean") continue;
+    if (typeof element === "number" ? !Number.isInteger(element) || element < least || element > greatest : (element as bigint) < least || (element as bigint) > greatest) {
+      throw expected(`integers from ${least} to ${greatest} (the dtype is ${dtype})`, "data", element);
+    }
+  }
 }
 
 /**

@@ -2,7 +2,7 @@
  * Operator calls: which overload is meant, which value goes to which argument, and what comes back. The addon converts
  * and calls; see native/dispatch.cc.
  */
-import { SteppeError, describe, suggest } from "./errors.js";
+import { SteppeError, describe, foreign, isForeignTensor, suggest } from "./errors.js";
 import { native, type Handle, type NativeArgument, type NativeOverload } from "./native.js";
 import { matches, typeName } from "./dispatch-types.js";
 import { Generator } from "./random.js";
@@ -162,11 +162,17 @@ function choose(family: Family, positional: readonly unknown[], options: Record<
     if (Array.isArray(originals)) return { overload, originals };
     if (originals.matched > best.matched) best = originals;
   }
+  for (const value of [...positional, ...positional.filter(Array.isArray).flat(), options, ...Object.values(options ?? {})]) {
+    if (!(value instanceof Tensor) && isForeignTensor(value)) throw foreign(family.name);
+  }
   const schemas = family.overloads.map((overload) => `  ${overload.schema}`).join("\n");
   throw new SteppeError("ARGUMENT", `${best.reason}\n${family.overloads.length === 1 ? "The schema is:" : "The overloads are:"}\n${schemas}`);
 }
 
-/** Lays the given values out by the overload's schema, or tells how far they fitted and why no further. */
+/**
+ * Lays the given values out by the overload's schema, or tells how far they fitted and why no further: a name that is known
+ * fits better than one that is nearly known.
+ */
 function bind(
   overload: Overload,
   positional: readonly unknown[],
@@ -191,11 +197,12 @@ function bind(
     if (index < 0) {
       // Not given, as PyTorch's `out=None`: an overload without `out` may be the one that is meant.
       if (options[key] === undefined) continue;
-      return { matched, reason: `${name} has no argument ${JSON.stringify(key)}.${suggest(key, args.map((argument) => argument.camel))}` };
+      const hint = suggest(key, args.map((argument) => argument.camel));
+      return { matched: hint === "" ? matched : matched + 0.25, reason: `${name} has no argument ${JSON.stringify(key)}.${hint}` };
     }
     if (index < positional.length) return { matched, reason: `Argument ${key} of ${name} was given twice, by position and by name.` };
     if (!matches(args[index]!, options[key])) {
-      return { matched, reason: `Expected ${typeName(args[index]!)} for ${key} of ${name} but received ${describe(options[key])}.` };
+      return { matched: matched + 0.5, reason: `Expected ${typeName(args[index]!)} for ${key} of ${name} but received ${describe(options[key])}.` };
     }
     originals[index] = options[key];
     matched++;

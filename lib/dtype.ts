@@ -15,11 +15,26 @@ interface DTypeInfo {
   readonly complex: boolean;
   /** The typed array that holds it as it is; none where JavaScript has no such element type. */
   readonly array: TypedArrayConstructor | null;
+  /** The least and the greatest integer that it holds; null for the other dtypes. */
+  readonly range: readonly [bigint, bigint] | null;
 }
 
-const floating = (size: number, array: TypedArrayConstructor | null = null): DTypeInfo => ({ size, floating: true, complex: false, array });
-const integer = (size: number, array: TypedArrayConstructor | null): DTypeInfo => ({ size, floating: false, complex: false, array });
-const complex = (size: number, array: TypedArrayConstructor | null): DTypeInfo => ({ size, floating: false, complex: true, array });
+const other = (size: number, array: TypedArrayConstructor | null, kind: "floating" | "complex" | "" = ""): DTypeInfo => ({
+  size,
+  floating: kind === "floating",
+  complex: kind === "complex",
+  array,
+  range: null,
+});
+const floating = (size: number, array: TypedArrayConstructor | null = null): DTypeInfo => other(size, array, "floating");
+const complex = (size: number, array: TypedArrayConstructor | null): DTypeInfo => other(size, array, "complex");
+function signed(size: number, array: TypedArrayConstructor): DTypeInfo {
+  const half = 2n ** BigInt(8 * size - 1);
+  return { ...other(size, array), range: [-half, half - 1n] };
+}
+function unsigned(size: number, array: TypedArrayConstructor): DTypeInfo {
+  return { ...other(size, array), range: [0n, 2n ** BigInt(8 * size) - 1n] };
+}
 
 /** Every dtype that a tensor can have, with what JavaScript knows about it. */
 export const dtypes: Readonly<Record<string, DTypeInfo>> = {
@@ -27,15 +42,15 @@ export const dtypes: Readonly<Record<string, DTypeInfo>> = {
   float64: floating(8, Float64Array),
   float16: floating(2),
   bfloat16: floating(2),
-  int64: integer(8, BigInt64Array),
-  int32: integer(4, Int32Array),
-  int16: integer(2, Int16Array),
-  int8: integer(1, Int8Array),
-  uint8: integer(1, Uint8Array),
-  uint16: integer(2, Uint16Array),
-  uint32: integer(4, Uint32Array),
-  uint64: integer(8, BigUint64Array),
-  bool: integer(1, Uint8Array),
+  int64: signed(8, BigInt64Array),
+  int32: signed(4, Int32Array),
+  int16: signed(2, Int16Array),
+  int8: signed(1, Int8Array),
+  uint8: unsigned(1, Uint8Array),
+  uint16: unsigned(2, Uint16Array),
+  uint32: unsigned(4, Uint32Array),
+  uint64: unsigned(8, BigUint64Array),
+  bool: other(1, Uint8Array),
   complex32: complex(4, null),
   complex64: complex(8, Float32Array),
   complex128: complex(16, Float64Array),
@@ -44,9 +59,9 @@ export const dtypes: Readonly<Record<string, DTypeInfo>> = {
   float8_e4m3fnuz: floating(1),
   float8_e5m2fnuz: floating(1),
   float8_e8m0fnu: floating(1),
-  qint8: integer(1, null),
-  quint8: integer(1, null),
-  qint32: integer(4, null),
+  qint8: other(1, null),
+  quint8: other(1, null),
+  qint32: other(4, null),
 };
 
 /** PyTorch's short names. */

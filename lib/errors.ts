@@ -24,6 +24,13 @@ export class SteppeError extends Error {
 }
 Object.defineProperty(SteppeError.prototype, "name", { value: "SteppeError", configurable: true, writable: true });
 
+/** LibTorch's message without the places in its source, and without its lists of all backends. */
+export function tidy(message: string): string {
+  const kernel = /^(Could not run '[^']+' with arguments from the '[^']+' backend)\./.exec(message);
+  if (kernel !== null) return `${kernel[1]}: LibTorch has no kernel for it there.`;
+  return message.replace(/^\[enforce fail at [^\]]*\] (?:[^.]*\. )?/, "").trimEnd();
+}
+
 /** A short, safe rendering of any value for an error message. */
 export function describe(value: unknown): string {
   if (value === null) return "null";
@@ -42,8 +49,13 @@ export function describe(value: unknown): string {
       return "a symbol";
   }
   if (Array.isArray(value)) return `an array of ${value.length}`;
-  const name = (value as object).constructor?.name;
-  return name === undefined || name === "Object" ? "an object" : `an object of type ${name}`;
+  let name: unknown;
+  try {
+    name = (value as object).constructor?.name;
+  } catch {
+    // A getter or proxy that throws is an object, too.
+  }
+  return typeof name !== "string" || name === "" || name === "Object" ? "an object" : `an object of type ${name}`;
 }
 
 /**
@@ -55,8 +67,22 @@ export function describe(value: unknown): string {
  * @param hint what to do about it, a sentence of its own
  */
 export function expected(what: string, name: string, received: unknown, hint = ""): SteppeError {
+  if (what.includes("Tensor") && isForeignTensor(received)) return foreign(name);
   const sentence = `Expected ${what} for ${name} but received ${describe(received)}.`;
   return new SteppeError("ARGUMENT", hint === "" ? sentence : `${sentence} ${hint}`);
+}
+
+/**
+ * Whether a value that is no Tensor here was one elsewhere: posted from another thread, or made by another copy of the
+ * package. Its number in that place's addon is all that it has.
+ */
+export function isForeignTensor(value: unknown): boolean {
+  return typeof value === "object" && value !== null && typeof (value as { handle?: unknown }).handle === "number" && Object.keys(value).length === 1;
+}
+
+export function foreign(name: string): SteppeError {
+  const sentence = `Expected a Tensor of this thread for ${name} but received one of another thread or of another copy of steppe.`;
+  return new SteppeError("FOREIGN", `${sentence} Tensors cannot be posted: post toTypedArray(), and make a tensor of it there.`);
 }
 
 /** The candidate nearest to a misspelled word, as ` Did you mean "…"?`, or nothing if none is near. */
@@ -85,11 +111,12 @@ function editDistance(a: string, b: string, limit: number): number {
 }
 
 /**
- * Checks that a plain options object holds known keys only.
+ * Checks that options are an object, and hold known keys only.
  *
  * @throws SteppeError `ARGUMENT` that names the unknown key and the nearest known one
  */
 export function checkKeys(options: object, known: readonly string[], name = "options"): void {
+  if (typeof options !== "object" || options === null || Array.isArray(options)) throw expected("an object", name, options);
   for (const key of Object.keys(options)) {
     if (!known.includes(key)) {
       throw new SteppeError(

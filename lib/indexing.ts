@@ -1,6 +1,6 @@
 import { tensorFrom } from "./creation.js";
 import { call, family } from "./dispatch.js";
-import { SteppeError, describe } from "./errors.js";
+import { SteppeError, describe, expected } from "./errors.js";
 import { Tensor } from "./tensor.js";
 import type { Scalar } from "./types.js";
 
@@ -43,6 +43,7 @@ function consumes(index: Index): number {
  * @throws SteppeError `ARGUMENT` for an index of another type, too many indices or a bad slice
  */
 export function at(tensor: Tensor, ...indices: Index[]): Tensor {
+  if (!(tensor instanceof Tensor)) throw expected("a Tensor", "tensor", tensor);
   const given = indices.reduce<number>((sum, index) => sum + consumes(index), 0);
   const dims = tensor.dim();
   if (given > dims) throw new SteppeError("ARGUMENT", `Expected at most ${dims} indices for a tensor of shape [${tensor.shape.join(", ")}] but received ${given}.`);
@@ -83,6 +84,7 @@ export function at(tensor: Tensor, ...indices: Index[]): Tensor {
  * @returns the tensor
  */
 export function setAt(tensor: Tensor, indices: readonly Index[], value: Tensor | Scalar): Tensor {
+  if (!Array.isArray(indices)) throw expected("an array", "indices", indices);
   for (const [i, index] of indices.entries()) {
     if (index instanceof Tensor || Array.isArray(index)) {
       throw new SteppeError("ARGUMENT", `Expected an integer, a slice or null for index ${i} but received ${describe(index)}. Use indexPut_ for gathered positions.`);

@@ -2,7 +2,7 @@
  * The one typed door to the binary. Everything native that lib/ uses is declared here; meaning (defaults, messages,
  * documentation) lives in the files that call it.
  */
-import { SteppeError, type SteppeErrorCode } from "./errors.js";
+import { SteppeError, tidy, type SteppeErrorCode } from "./errors.js";
 import { collectGarbage } from "./garbage.js";
 import { loadBinary } from "./load-binary.js";
 import { openNest, sealNest } from "./nest.js";
@@ -90,6 +90,8 @@ export interface NativeEngineState {
 
 export interface Native {
   initialize(hooks: { createError(code: SteppeErrorCode, message: string): Error; collect(full: boolean): void; openNest: Float64Array }): void;
+  /** Ends the training thread and a recording that is under way; everything else goes on working. */
+  stop(): void;
   version(): {
     builtFor: string;
     headers: string;
@@ -123,7 +125,8 @@ export interface Native {
   setRequiresGrad(tensor: Handle, value: boolean): void;
   setData(tensor: Handle, data: Handle): void;
   fromBytes(bytes: ArrayBufferView | ArrayBuffer, dtype: string, shape: readonly number[]): Handle;
-  toBytes(tensor: Handle, caller: string): ArrayBuffer;
+  /** Converted to a dtype, if one is given. */
+  toBytes(tensor: Handle, dtype: string | null, caller: string): ArrayBuffer;
 
   /** Watch the tensors of a nest, whose handles stand in `openNest`: see lib/nest.ts. */
   sealNest(nest: readonly object[], count: number): void;
@@ -205,10 +208,13 @@ export interface Native {
 export const native = loadBinary() as Native;
 
 native.initialize({
-  createError: (code, message) => new SteppeError(code, message),
+  createError: (code, message) => new SteppeError(code, tidy(message)),
   collect: (full) => {
     sealNest();
     collectGarbage(full);
   },
   openNest,
 });
+
+// Node tears nothing down on process.exit(): LibTorch's destructors would run under the training thread.
+process.once("exit", () => native.stop());

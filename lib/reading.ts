@@ -1,4 +1,3 @@
-import { call, family } from "./dispatch.js";
 import { dtypes, type TypedArray } from "./dtype.js";
 import { SteppeError } from "./errors.js";
 import { native } from "./native.js";
@@ -12,15 +11,12 @@ export type NestedArray = Element | NestedArray[];
 /** Copies the values out, in a dtype that has a typed array: the small floats as float32. */
 function read(tensor: Tensor, caller: string): { array: TypedArray; dtype: string } {
   let dtype: string = tensor.dtype;
-  let source = tensor;
-  if (dtypes[dtype]?.array === null || dtypes[dtype] === undefined) {
+  let conversion: string | null = null;
+  if ((dtypes[dtype]?.array ?? null) === null) {
     if (dtype.startsWith("q")) throw new SteppeError("ARGUMENT", `${caller} does not read quantized tensors: call dequantize() first.`);
-    dtype = dtype === "complex32" ? "complex64" : "float32";
-    source = call(family("aten::_to_copy"), [tensor.detach(), { dtype }]) as Tensor;
+    dtype = conversion = dtype === "complex32" ? "complex64" : "float32";
   }
-  const array = new dtypes[dtype]!.array!(native.toBytes(source.handle, caller));
-  if (source !== tensor) source.dispose();
-  return { array, dtype };
+  return { array: new dtypes[dtype]!.array!(native.toBytes(tensor.handle, conversion, caller)), dtype };
 }
 
 const limit = BigInt(Number.MAX_SAFE_INTEGER);

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
+import { expected } from "./errors.js";
 import { native } from "./native.js";
 import { Tensor } from "./tensor.js";
 
@@ -35,6 +36,7 @@ export function followContext(): void {
  * const variance = torch.scope(() => x.sub(x.mean()).pow(2).mean()); // three intermediate tensors are gone
  */
 export function scope<T>(body: () => T): T {
+  if (typeof body !== "function") throw expected("a function", "scope", body);
   followContext();
   const outer = current;
   const id = ++lastScope;
@@ -71,6 +73,7 @@ export function scope<T>(body: () => T): T {
  * @returns the tensor itself
  */
 export function keep<T extends Tensor>(tensor: T): T {
+  if (!(tensor instanceof Tensor)) throw expected("a Tensor", "tensor", tensor);
   native.moveToScope(tensor.handle, 0);
   return tensor;
 }

@@ -1,7 +1,8 @@
 import { inspect } from "node:util";
+import { backward } from "./autograd.js";
 import { convert, type ToOptions } from "./conversion.js";
 import { adopt, call, family } from "./dispatch.js";
-import { expected } from "./errors.js";
+import { checkKeys, expected } from "./errors.js";
 import { native, type Handle } from "./native.js";
 import { settle, type Nest } from "./nest.js";
 import type { TensorMethods } from "./ops.generated.js";
@@ -169,9 +170,11 @@ export class Tensor {
    * @throws SteppeError `OPERATOR` if no gradient is given and it has more than one element, or if the graph is gone
    */
   backward(options: Tensor | BackwardOptions | null = {}): void {
-    const { gradient = null, createGraph = false, retainGraph, inputs = [] } = options instanceof Tensor ? { gradient: options } : (options ?? {});
+    const given = options instanceof Tensor ? { gradient: options } : (options ?? {});
+    checkKeys(given, ["gradient", "retainGraph", "createGraph", "inputs"]);
+    const { gradient = null, ...others } = given;
     if (gradient !== null && !(gradient instanceof Tensor)) throw expected("a Tensor or null", "gradient", gradient);
-    native.backward([this.handle], [gradient?.handle ?? null], retainGraph ?? null, createGraph, inputs.map((input) => input.handle));
+    backward(this, { gradOutputs: gradient, ...others });
   }
 
   /**
@@ -198,7 +201,7 @@ export class Tensor {
 
   /** A copy of its bytes in row-major order, little-endian, as safetensors holds them. */
   toBytes(): Uint8Array {
-    return new Uint8Array(native.toBytes(this.handle, "toBytes()"));
+    return new Uint8Array(native.toBytes(this.handle, null, "toBytes()"));
   }
 
   /**

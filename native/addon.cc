@@ -25,10 +25,18 @@ Napi::Value initialize(Call& call) {
   return call.env().Undefined();
 }
 
+// stop(): nothing of this environment runs any more. process.exit() runs no cleanup hooks, and LibTorch's static
+// destructors must not find the training thread at work.
+Napi::Value stop(Call& call) {
+  call.instance().stop();
+  return call.env().Undefined();
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData<Instance>(new Instance(env));
   env.AddCleanupHook([instance = Instance::of(env)] { instance->shut_down(); });
   define<initialize>(env, exports, "initialize");
+  define<stop>(env, exports, "stop");
   register_version(env, exports);
   register_dispatch(env, exports);
   register_tensor_access(env, exports);

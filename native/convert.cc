@@ -220,6 +220,18 @@ c10::IValue to_ivalue(Instance& instance, napi_value value, const ArgumentPlan& 
   return argument.list ? to_list(instance, value, argument) : to_single(instance, value, argument);
 }
 
+// The integers of int64 and those of uint64.
+at::Scalar read_big_scalar(napi_env env, napi_value value, const std::string& name) {
+  bool lossless = false;
+  int64_t integer;
+  check(env, napi_get_value_bigint_int64(env, value, &integer, &lossless));
+  if (lossless) return integer;
+  uint64_t whole;
+  check(env, napi_get_value_bigint_uint64(env, value, &whole, &lossless));
+  if (!lossless) fail_expected("an integer of 64 bits", name, describe(env, value));
+  return whole;
+}
+
 at::Scalar to_scalar(Instance& instance, napi_value value, const ArgumentPlan& argument) {
   const napi_env env = instance.env;
   switch (type_of(env, value)) {
@@ -232,7 +244,10 @@ at::Scalar to_scalar(Instance& instance, napi_value value, const ArgumentPlan& a
       }
       return number;
     }
-    case napi_bigint: return read_integer(env, value, argument.name);
+    case napi_bigint: return read_big_scalar(env, value, argument.name);
+    case napi_undefined:
+      if (argument.has_default) return argument.default_value.toScalar();
+      break;
     case napi_boolean: return read_boolean(env, value, argument.name);
     case napi_object: {
       napi_value re, im;
@@ -285,6 +300,8 @@ napi_value to_js(Instance& instance, const c10::IValue& value, const ReturnPlan&
       case Kind::memory_format: return make_string(env, memory_format_name(static_cast<at::MemoryFormat>(number)));
       default: return make_integer(env, number);
     }
+  } else if (value.isUnsigned()) {  // only what int64 does not hold
+    check(env, napi_create_bigint_uint64(env, value.toUInt(), &result));
   } else if (value.isDouble()) {
     return make_number(env, value.toDouble());
   } else if (value.isBool()) {

@@ -47,7 +47,7 @@ void Handles::fail_stale() {
 
 double Handles::add(at::Tensor tensor, bool fresh) {
   if (growth_.bytes > limit_.bytes || growth_.tensors > limit_.tensors) [[unlikely]]
-    sweep();
+    sweep(false);
   uint32_t index;
   if (free_.empty()) {
     if (slots_.size() >= static_cast<size_t>(kIndexRange)) fail(Code::out_of_memory, "More than 16,777,216 tensors are alive at the same time.");
@@ -168,8 +168,8 @@ void Handles::free_unheld(bool collected) {
   for (auto& [id, handles] : scopes_) std::erase_if(handles, [&](double handle) { return find(handle) == nullptr; });
 }
 
-void Handles::sweep() {
-  if (sweeping_) return;
+void Handles::sweep(bool all) {
+  if (sweeping_ || paused_) return;
   sweeping_ = true;
   sweeps_++;
   // From mild to thorough: what is known to be dead, what a scavenge finds, what a full collection finds.
@@ -183,7 +183,7 @@ void Handles::sweep() {
   }
   auto now = figures();
   if (collect_garbage_) {
-    if (!enough(now) || sweeps_ - after_full_.sweeps >= kSweepsPerFullCollection) {
+    if (all || !enough(now) || sweeps_ - after_full_.sweeps >= kSweepsPerFullCollection) {
       collect_garbage_(true);
       free_unheld(true);
       now = after_full_ = figures();

@@ -1,6 +1,7 @@
 #include "instance_data.h"
 
 #include "program.h"
+#include "recorder.h"
 #include "sam/engine.h"
 #include "worker.h"
 
@@ -20,7 +21,15 @@ Instance::Instance(Napi::Env env) : env(env), handles(env), worker(std::make_uni
 
 Instance::~Instance() { shut_down(); }
 
+void Instance::stop() {
+  if (recording && Recorder::current() != nullptr) Recorder::current()->stop();
+  recording = false;
+  worker->stop();
+}
+
 void Instance::shut_down() {
+  if (worker == nullptr) return;
+  stop();
   worker.reset();
   engines.clear();
   programs.clear();

@@ -46,7 +46,9 @@ struct Instance {
   Instance(const Instance&) = delete;
 
   static Instance* of(napi_env env);
-  // Stops the training thread and lets go of everything. Runs as a cleanup hook, while Node-API still works.
+  // Ends what is under way: the training thread and a recording. What is there stays.
+  void stop();
+  // Stops and lets go of everything. Runs as a cleanup hook, while Node-API still works.
   void shut_down();
 
   napi_env env;

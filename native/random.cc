@@ -13,9 +13,12 @@ namespace {
 uint64_t read_seed(Call& call, size_t i) {
   if (call.value(i).IsBigInt()) {
     bool lossless = false;
-    const auto seed = call.value(i).As<Napi::BigInt>().Uint64Value(&lossless);
-    if (!lossless && call.value(i).As<Napi::BigInt>().Int64Value(&lossless) >= 0) fail_expected("an integer of 64 bits", "seed", "a larger bigint");
-    return seed;
+    const auto seed = call.value(i).As<Napi::BigInt>();
+    const auto unsigned_seed = seed.Uint64Value(&lossless);
+    if (lossless) return unsigned_seed;
+    const auto signed_seed = seed.Int64Value(&lossless);
+    if (!lossless) fail_expected("an integer of 64 bits", "seed", "a larger bigint");
+    return static_cast<uint64_t>(signed_seed);
   }
   return static_cast<uint64_t>(call.integer(i, "seed"));
 }
@@ -31,6 +34,7 @@ Napi::Value manual_seed(Call& call) {
 // makeGenerator(device, isDefault): number
 Napi::Value make_generator(Call& call) {
   const auto device = parse_device(call.string(0, "device"), "device");
+  if (device.is_meta()) fail(Code::argument, "The meta device draws no random numbers: expected another device.");
   at::Generator made;
   if (call.boolean(1, "isDefault")) {
     made = at::globalContext().defaultGenerator(device);

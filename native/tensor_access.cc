@@ -55,6 +55,9 @@ Napi::Value set_requires_grad(Call& call) {
     fail(Code::argument, std::string("Only tensors of a floating or complex dtype can require gradients, and this one is ") +
                              dtype_name(tensor.scalar_type()) + ". Give a dtype such as \"float32\".");
   }
+  if (!wanted && !tensor.is_leaf()) {
+    fail(Code::argument, "A tensor that was computed from others that require gradients cannot stop requiring them. Use detach() for the same data outside autograd.");
+  }
   tensor.set_requires_grad(wanted);
   return call.env().Undefined();
 }
@@ -88,15 +91,17 @@ Napi::Value from_bytes(Call& call) {
   return Napi::Number::New(call.env(), call.instance().handles.add(std::move(tensor), true));
 }
 
-// A copy in row-major order, on the CPU.
+// toBytes(tensor, dtype | null, caller): a copy in row-major order, converted if a dtype is given.
 Napi::Value to_bytes(Call& call) {
   const auto& tensor = call.tensor(0);
-  Recorder::refuse_read(call.instance(), call.string(1, "caller"));
+  Recorder::refuse_read(call.instance(), call.string(2, "caller"));
   if (tensor.is_meta()) fail(Code::argument, "A tensor on the meta device holds no data to read.");
   at::NoGradGuard no_grad;
   at::Tensor plain = tensor.detach();
   if (plain.layout() != at::kStrided) plain = plain.to_dense();
-  plain = plain.resolve_conj().resolve_neg().to(at::kCPU).contiguous();
+  plain = plain.resolve_conj().resolve_neg().to(at::kCPU);
+  if (call.has(1)) plain = plain.to(parse_dtype(call.string(1, "dtype"), "dtype"));
+  plain = plain.contiguous();
   auto buffer = Napi::ArrayBuffer::New(call.env(), plain.nbytes());
   if (plain.nbytes() > 0) std::memcpy(buffer.Data(), plain.const_data_ptr(), plain.nbytes());
   return buffer;
@@ -134,7 +139,7 @@ Napi::Value memory(Call& call) {
   return result;
 }
 Napi::Value sweep(Call& call) {
-  call.instance().handles.sweep();
+  call.instance().handles.sweep(true);
   return call.env().Undefined();
 }
 Napi::Value set_memory_limits(Call& call) {

@@ -13,17 +13,21 @@ void Worker::start() {
 }
 
 Worker::~Worker() {
-  if (!thread_.joinable()) return;
+  stop();
+  if (deliver_ != nullptr) napi_release_threadsafe_function(deliver_, napi_tsfn_abort);
+}
+
+void Worker::stop() {
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
   }
   wake_.notify_all();
-  thread_.join();
-  napi_release_threadsafe_function(deliver_, napi_tsfn_abort);
+  if (thread_.joinable()) thread_.join();
 }
 
 napi_value Worker::enqueue(std::unique_ptr<Job> job) {
+  if (stopping_) fail(Code::closed, "The environment is shutting down.");
   if (!thread_.joinable()) start();
   job->kernel_threads = at::get_num_threads();
   napi_value promise;

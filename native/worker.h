@@ -35,6 +35,8 @@ class Worker {
   napi_value enqueue(std::unique_ptr<Job> job);
   // Waits until no job is left: what comes next on this thread sees all that they did.
   void drain();
+  // Has the job under way leave, drops the others, and ends the thread: at the environment's end, or earlier.
+  void stop();
   // Set when the environment ends; long jobs look at it and leave.
   const std::atomic<bool>& cancelled() const { return stopping_; }
 

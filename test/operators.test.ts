@@ -34,7 +34,6 @@ describe("every call signature is one that the dispatcher takes, for an operator
   function watch(): { op: number } {
     const chosen = { op: -1 };
     const tensor = torch.zeros([]);
-    vi.spyOn(native, "track").mockReturnValue();
     vi.spyOn(native, "invokeTensor").mockImplementation((op) => ((chosen.op = op), tensor.handle));
     vi.spyOn(native, "invoke").mockImplementation((op) => {
       chosen.op = op;
