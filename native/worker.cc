@@ -88,15 +88,19 @@ void Worker::deliver(napi_env env, napi_value, void* context, void* data) {
       napi_resolve_deferred(env, job->deferred, job->result(env));
     }
   } catch (...) {
-    napi_value error;
-    bool pending = false;
-    napi_is_exception_pending(env, &pending);
-    if (pending) {
-      napi_get_and_clear_last_exception(env, &error);
-    } else {
-      error = make_js_error(env, current_failure());
+    try {
+      napi_value error;
+      bool pending = false;
+      napi_is_exception_pending(env, &pending);
+      if (pending) {
+        napi_get_and_clear_last_exception(env, &error);
+      } else {
+        error = make_js_error(env, current_failure());
+      }
+      napi_reject_deferred(env, job->deferred, error);
+    } catch (...) {
+      // The environment is ending and runs no JavaScript any more: nobody waits for the promise.
     }
-    napi_reject_deferred(env, job->deferred, error);
   }
 }
 

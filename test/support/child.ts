@@ -25,7 +25,7 @@ function newest(folder: string): number {
 function checkBuilt(): void {
   let built = 0;
   try {
-    built = statSync(join(root, "build", "tsbuildinfo.json")).mtimeMs;
+    built = statSync(join(root, "dist", ".built.json")).mtimeMs;
   } catch {
     // Not built at all.
   }
