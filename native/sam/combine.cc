@@ -31,9 +31,8 @@ class Weighted : public Combine {
   void finish(const Step& step) override {
     for (size_t k = 0; k < sharpness_.size(); k++) {
       if (!sharpness_[k].defined()) continue;
-      const auto& group = step.group(k);
       at::Tensor w = step.w[k];
-      w.add_(sharpness_[k], (group["maximize"] != 0 ? 1 : -1) * group["lr"] * gamma_ / (1 - gamma_));
+      w.add_(sharpness_[k], -step.group(k)["lr"] * gamma_ / (1 - gamma_));
     }
     sharpness_.clear();
   }

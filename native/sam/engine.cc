@@ -108,16 +108,17 @@ Report Engine::take(const Step& step, const std::function<void(Report&)>& advanc
 
 void Engine::descend(const Step& step, Tensors d) {
   clip(d);
+  step.turn(d);  // the base optimizer turns it itself
   base_->step(w_, d, group_of_, step.groups);
   if (is_active(step)) (method_.rule != nullptr ? method_.rule->finish(step) : method_.combine->finish(step));
 }
 
 std::vector<int64_t> Engine::sample_counts(int64_t batch_size) const {
   std::vector<int64_t> counts;
-  if (batch_size < 0) return {batch_size};
+  const auto& planned = plan->groups;
+  if (batch_size < 0 || !settings_.perturbs || std::none_of(planned.begin(), planned.end(), any_radius)) return {batch_size};
   // Whole batches: the base optimizer's own steps (before startStep, or with rho 0), and those that take no perturbation.
-  if (!settings_.perturbs || settings_.start_step > 0 || settings_.method.contains("when") ||
-      !std::all_of(plan->groups.begin(), plan->groups.end(), any_radius))
+  if (settings_.start_step > 0 || settings_.method.contains("when") || !std::all_of(planned.begin(), planned.end(), any_radius))
     counts.push_back(batch_size);
   for (const auto& more : {method_.split->counts(batch_size), method_.descend->counts(batch_size)})
     for (const auto count : more)
@@ -246,8 +247,7 @@ Tensors Engine::piece_direction(const Step& step, const Piece& piece, Report& re
     g.g.clear();
     epsilon = {};
   }
-  const auto g_p = step.passes.at(point, query);
-  step.require_finite(g_p, climbs_by_pass ? "the second pass's" : "the");
+  const auto g_p = step.at(step.passes, point, query, climbs_by_pass ? "the second pass's" : "the");
   if (!climbs_by_pass) report_gradient(g_p, step, piece, report);
   if (climbs) report.perturbed_loss = report.perturbed_loss.value_or(0) + piece.weight * g_p.loss;
   return (*method_.combine)(g, g_p, epsilon, step, piece);

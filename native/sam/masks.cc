@@ -15,13 +15,17 @@ class Mask : public Direction {
       : keep_(keep), refresh_(refresh), accumulate_(accumulate), mask_(parameters), next_mask_(parameters), sum_(parameters), next_sum_(parameters) {}
 
   Heading operator()(const Tensors& g, const Step& step) override {
-    next_mask_ = mask_;
-    next_sum_ = sum_;
-    const bool due = step.number % refresh_ == 0;
+    discard();
+    // In steps 0, r, 2r, …, or the next one that perturbs where not every step does.
+    const auto period = static_cast<double>(step.number / refresh_);
+    const bool due = period != period_[0];
+    next_period_ = {period};
     if (accumulate_ || due) {
       for (size_t k = 0; k < g.size(); k++) {
         if (!g[k].defined()) continue;
-        next_sum_[k] = accumulate_ && sum_[k].defined() ? at::addcmul(sum_[k], g[k], g[k]) : at::mul(g[k], g[k]);
+        // Squares, and a sum of many, want more than half precision.
+        const auto x = g[k].to(c10::promoteTypes(g[k].scalar_type(), at::kFloat));
+        next_sum_[k] = accumulate_ && sum_[k].defined() ? at::addcmul(sum_[k], x, x) : at::mul(x, x);
       }
     }
     if (due) refresh(g);
@@ -38,12 +42,15 @@ class Mask : public Direction {
   void commit() override {
     mask_ = next_mask_;
     sum_ = next_sum_;
+    period_ = next_period_;
   }
   void discard() override {
     next_mask_ = mask_;
     next_sum_ = sum_;
+    next_period_ = period_;
   }
   void remember(Memory& memory) override {
+    memory.numbers["maskPeriod"] = &period_;
     memory.tensors["mask"] = &mask_;
     if (accumulate_) memory.tensors["squares"] = &sum_;
   }
@@ -76,6 +83,7 @@ class Mask : public Direction {
   int64_t refresh_;
   bool accumulate_;
   Tensors mask_, next_mask_, sum_, next_sum_;
+  std::vector<double> period_{-1}, next_period_{-1};  // the number of the period of r steps that the mask is of
 };
 
 }  // namespace

@@ -34,8 +34,7 @@ class Parallel : public Rule {
       Perturbation epsilon{std::move(up), {}};
       for (size_t k = 0; k < gradient_.size(); k++) epsilon.scale.push_back(step.rho(k) * length);
       passes_->begin_piece();
-      auto gradient = passes_->at(step.point.move(step.w, epsilon), {});
-      step.require_finite(gradient, "the first pass's");
+      auto gradient = step.at(*passes_, step.point.move(step.w, epsilon), {}, "the first pass's");
       report.perturbed_loss = gradient.loss;
       past = std::move(gradient.g);
       start.restore();
@@ -43,7 +42,7 @@ class Parallel : public Rule {
     Perturbation ahead;
     if (!first) {
       ahead.direction = gradient_;
-      for (size_t k = 0; k < gradient_.size(); k++) ahead.scale.push_back((step.group(k)["maximize"] != 0 ? 1 : -1) * step.group(k)["lr"]);
+      for (size_t k = 0; k < gradient_.size(); k++) ahead.scale.push_back(-step.group(k)["lr"]);
     }
     auto present = step.at(ahead, {.moves_buffers = true}, first ? "the" : "the second pass's");
     report.loss = present.loss;
@@ -88,20 +87,20 @@ class Bayesian : public Rule {
   Bayesian(size_t parameters, const PartSpec& o)
       : data_size_(o["dataSize"]), beta1_(o["beta1"]), beta2_(o["beta2"]), zeta_(o["zeta"]), initial_(o["initialPrecision"]),
         now_{Tensors(parameters), Tensors(parameters)} {
-    next_ = now_;
+    discard();
   }
 
   void begin(const Step& step) override {
     z_.assign(step.w.size(), at::Tensor());
     for (size_t k = 0; k < z_.size(); k++) {
       if (!step.w[k].requires_grad()) continue;
-      if (!now_.s[k].defined()) {
-        now_.s[k] = at::full_like(step.w[k], initial_);
-        now_.m[k] = at::zeros_like(step.w[k]);
+      if (!old_.s[k].defined()) {
+        old_.s[k] = at::full_like(step.w[k], initial_);
+        old_.m[k] = at::zeros_like(step.w[k]);
       }
-      if (step.is_perturbed(k)) z_[k] = at::randn_like(step.w[k]).div_(at::mul(now_.s[k], data_size_).sqrt_());
+      if (step.is_perturbed(k)) z_[k] = at::randn_like(step.w[k]).div_(at::mul(old_.s[k], data_size_).sqrt_());
     }
-    next_ = now_;
+    next_ = old_;
   }
   Tensors operator()(const Step& step, Report& report) override {
     const auto sampled = step.at({z_, std::vector<double>(z_.size(), 1)}, {.moves_buffers = true}, "the first pass's");
@@ -109,7 +108,7 @@ class Bayesian : public Rule {
     report.grad_norm = sampled.norm;
     Perturbation epsilon{step.perturbed_part(sampled.g), {}};
     for (size_t k = 0; k < z_.size(); k++) {
-      if (epsilon.direction[k].defined()) epsilon.direction[k] = at::div(epsilon.direction[k], now_.s[k]);
+      if (epsilon.direction[k].defined()) epsilon.direction[k] = at::div(epsilon.direction[k], old_.s[k]);
       epsilon.scale.push_back(step.rho(k));
     }
     const auto ascended = step.at(epsilon, {}, "the second pass's");
@@ -117,8 +116,8 @@ class Bayesian : public Rule {
     for (size_t k = 0; k < z_.size(); k++) {
       if (!ascended.g[k].defined()) continue;
       const double decay = step.group(k)["weightDecay"];
-      const auto& s = now_.s[k];
-      next_.m[k] = at::mul(now_.m[k], beta1_).add_(ascended.g[k], 1 - beta1_).add_(step.w[k], (1 - beta1_) * decay);
+      const auto& s = old_.s[k];
+      next_.m[k] = at::mul(old_.m[k], beta1_).add_(ascended.g[k], 1 - beta1_).add_(step.w[k], (1 - beta1_) * decay);
       next_.s[k] = at::mul(s, beta2_).add_((1 - beta2_) * (zeta_ + decay));
       if (sampled.g[k].defined()) next_.s[k].add_(s.sqrt().mul_(sampled.g[k].abs()), 1 - beta2_);
     }
@@ -129,12 +128,15 @@ class Bayesian : public Rule {
     for (size_t k = 0; k < updated_.size(); k++) {
       if (!updated_[k].defined()) continue;
       at::Tensor w = step.w[k];
-      w.addcdiv_(next_.m[k], now_.s[k], -step.group(k)["lr"]);
+      w.addcdiv_(next_.m[k], old_.s[k], -step.group(k)["lr"]);
     }
     updated_.clear();
   }
-  void commit() override { now_ = next_; }
-  void discard() override { next_ = now_; }
+  void commit() override {
+    now_ = next_;
+    discard();
+  }
+  void discard() override { next_ = old_ = now_; }
   void remember(Memory& memory) override {
     memory.tensors["mean"] = &now_.m;
     memory.tensors["precision"] = &now_.s;
@@ -145,7 +147,7 @@ class Bayesian : public Rule {
     Tensors m, s;
   };
   double data_size_, beta1_, beta2_, zeta_, initial_;
-  Posterior now_, next_;
+  Posterior now_, old_, next_;  // as committed; at the step's start, where the first one begins; at its end
   Tensors z_, updated_;
 };
 

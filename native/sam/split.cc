@@ -1,7 +1,6 @@
 // Parts "split" and "descend": which samples climb together, and which descend.
 #include <ATen/ops/sort.h>
 #include <ATen/ops/sub.h>
-#include <ATen/ops/topk.h>
 
 #include <algorithm>
 
@@ -11,9 +10,10 @@
 namespace steppe::sam {
 namespace {
 
-// The indices of the n largest values, ascending.
+// The indices of the n largest values, ascending; of equal values the first ones.
 at::Tensor indices_of_largest(const at::Tensor& values, int64_t n) {
-  return std::get<0>(at::sort(std::get<1>(at::topk(values, n))));
+  const auto order = std::get<1>(at::sort(values, /*stable=*/true, /*dim=*/0, /*descending=*/true));
+  return std::get<0>(at::sort(order.narrow(0, 0, n)));
 }
 
 class Whole : public Split {

@@ -3,6 +3,7 @@
 #include <ATen/ops/add.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/isfinite.h>
+#include <ATen/ops/neg.h>
 
 #include <cmath>
 
@@ -37,16 +38,22 @@ Tensors Step::perturbed_part(const Tensors& x) const {
   return result;
 }
 
-Gradient Step::at_w(const Query& query, const char* where) const {
-  auto gradient = passes.at(w, query);
+Gradient Step::at_w(const Query& query, const char* where) const { return at(passes, w, query, where); }
+
+Gradient Step::at(const Perturbation& epsilon, const Query& query, const char* where, double times) const {
+  return at(passes, point.move(w, epsilon, times), query, where);
+}
+
+Gradient Step::at(Passes& over, const Tensors& there, const Query& query, const char* where) const {
+  auto gradient = over.at(there, query);
   require_finite(gradient, where);
+  turn(gradient.g);
   return gradient;
 }
 
-Gradient Step::at(const Perturbation& epsilon, const Query& query, const char* where, double times) const {
-  auto gradient = passes.at(point.move(w, epsilon, times), query);
-  require_finite(gradient, where);
-  return gradient;
+void Step::turn(Tensors& g) const {
+  for (size_t k = 0; k < g.size(); k++)
+    if (g[k].defined() && group(k)["maximize"] != 0) g[k] = at::neg(g[k]);
 }
 
 void Step::require_finite(const Gradient& gradient, const char* where) const {

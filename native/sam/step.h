@@ -60,9 +60,13 @@ struct Step {
   // x without the parameters that are not perturbed.
   Tensors perturbed_part(const Tensors& x) const;
 
-  // A gradient at w, or at w + times·ε. Throws NonFinite, in which `where` names the gradient.
+  // A gradient at w, at w + times·ε, at any point. Throws NonFinite, in which `where` names the gradient. Where the base
+  // optimizer maximises it is −L's: a method only ever descends.
   Gradient at_w(const Query& query, const char* where) const;
   Gradient at(const Perturbation& epsilon, const Query& query, const char* where, double times = 1) const;
+  Gradient at(Passes& over, const Tensors& there, const Query& query, const char* where) const;
+  // From L's gradient to the one that is descended, and back.
+  void turn(Tensors& g) const;
   void require_finite(const Gradient& gradient, const char* where) const;
 };
 
