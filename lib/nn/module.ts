@@ -11,6 +11,19 @@ import type { LoadResult, State } from "./state-dict.js";
 /** `version` grows whenever any module changes between training and evaluation: compiled steps then look for another program. */
 export const modes = { version: 0 };
 
+/** A module that holds a parameter, and the parameter's path in it. */
+export interface Home {
+  module: Module;
+  path: string;
+}
+
+const homes = new WeakMap<Tensor, Home>();
+
+/** Where a parameter was found by the outermost module whose `parameters()` or `namedParameters()` gave it, if any did. */
+export function homeOf(parameter: Tensor): Home | undefined {
+  return homes.get(parameter);
+}
+
 /**
  * The base of all layers and models.
  *
@@ -79,7 +92,12 @@ export class Module {
 
   /** The parameters with their paths, each once: a shared one under its first name. `recurse: false` leaves out those of children. */
   namedParameters({ recurse = true } = {}): [string, Parameter][] {
-    return this.#gather((module) => module.#ownParameters(), recurse);
+    const found = this.#gather((module) => module.#ownParameters(), recurse);
+    for (const [path, parameter] of found) {
+      const known = homes.get(parameter);
+      if (known === undefined || path.length >= known.path.length) homes.set(parameter, { module: this, path });
+    }
+    return found;
   }
 
   /** The parameters, each once, frozen ones included. */

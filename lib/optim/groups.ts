@@ -1,5 +1,5 @@
 import { SteppeError, describe, expected } from "../errors.js";
-import type { Module } from "../nn/module.js";
+import { homeOf, type Module } from "../nn/module.js";
 import { Tensor } from "../tensor.js";
 import type { BaseOptions } from "./base-options.js";
 import { checkTogether, checkUse, groupFields, pairNames, spellOut, type BaseName } from "./base.js";
@@ -24,11 +24,14 @@ export type Trained = Module | Iterable<Tensor> | readonly ParameterGroupOptions
 /** The parameters of an optimizer with their names, buffers and groups. */
 export interface Collected {
   parameters: Tensor[];
+  /** Paths in the model, where they are known: rules look at them, and messages tell them. */
   names: string[];
+  /** Names in the state dict, each once. */
+  keys: string[];
   groupOf: number[];
   groups: ParameterGroup[];
   buffers: Tensor[];
-  /** The modules among what is trained. */
+  /** The modules among what is trained, and those that bare tensors come from. */
   modules: Module[];
 }
 
@@ -151,8 +154,9 @@ export function collect(trained: Trained, base: BaseName, defaults: Values, chan
   const fields = groupFields(base);
   const specs: ParameterGroupOptions[] = isGroupList(trained) ? [...trained] : [{ parameters: trained as Module | Iterable<Tensor> }];
   checkUse(base, { groups: specs.length });
-  const result: Collected = { parameters: [], names: [], groupOf: [], groups: [], buffers: [], modules: [] };
+  const result: Collected = { parameters: [], names: [], keys: [], groupOf: [], groups: [], buffers: [], modules: [] };
   const seen = new Set<Tensor>();
+  const modules = new Set<Module>();
   specs.forEach((spec, g) => {
     const { parameters, ...overrides } = spec;
     const where = isGroupList(trained) ? `groups[${g}]` : "parameters";
@@ -167,13 +171,17 @@ export function collect(trained: Trained, base: BaseName, defaults: Values, chan
         continue;
       }
       seen.add(tensor);
+      const home = homeOf(tensor);
       result.parameters.push(tensor);
-      result.names.push(name);
+      result.names.push(home?.path ?? name);
+      result.keys.push(result.keys.includes(name) ? `groups[${g}].${name}` : name);
       result.groupOf.push(g);
+      if (home !== undefined) modules.add(home.module);
     }
-    if (isModule(parameters)) result.modules.push(parameters);
-    if (isModule(parameters)) result.buffers.push(...parameters.buffers().filter((buffer) => !result.buffers.includes(buffer)));
+    if (isModule(parameters)) modules.add(parameters);
   });
+  result.modules = [...modules];
+  result.buffers = [...new Set(result.modules.flatMap((module) => module.buffers()))];
   if (result.parameters.length === 0) throw expected("at least one parameter", "parameters", trained);
   return result;
 }

@@ -216,8 +216,8 @@ export class Optimizer<M extends Method = Method> {
 /**
  * An optimizer of the SAM family.
  *
- * @param trained a model, its parameters, or parameter groups. With a model the optimizer knows its normalisation buffers and
- * its mode (training or evaluation), too.
+ * @param trained a model, its parameters, or parameter groups. Of a model, and of parameters that its `parameters()` or
+ * `namedParameters()` gave, the optimizer knows names, normalisation buffers and mode (training or evaluation), too.
  * @param options plain JSON: `method` and its options, and the base optimizer
  * @throws SteppeError `ARGUMENT` for unknown, misspelled, missing or bad options
  * @example

@@ -34,13 +34,13 @@ export interface OptimizerState {
 }
 
 /** Reads an engine's state. Its tensors are copies. */
-export function readState(engine: number, { names, groups }: Collected, open: Window): Omit<OptimizerState, "method" | "base" | "schedules"> {
+export function readState(engine: number, { keys, groups }: Collected, open: Window): Omit<OptimizerState, "method" | "base" | "schedules"> {
   const { steps, methodSteps, base, method, numbers, batch, lossScale, goodSteps, window } = native.engineState(engine);
   const tensors: Record<string, Tensor> = {};
   for (const [name, handles] of Object.entries({ ...base, ...method })) {
     handles.forEach((handle, k) => {
       const tensor = adopt(handle);
-      if (tensor !== null) tensors[`${names[k]!}/${name}`] = tensor;
+      if (tensor !== null) tensors[`${keys[k]!}/${name}`] = tensor;
     });
   }
   const inputs = batch === null || batch.length === 0 ? null : batch.map((handle) => adopt(handle)!);
@@ -58,7 +58,7 @@ export function scheduleStates({ lr, rho }: Schedules): OptimizerState["schedule
  *
  * @throws SteppeError `ARGUMENT` for other groups, unknown parameters, wrong shapes
  */
-export function loadState(engine: number, state: OptimizerState, { names, parameters, groups }: Collected, schedules: Schedules, window: Window): void {
+export function loadState(engine: number, state: OptimizerState, { keys, parameters, groups }: Collected, schedules: Schedules, window: Window): void {
   if (!Array.isArray(state.groups) || state.groups.length !== groups.length) throw expected(`${groups.length} groups`, "state.groups", state.groups);
   for (const name of ["steps", "methodSteps", "goodSteps"] as const) {
     if (!Number.isInteger(state[name]) || state[name] < 0) throw expected("a number of steps", `state.${name}`, state[name]);
@@ -73,7 +73,7 @@ export function loadState(engine: number, state: OptimizerState, { names, parame
   const elements = parameters.reduce((sum, parameter) => sum + parameter.numel(), 0);
   for (const [key, tensor] of Object.entries(state.tensors)) {
     const cut = key.lastIndexOf("/");
-    const index = names.indexOf(key.slice(0, cut));
+    const index = keys.indexOf(key.slice(0, cut));
     const name = key.slice(cut + 1);
     const list = base[name] ?? method[name];
     if (index < 0 || list === undefined) throw new SteppeError("ARGUMENT", `Expected the state of this optimizer's parameters but received ${describe(key)}.`);

@@ -1,6 +1,6 @@
 import { optim, torch } from "../../lib/index.js";
 import type { nn, Tensor } from "../../lib/index.js";
-import { lossFunction, makeBatch, makeModel, type MethodOptions, type Net } from "./nets.js";
+import { lossFunction, wantsLossPerSample, makeBatch, makeModel, type MethodOptions, type Net } from "./nets.js";
 
 // A few steps of a method on a small net, and what they came to.
 
@@ -9,6 +9,8 @@ export interface Walk {
   options: MethodOptions & { base: optim.BaseOptions };
   /** Seeds weights, batches and noise. */
   seed: number;
+  /** The method in whose form the loss is given to `none`: a mean of losses rounds otherwise than a mean loss. */
+  lossOf?: optim.Method;
   /** Samples per batch; the last batch has one less. Default 8. */
   size?: number;
   /** Default 4. */
@@ -34,11 +36,15 @@ export interface Walked {
   optimizer: optim.Optimizer;
 }
 
-export async function walk({ net, options, seed, size = 8, steps = 4, dtype = "float64", form = "sync", sign = 1, until = steps, from, before }: Walk): Promise<Walked> {
+export async function walk({ net, options, lossOf = options.method, seed, size = 8, steps = 4, dtype = "float64", form = "sync", sign = 1, until = steps, from, before }: Walk): Promise<Walked> {
   const model = makeModel(net, seed, dtype);
   const optimizer = optim.create(model, options as unknown as optim.OptimizerOptions);
-  const positive = lossFunction(net, model, options.method) as (x: Tensor, y: Tensor) => never;
-  const loss = sign === 1 ? positive : (x: Tensor, y: Tensor) => (positive(x, y) as Tensor).neg() as never;
+  const given = lossFunction(net, model, lossOf === "bilevel" && options.method === "none" ? "none" : lossOf) as (x: Tensor, y: Tensor) => Tensor;
+  const mean = wantsLossPerSample(lossOf) && !wantsLossPerSample(options.method);
+  const loss = (x: Tensor, y: Tensor) => {
+    const value = mean ? given(x, y).mean() : given(x, y);
+    return (sign === 1 ? value : value.neg()) as never;
+  };
   const step = optimizer.compile(loss);
   const walked: Walked = { reports: [], states: [], model, optimizer };
   if (from !== undefined) {
@@ -75,4 +81,16 @@ function relativeDistance(a: Tensor, b: Tensor): number {
   if (torch.equal(a, b)) return 0;
   const wide = b.to("float64");
   return Number(a.to("float64").sub(wide).abs().max().item()) / Math.max(Number(wide.abs().max().item()), 1e-300) || Infinity;
+}
+
+/** Bytes of tensors, in hexadecimal. */
+export function bytes(tensors: Record<string, Tensor>): Record<string, string> {
+  const ofOne = (tensor: Tensor) => Buffer.from(tensor.detach().reshape([-1]).view("uint8").toTypedArray() as Uint8Array).toString("hex");
+  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, ofOne(tensor)]));
+}
+
+/** Weights, buffers and everything that the optimizer keeps, to be compared bit for bit. */
+export function everything(model: nn.Module, optimizer: optim.Optimizer): unknown {
+  const { tensors, batch, ...rest } = optimizer.stateDict();
+  return { model: bytes(model.stateDict()), tensors: bytes(tensors), batch: bytes(Object.fromEntries((batch ?? []).entries())), rest };
 }

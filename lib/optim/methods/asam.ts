@@ -3,7 +3,7 @@ import type { CommonOptions, MethodDefinition } from "./method.js";
 
 /**
  * ASAM: `ε = ρ T²g/‖Tg‖` with `T = |w| + η` on parameters whose own name contains "weight" and 1 on the others, so that rescaled
- * weights are perturbed alike. (arXiv 2102.11600)
+ * weights are perturbed alike. Tensors that no module gave have no name. (arXiv 2102.11600)
  */
 export interface AsamOptions extends CommonOptions {
   method: "asam";
