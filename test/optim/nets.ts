@@ -30,11 +30,23 @@ export const nets = {
   bare: { ...plain, layers: [linear(6, 7, false), tanh, linear(7, 3, false)] },
   regression: { layers: [linear(5, 7), { type: "ELU" }, linear(7, 2)], sample: [5], outputs: 2, loss: "mse" },
   dropout: { ...plain, layers: [linear(6, 12), { type: "ReLU" }, dropout(0.3), linear(12, 9), tanh, dropout(0.5), linear(9, 3)] },
-  /** Batch norm and layer norm; no bias that a norm would take away again. */
+  /** Batch norm and layer norm, and dropout; no bias that a norm would take away again. */
   norms: {
     ...plain,
-    layers: [linear(6, 8, false), { type: "BatchNorm1d", num_features: 8 }, tanh, linear(8, 8), { type: "LayerNorm", normalized_shape: [8] }, dropout(0.2), linear(8, 3)],
+    sample: [2, 6],
+    layers: [
+      { type: "Conv1d", in_channels: 2, out_channels: 4, kernel_size: 3, bias: false },
+      { type: "BatchNorm1d", num_features: 4 },
+      tanh,
+      { type: "Flatten" },
+      linear(16, 6),
+      { type: "LayerNorm", normalized_shape: [6] },
+      dropout(0.2),
+      linear(6, 3),
+    ],
   },
+  /** No batch statistics and no noise. */
+  layered: { ...plain, layers: [linear(6, 8), tanh, linear(8, 6), { type: "LayerNorm", normalized_shape: [6] }, tanh, linear(6, 3)] },
   conv: {
     layers: [
       { type: "Conv2d", in_channels: 2, out_channels: 4, kernel_size: 3, padding: 1, bias: false },
@@ -94,9 +106,11 @@ export function makeBatch(net: Net, size: number, seed: number, dtype: "float64"
 
 type Outcome = Tensor | optim.LossWithLogits;
 
+export const wantsLossPerSample = (method: optim.Method): boolean => method === "k-sam" || method === "efficient";
+
 /** The loss function in the form that the method wants. */
 export function lossFunction(net: Net, model: { forward(x: Tensor): Tensor }, method: optim.Method): (x: Tensor, y: Tensor) => Outcome {
-  const perSample = method === "k-sam" || method === "efficient";
+  const perSample = wantsLossPerSample(method);
   const reduction = perSample ? "none" : "mean";
   return (x, y) => {
     const logits = model.forward(x);
@@ -152,6 +166,19 @@ export const drawing: MethodOptions[] = [
   { method: "randomized", rho: 0.3 },
   { method: "bayesian", rho: 0.05, dataSize: 1000 },
 ];
+
+/** Methods that run over parts of a batch or an earlier one take no closures. */
+export function takesClosures({ method, ascentFraction }: MethodOptions): boolean {
+  return ascentFraction === undefined && !["msam", "k-sam", "efficient", "parallel"].includes(method);
+}
+
+/** The options with the base that suits the method. */
+export function over(options: MethodOptions, more: Record<string, unknown> = {}): MethodOptions & { base: optim.BaseOptions } {
+  return { base: basesFor(options.method)[0]!, ...options, ...more };
+}
+
+/** Rows for test.each. */
+export const titled = (list: readonly MethodOptions[]) => list.map((options) => [JSON.stringify(options), options] as const);
 
 /** The bases that a method goes with. */
 export function basesFor(method: optim.Method): optim.BaseOptions[] {

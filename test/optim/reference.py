@@ -128,6 +128,9 @@ class Run:
         """The perturbed parameters' part: the norms run over those."""
         return [x if perturbed else None for x, perturbed in zip(v, self.perturbed)]
 
+    def reported_norm(self, g):
+        return norm(self.climbing(g) if self.options["method"] == "norm-only" else g)
+
     def by_radius(self, direction):
         return [None if x is None else self.radii[g] * x for x, g in zip(self.climbing(direction), self.group_of)]
 
@@ -171,7 +174,7 @@ class Run:
     def at_w(self, batch=None, value=None):
         """The gradient at w; the pass that reports and moves the buffers."""
         loss, g = self.take_pass([None] * len(self.w), self.batch if batch is None else batch, True, value or self.mean_loss)
-        self.report |= {"loss": loss, "gradNorm": norm(self.climbing(g))}
+        self.report |= {"loss": loss, "gradNorm": self.reported_norm(g)}
         return g
 
     def at(self, shift, batch=None, reports=True, value=None):
@@ -184,7 +187,7 @@ class Run:
     def only_pass_at(self, shift):
         """For methods with one pass, taken away from w."""
         loss, g = self.take_pass(shift, self.batch, True, self.mean_loss)
-        self.report |= {"loss": loss, "perturbedLoss": loss, "gradNorm": norm(self.climbing(g))}
+        self.report |= {"loss": loss, "perturbedLoss": loss, "gradNorm": self.reported_norm(g)}
         return g
 
     # A step.
@@ -398,7 +401,7 @@ def asynchronous(run):
 def adaptive_schedule(run):
     delta, l1, l2 = run.option("delta", 0.9), run.option("lambda1", -1), run.option("lambda2", 1)
     g = run.at_w()
-    square = norm(run.climbing(g)) ** 2
+    square = norm(g) ** 2
     mu = run.state["mu"] = delta * run.state.get("mu", 0) + (1 - delta) * square
     variance = run.state["variance"] = delta * run.state.get("variance", 0) + (1 - delta) * (square - mu) ** 2
     tau = min(run.own_taken / run.options["totalSteps"], 1)
@@ -415,7 +418,7 @@ def k_sam(run):
     chosen = sorted(sorted(range(size), key=lambda i: (-float(losses[i]), i))[:k])
     subset = [t[chosen] for t in run.batch]
     _, g = run.take_pass(nothing, subset, False, run.mean_loss)
-    run.report |= {"loss": float(losses.mean()), "gradNorm": norm(run.climbing(g))}
+    run.report |= {"loss": float(losses.mean()), "gradNorm": run.reported_norm(g)}
     return run.at(run.by_radius(unit(run.climbing(g))), subset)
 
 
@@ -443,7 +446,7 @@ def parallel(run):
     climbed = run.at(run.by_radius(unit(run.climbing(g_y))), batch)
     ahead = [None if x is None else -run.lr(k) * x for k, x in enumerate(g_y)]
     loss, g = run.take_pass(ahead, run.batch, True, run.mean_loss)
-    run.report |= {"loss": loss, "gradNorm": norm(run.climbing(g))}
+    run.report |= {"loss": loss, "gradNorm": run.reported_norm(g)}
     run.state["before"] = g, [t.clone() for t in run.batch]
     return each(lambda a, b: (1 - lam) * a + lam * b, climbed, g)
 
@@ -464,7 +467,7 @@ def bilevel(run):
 
 def efficient(run):
     beta, gamma, size = run.option("beta", 0.6), run.option("gamma", 0.5), len(run.batch[0])
-    keep = [torch.rand_like(w) < beta if beta < 1 else torch.ones_like(w) for w in run.w]
+    keep = [(torch.rand_like(w) < beta if beta < 1 else torch.ones_like(w)) if perturbed else None for w, perturbed in zip(run.w, run.perturbed)]
     run.noise = torch.get_rng_state()
 
     def both(output, target):
@@ -472,7 +475,7 @@ def efficient(run):
         return losses.detach(), losses.mean()
     before, g = run.take_pass([None] * len(run.w), run.batch, True, both)
     run.report |= {"loss": float(before.mean()), "gradNorm": norm(g)}
-    e = run.by_radius(each(lambda x, m: x / beta * m, unit(run.climbing(g)), run.climbing(keep)))
+    e = run.by_radius(each(lambda x, m: x / beta * m, unit(run.climbing(g)), keep))
     k = ceil(gamma * size - 1e-9)
     if k == size:
         return run.at(e)
@@ -485,8 +488,8 @@ def efficient(run):
 def random(run):
     sigma, lam = run.option("sigma", 5e-4), run.option("lambda", 2)
     z = []
-    for w in run.w:
-        if not w.requires_grad:
+    for w, perturbed in zip(run.w, run.perturbed):
+        if not w.requires_grad or not perturbed:
             z.append(None)
             continue
         filters = w.detach().flatten(1) if w.dim() > 1 else w.detach()[None]
@@ -512,15 +515,15 @@ def bayesian(run):
     beta1, beta2, zeta = run.option("beta1", 0.9), run.option("beta2", 0.999), run.option("zeta", 0.1)
     m = run.state.get("m") or [torch.zeros_like(w) for w in run.w]
     s = run.state.get("s") or [torch.full_like(w, o.get("initialPrecision", 1)) for w in run.w]
-    z = [torch.randn_like(w) / (o["dataSize"] * x).sqrt() if w.requires_grad else None for w, x in zip(run.w, s)]
+    z = [torch.randn_like(w) / (o["dataSize"] * x).sqrt() if w.requires_grad and perturbed else None for w, x, perturbed in zip(run.w, s, run.perturbed)]
     run.noise = torch.get_rng_state()
     loss, g_s = run.take_pass(z, run.batch, True, run.mean_loss)
     run.report |= {"loss": loss, "gradNorm": norm(g_s)}
     g_e = run.at(run.by_radius([None if x is None else x / y for x, y in zip(g_s, s)]))
     there = [k for k, x in enumerate(g_e) if x is not None]
-    decay = o["base"].get("weightDecay", 0)
     new_m, new_s = list(m), list(s)
     for k in there:
+        decay = run.base.param_groups[run.group_of[k]]["weight_decay"]
         new_m[k] = beta1 * m[k] + (1 - beta1) * (g_e[k] + decay * run.w[k].detach())
         new_s[k] = beta2 * s[k] + (1 - beta2) * (s[k].sqrt() * g_s[k].abs() + zeta + decay)
     run.state |= {"m": new_m, "s": new_s}

@@ -1,20 +1,23 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { optim, torch } from "../../lib/index.js";
 import type { Tensor } from "../../lib/index.js";
-import { distance, needsPython, python, sameLibTorch, unpack, type Packed } from "../support/python.js";
+import { needsPython, pack, python, sameLibTorch, type Packed } from "../support/python.js";
 import { basesFor, drawing, lossFunction, makeBatch, makeModel, methods, nets, type MethodOptions, type Net, type NetName } from "./nets.js";
 import { trajectories, type After, type Case } from "./reference.js";
 
-// Every method beside a plain implementation in PyTorch (reference.py): parameters, buffers and reports after each of seven
+// Every method beside a plain implementation in PyTorch (reference.py): parameters, buffers and reports after each of six
 // steps, on nets and in situations of all kinds.
 
-const steps = 7;
+const steps = 6;
+
+// A second thread costs small tensors more than it gives.
+torch.setNumThreads(1);
 
 /** What makes a situation of a net, a method and a seed. */
 const situations = {
   plain: () => ({}),
   /** Base steps first, a radius of 0 on the way, a learning rate that changes. */
-  phases: () => ({ options: { startStep: 1 }, changes: { 2: { lr: 0.05 }, 4: { lr: 0.02, rho: 0 }, 5: { rho: 0.4 }, 6: { lr: 0.15 } } }),
+  phases: () => ({ options: { startStep: 1 }, changes: { 2: { lr: 0.05 }, 3: { lr: 0.02, rho: 0 }, 4: { rho: 0.4 }, 5: { lr: 0.15 } } }),
   clipped: () => ({ options: { maxGradNorm: 0.3, maxGradValue: 0.1 } }),
   noisy: () => ({ options: { sameNoise: false } }),
   /** NaN in the first pass of steps 0 and 2; in step 4 so far away that the second pass overflows. */
@@ -22,6 +25,14 @@ const situations = {
     options: { nonFinite: "skip" },
     spoiled: [0, 2],
     changes: { 4: { rho: 1e306 }, 5: { rho: 0.3 } },
+  }),
+  /** Groups of bare tensors with hyperparameters of their own; one is not perturbed. */
+  grouped: (net: Net) => ({
+    groups: [
+      { parameters: names(net).slice(1, 3), lr: 0.03, rho: 0.7, weightDecay: 0.1 },
+      { parameters: names(net).slice(3, 4), perturb: false },
+      { parameters: [...names(net).slice(0, 1), ...names(net).slice(4)] },
+    ],
   }),
   zero: (net: Net, seed: number) => ({ batches: batchesOf(net, seed).map(([x, y], s): [Tensor, Tensor] => [s === 0 || s === 3 ? x.mul(0) : x, y]) }),
 } satisfies Record<string, (net: Net, seed: number) => Partial<Omit<Case, "options">> & { options?: Record<string, unknown> }>;
@@ -50,12 +61,13 @@ function makeCase(name: NetName, situation: keyof typeof situations, options: Me
 
 /** Which nets go with which situation. */
 const plan: [keyof typeof situations, NetName[]][] = [
-  ["plain", ["mlp", "norms", "conv", "lstm", "odd", "regression", "evaluated"]],
+  ["plain", ["norms", "conv", "lstm", "odd", "regression", "evaluated"]],
   ["phases", ["norms"]],
   ["clipped", ["dropout"]],
   ["noisy", ["dropout"]],
   ["notFinite", ["norms", "mlp"]],
   ["zero", ["bare"]],
+  ["grouped", ["norms"]],
 ];
 
 const cases: Titled[] = [];
@@ -65,9 +77,7 @@ for (const [situation, netNames] of plan) {
       const { method } = options;
       if (method === "bilevel" && nets[name].loss === "mse") continue;
       if (method === "norm-only" && !["norms", "conv", "evaluated"].includes(name)) continue;
-      if ("rhoMin" in options && (situation === "phases" || situation === "notFinite")) continue;
-      // Batch norm wants more than one value.
-      if (options["shards"] === 20 && ["norms", "evaluated"].includes(name)) continue;
+      if ("rhoMin" in options && (situation === "phases" || situation === "notFinite" || situation === "grouped")) continue;
       // The squares of gradients that large overflow in Adafactor itself.
       const bases = basesFor(method).filter(({ name: base }) => situation !== "notFinite" || base !== "adafactor");
       const seed = cases.length + 1;
@@ -99,14 +109,17 @@ function compare({ net, options, seed, batches, spoiled, changes, groups }: Case
     }
     const state = model.stateDict();
     expect(Object.keys(state)).toEqual(Object.keys(wanted.state));
-    for (const [name, packed] of Object.entries(wanted.state)) close(state[name]!, packed, `${name} after step ${s}`);
+    for (const [name, packed] of Object.entries(wanted.state)) close(pack(state[name]!), packed, `${name} after step ${s}`);
   }
 }
 
-function close(got: Tensor, packed: Packed, where: string): void {
-  const want = unpack(packed);
-  const largest = want.numel() === 0 ? 0 : Number(want.abs().max().item());
-  expect(distance(got, want), where).toBeLessThanOrEqual(1e-9 * largest + 1e-12);
+function close(got: Packed, wanted: Packed, where: string): void {
+  expect(got.shape, where).toEqual(wanted.shape);
+  const [a, b] = [got.data.map(Number), wanted.data.map(Number)];
+  const largest = b.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  // Object.is for NaN and infinity, which are at no distance from themselves.
+  const farthest = a.reduce((most, value, i) => (Object.is(value, b[i]!) ? most : Math.max(most, Number.isNaN(value - b[i]!) ? Infinity : Math.abs(value - b[i]!))), 0);
+  expect(farthest, where).toBeLessThanOrEqual(1e-9 * largest + 1e-12);
 }
 
 describe.skipIf(python === null || !sameLibTorch)(`methods beside plain ones in ${needsPython}`, () => {

@@ -66,7 +66,7 @@ with open(sys.argv[1]) as file:
 
 const coda = `
 with open(sys.argv[2], "w") as file:
-    json.dump(outputs, file)
+    file.write(json.dumps(outputs))  # dump() would go through Python for every number
 `;
 
 /**
