@@ -3,6 +3,7 @@ import * as flatness from "../flatness/index.js";
 import * as nn from "../nn/index.js";
 import * as optim from "../optim/index.js";
 import { ConvNet } from "../models/index.js";
+import { expected } from "../errors.js";
 import { torch } from "../torch.js";
 import { Progress, RunFolder, accuracy } from "../train/index.js";
 import type { Tensor } from "../tensor.js";
@@ -10,30 +11,37 @@ import type { Device } from "../types.js";
 
 // The main job: one small convnet, trained by each method from the same initial weights on the same batches.
 
-// Two epochs are short: a larger learning rate ends worse with plain SGD, a larger radius leaves the perturbed runs behind it.
-const base = { name: "sgd", lr: 0.02, momentum: 0.9, weightDecay: 5e-4 } as const;
-const rho = 0.02;
+export type MethodId = "none" | "sam" | "msam" | "gasam";
 
-/** The methods by id, as `optim.create` takes them. */
-export const methods = {
-  none: { method: "none", base },
-  sam: { method: "sam", rho, base },
-  msam: { method: "msam", rho, shards: 4, base },
-  gasam: { method: "gasam", rho, base },
-} as const;
+/** The methods by id, as `optim.create` takes them. The learning rate falls from `lr` to 0 along half a cosine. */
+export function methodsFor(set: DataName, totalSteps: number): Record<MethodId, optim.OptimizerOptions> {
+  const { lr, rho } = settings[set];
+  const shared = { base: { name: "sgd", lr, momentum: 0.9, weightDecay: 5e-4 }, lrSchedule: { name: "cosine", totalSteps } } as const;
+  return {
+    none: { method: "none", ...shared },
+    sam: { method: "sam", rho, ...shared },
+    msam: { method: "msam", rho, shards: 4, ...shared },
+    gasam: { method: "gasam", rho, ...shared },
+  };
+}
 
-export type MethodId = keyof typeof methods;
-
-/** What people call them. */
+/** What people call the methods. */
 export const names: Record<MethodId, string> = { none: "SGD", sam: "SAM", msam: "mSAM (4 shards)", gasam: "GA-SAM" };
 
 /** Settings for each data set, so that four methods end in about 2 minutes on 2 cores. */
 export const settings = {
-  "fashion-mnist": { epochs: 2, batchSize: 128 },
-  digits: { epochs: 30, batchSize: 64 },
+  "fashion-mnist": { epochs: 2, batchSize: 128, lr: 0.05, rho: 0.02, width: 8 },
+  digits: { epochs: 20, batchSize: 64, lr: 0.05, rho: 0.1, width: 16 },
 } as const;
 
 export type DataName = keyof typeof settings;
+
+/** How many steps a method takes: a last batch that would be smaller is left out. */
+export function stepsOf({ data: set, epochs }: Job, { train }: data.ImageClasses): number {
+  const { batchSize } = settings[set];
+  if (train.length < batchSize) throw expected(`at least ${batchSize} training images`, set, train.length);
+  return epochs * Math.floor(train.length / batchSize);
+}
 
 /** Sharpness is measured with this radius and as many steps of ascent, on the first training images. */
 export const sharpnessSettings = { rho: 0.05, steps: 10, samples: 2000 } as const;
@@ -68,13 +76,15 @@ export async function compareMethods(job: Job, images: data.ImageClasses, run: R
   const train = images.train.to(job.device);
   const test = images.test.to(job.device);
   torch.manualSeed(job.seed);
-  const initial = newModel(images, job.device).stateDict();
+  const totalSteps = stepsOf(job, images);
+  const initial = newModel(images, job).stateDict();
   const results: Result[] = [];
   for (const method of job.methods) {
-    const model = newModel(images, job.device);
+    const model = newModel(images, job);
     model.loadStateDict(initial);
+    const optimizer = optim.create(model, methodsFor(job.data, totalSteps)[method]);
     try {
-      results.push(await trainOne(method, model, train, test, job, run, signal));
+      results.push(await trainOne({ method, model, optimizer, train, test, totalSteps }, job, run, signal));
     } catch (error) {
       if (error === signal.reason) break;
       throw error;
@@ -84,30 +94,30 @@ export async function compareMethods(job: Job, images: data.ImageClasses, run: R
   return results;
 }
 
-function newModel({ classes, train }: data.ImageClasses, device: Device): ConvNet {
+function newModel({ classes, train }: data.ImageClasses, { data: set, device }: Job): ConvNet {
   const [, channels, size] = train.tensors[0].shape;
-  return new ConvNet({ channels: channels!, size: size!, classes: classes.length }).to(device);
+  return new ConvNet({ channels: channels!, size: size!, classes: classes.length, width: settings[set].width }).to(device);
 }
 
-async function trainOne(
-  method: MethodId,
-  model: ConvNet,
-  train: data.LabelledImages,
-  test: data.LabelledImages,
-  { epochs, seed, data: set }: Job,
-  run: RunFolder,
-  signal: AbortSignal,
-): Promise<Result> {
+interface Training {
+  method: MethodId;
+  model: ConvNet;
+  optimizer: optim.Optimizer;
+  train: data.LabelledImages;
+  test: data.LabelledImages;
+  totalSteps: number;
+}
+
+async function trainOne(training: Training, { epochs, seed, data: set }: Job, run: RunFolder, signal: AbortSignal): Promise<Result> {
+  const { method, model, optimizer, train, test, totalSteps } = training;
   torch.manualSeed(seed);
   const { batchSize } = settings[set];
   const batches = data.loader(train, { batchSize, shuffle: true, seed, dropLast: true });
   const testBatches = data.loader(test, { batchSize: 1000 });
   const someTestBatches = data.loader(test.slice(0, Math.min(500, test.length)), { batchSize: 500 });
-  const totalSteps = epochs * batches.length;
   const lookEvery = Math.ceil(totalSteps / 20);
 
   const loss = (x: Tensor, y: Tensor) => nn.functional.crossEntropy(model.forward(x), y);
-  const optimizer = optim.create(model, methods[method]);
   const step = optimizer.compile(loss);
   const progress = new Progress({ label: names[method].split(" ")[0]!.padEnd(6), total: totalSteps * batchSize });
   const times: number[] = [];
@@ -117,7 +127,6 @@ async function trainOne(
       let lossSum = 0;
       for await (const [x, y] of batches) {
         signal.throwIfAborted();
-        optimizer.lr = cosine(base.lr, times.length / totalSteps);
         const start = performance.now();
         const report = await step(x, y);
         times.push(performance.now() - start);
@@ -148,11 +157,6 @@ async function trainOne(
     sharpness: await flatness.sharpness(model, stoppable, measured, { rho, steps }),
     msPerStep: median(times),
   };
-}
-
-/** The learning rate after a share `done` of the training: from `lr` down to 0 along half a cosine. */
-function cosine(lr: number, done: number): number {
-  return 0.5 * lr * (1 + Math.cos(Math.PI * done));
 }
 
 function median(values: readonly number[]): number {

@@ -3,7 +3,7 @@ import * as data from "../data/index.js";
 import { suggest } from "../errors.js";
 import { torch } from "../torch.js";
 import { RunFolder } from "../train/index.js";
-import { compareMethods, methods, names, percent, settings, sharpnessSettings } from "./compare-methods.js";
+import { compareMethods, methodsFor, names, percent, settings, sharpnessSettings, stepsOf } from "./compare-methods.js";
 import { interruptible } from "./interruptible.js";
 import { table } from "./table.js";
 import type { DataName, Job, MethodId, Result } from "./compare-methods.js";
@@ -33,13 +33,13 @@ export async function start(argv: string[]): Promise<number> {
   const job: Job = {
     data: set,
     epochs: options.epochs ?? settings[set].epochs,
-    methods: options.methods ?? (Object.keys(methods) as MethodId[]),
+    methods: options.methods ?? (Object.keys(names) as MethodId[]),
     seed: options.seed ?? 0,
     device: options.device ?? "cpu",
   };
   torch.zeros([1], { device: job.device }).dispose(); // a device that is not there is an error before anything is loaded
   const images = set === "digits" ? await data.digits() : await data.fashionMnist();
-  const run = RunFolder.create("runs", timestamp(new Date()), describeJob(job));
+  const run = RunFolder.create("runs", timestamp(new Date()), describeJob(job, images));
   print(introduction(job, images, run));
   const { code, value: results } = await interruptible((signal) => compareMethods(job, images, run, signal));
   if (results.length > 0) print(report(results, job));
@@ -73,18 +73,21 @@ function oneOf<T extends string>(text: string, words: readonly T[]): T {
 }
 
 function parseMethods(text: string): MethodId[] {
-  const ids = text.split(",").map((id) => oneOf(id.trim(), Object.keys(methods) as MethodId[]));
+  const ids = text.split(",").map((id) => oneOf(id.trim(), Object.keys(names) as MethodId[]));
   if (new Set(ids).size !== ids.length) throw new InvalidArgumentError("Expected each method once.");
   return ids;
 }
 
 /** What goes into settings.json. */
-function describeJob(job: Job): object {
+function describeJob(job: Job, images: data.ImageClasses): object {
   const { libtorch } = torch;
+  const { batchSize, width } = settings[job.data];
+  const all = methodsFor(job.data, stepsOf(job, images));
   return {
     ...job,
-    methods: Object.fromEntries(job.methods.map((id) => [id, methods[id]])),
-    batchSize: settings[job.data].batchSize,
+    methods: Object.fromEntries(job.methods.map((id) => [id, all[id]])),
+    batchSize,
+    width,
     sharpness: sharpnessSettings,
     environment: { node: process.version, libtorch: libtorch.version, cuda: libtorch.cuda, threads: torch.getNumThreads() },
   };

@@ -8,7 +8,8 @@ import { SetupError, announce, progress, say, since } from "./report.js";
 import { run } from "./run.js";
 
 export const NAPI = 9;
-const tree = join(root, "build", "cmake");
+/** The build tree. */
+export const tree = join(root, "build", "cmake");
 
 /** What one compiler process needs for ATen's headers, in bytes. */
 const COMPILER_MEMORY = 1.5e9;

@@ -147,7 +147,12 @@ export async function endOrphans(owner) {
   if (owner === "" || !existsSync("/proc/self/environ")) return;
   const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
   const orphans = pids.filter((pid) => readProc(pid, "environ").split("\0").includes(`${OWNER}=${owner}`));
-  await endGroups([...new Set(orphans.map((pid) => Number(readProc(pid, "stat").replace(/^.*\) \S+ \d+ /s, "").split(" ")[0])))], "SIGKILL");
+  await endGroups([...new Set(orphans.map(groupOf).filter((group) => group > 1))], "SIGKILL");
+}
+
+/** The process group of a process, NaN where it has ended. */
+function groupOf(pid) {
+  return Number(/^.*\) \S \d+ (\d+) /s.exec(readProc(pid, "stat"))?.[1]);
 }
 
 function readProc(pid, file) {

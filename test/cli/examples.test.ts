@@ -1,9 +1,11 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { root, start } from "./processes.js";
+import { root, setUp, start } from "./processes.js";
 
 // The examples as users run them: `npm run example NAME`, which also checks their types.
+
+setUp();
 
 const run = (...args: string[]) => start(process.execPath, [join(root, "scripts", "example.js"), ...args]).finished;
 

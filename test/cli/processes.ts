@@ -1,9 +1,9 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { onTestFinished } from "vitest";
+import { beforeAll, onTestFinished } from "vitest";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -53,6 +53,11 @@ export function start(program: string, args: readonly string[], { cwd = root, en
 /** Runs `npm start`'s script to its end, in a folder of the test's. */
 export function runStart(args: readonly string[], cwd: string, env: NodeJS.ProcessEnv = {}): Promise<Finished> {
   return start(process.execPath, [startScript, ...args], { cwd, env }).finished;
+}
+
+/** `npm test` has set up everything already; vitest on its own has not, and a test's patience is shorter than a compiler's. */
+export function setUp(): void {
+  beforeAll(() => void execFileSync(process.execPath, [join(root, "scripts", "setup", "main.js")], { cwd: root, stdio: "ignore" }), 3_600_000);
 }
 
 /** The only run folder below a folder. */

@@ -4,9 +4,11 @@ import { describe, expect, test } from "vitest";
 import { data, io, models, train } from "../../lib/index.js";
 import { imageFiles } from "../support/idx.js";
 import { writeFile } from "../setup/fixtures.js";
-import { onlyRun, readJson, readLines, runStart, start, startScript, workFolder } from "./processes.js";
+import { onlyRun, readJson, readLines, runStart, setUp, start, startScript, workFolder } from "./processes.js";
 
 // The main job as users start it: real processes, the embedded digits.
+
+setUp();
 
 const methods = ["none", "sam", "msam", "gasam"];
 const short = ["--data", "digits", "--epochs", "1"];
