@@ -135,7 +135,7 @@ export interface Native {
   setScope(scope: number): void;
   moveToScope(tensor: Handle, scope: number): void;
   releaseScope(scope: number): void;
-  memory(): { tensors: number; bytes: number; sweeps: number };
+  memory(): { tensors: number; bytes: number; sweeps: number; stepBytes: number };
   sweep(): void;
   setMemoryLimits(bytes: number, count: number): void;
   setNumThreads(threads: number): void;
@@ -167,9 +167,11 @@ export interface Native {
   generatorState(generator: number): Handle;
   setGeneratorState(generator: number, state: Handle): void;
 
-  recordBegin(parameters: Handle[], buffers: Handle[], inputs: Handle[]): void;
+  /** `ownOrder`: images keep the order that they have in memory; else convolutions may bring them into a faster one. */
+  recordBegin(parameters: Handle[], buffers: Handle[], inputs: Handle[], ownOrder: boolean): void;
   recordEnd(loss: Handle, extras: Handle[]): { program: number; draws: boolean; obstacle: string; instructions: number };
-  recordAbort(): void;
+  /** Whether images were brought into another order: then that may be why the recording failed. */
+  recordAbort(): boolean;
   programText(program: number): string;
   /** The loss of the last of `times` passes, forward and backward: what a benchmark compares steps with. */
   programRun(program: number, parameters: Handle[], buffers: Handle[], inputs: Handle[], times: number): number;

@@ -22,6 +22,11 @@ export interface MemoryFigures {
   bytes: number;
   /** How often tensors that nobody held any more were looked for. */
   sweeps: number;
+  /**
+   * Bytes that compiled steps on the CPU keep for the tensors inside them, in the whole process: as many as the largest step
+   * needed. They are given back by {@link sweep}, and ten seconds after the last step on the training thread.
+   */
+  stepBytes: number;
 }
 
 /** Live tensors and their bytes, in this environment (the main thread or a worker thread). */
@@ -55,7 +60,7 @@ const handWritten = {
   scope,
   keep,
   memory,
-  /** Looks now for tensors that nobody holds, and frees them. Happens by itself as memory grows. */
+  /** Looks now for tensors that nobody holds, and frees them, and what steps keep. Happens by itself as memory grows. */
   sweep: (): void => native.sweep(),
   /**
    * When to look for tensors that nobody holds: after that many bytes, or that many tensors, were made since the last time.

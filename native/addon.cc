@@ -7,6 +7,7 @@
 #include "program_binding.h"
 #include "random.h"
 #include "sam/binding.h"
+#include "step_memory.h"
 #include "tensor_access.h"
 #include "version.h"
 
@@ -37,6 +38,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   env.AddCleanupHook([instance = Instance::of(env)] { instance->shut_down(); });
   define<initialize>(env, exports, "initialize");
   define<stop>(env, exports, "stop");
+  StepMemory::install();
   register_version(env, exports);
   register_dispatch(env, exports);
   register_tensor_access(env, exports);

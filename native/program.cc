@@ -8,6 +8,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "errors.h"
+#include "step_memory.h"
 
 namespace steppe {
 namespace {
@@ -151,6 +152,7 @@ void Program::replay_under_autograd(Tensors& registers, const std::atomic<bool>&
 }
 
 Program::Outcome Program::run(const Slots& slots, const std::atomic<bool>& cancelled) const {
+  StepMemory memory;
   if (backward_obstacle.empty()) {
     auto registers = fill(slots, slots.parameters);
     replay_below_autograd(registers, true, slots.turns, cancelled);
@@ -177,6 +179,7 @@ Program::Outcome Program::run(const Slots& slots, const std::atomic<bool>& cance
 }
 
 Program::Outcome Program::forward(const Slots& slots, const std::atomic<bool>& cancelled) const {
+  StepMemory memory;
   auto registers = fill(slots, slots.parameters);
   replay_below_autograd(registers, false, slots.turns, cancelled);
   return {registers[loss_register], {}, extras(registers)};

@@ -12,9 +12,9 @@ namespace {
 
 std::shared_ptr<Program> program_of(Call& call) { return call.instance().programs.get(static_cast<uint32_t>(call.integer(0, "program")), "program"); }
 
-// recordBegin(parameters, buffers, inputs)
+// recordBegin(parameters, buffers, inputs, ownOrder)
 Napi::Value record_begin(Call& call) {
-  Recorder::begin(call.tensors(0, "parameters"), call.tensors(1, "buffers"), call.tensors(2, "inputs"));
+  Recorder::begin(call.tensors(0, "parameters"), call.tensors(1, "buffers"), call.tensors(2, "inputs"), call.boolean(3, "ownOrder"));
   call.instance().recording = true;
   return call.env().Undefined();
 }
@@ -33,11 +33,13 @@ Napi::Value record_end(Call& call) {
   return result;
 }
 
-// recordAbort(): after any failure since recordBegin, recordEnd's own included
+// recordAbort(): after any failure since recordBegin, recordEnd's own included. Whether images were put into another order:
+// then the reason may lie there.
 Napi::Value record_abort(Call& call) {
   call.instance().recording = false;
-  if (const auto recorder = Recorder::current()) recorder->stop();
-  return call.env().Undefined();
+  const auto recorder = Recorder::current();
+  if (recorder != nullptr) recorder->stop();
+  return Napi::Boolean::New(call.env(), recorder != nullptr && recorder->relaid());
 }
 
 // programText(program): one line per instruction, to read and to test

@@ -14,6 +14,7 @@
 
 #include "functions.h"
 #include "program_passes.h"
+#include "recorder_layout.h"
 #include "rng.h"
 
 namespace steppe {
@@ -93,7 +94,7 @@ Recorder::~Recorder() = default;
 
 std::shared_ptr<Recorder> Recorder::current() { return active; }
 
-std::shared_ptr<Recorder> Recorder::begin(Tensors parameters, Tensors buffers, Tensors inputs) {
+std::shared_ptr<Recorder> Recorder::begin(Tensors parameters, Tensors buffers, Tensors inputs, bool own_order) {
   if (active != nullptr) fail(Code::record, "A loss function that is being recorded cannot record another one.");
   auto recorder = std::make_shared<Recorder>(std::move(parameters), std::move(buffers), std::move(inputs));
   // The recording must leave no trace: the step that follows replays the same pass.
@@ -108,6 +109,8 @@ std::shared_ptr<Recorder> Recorder::begin(Tensors parameters, Tensors buffers, T
   // LibTorch warns of every thousandth block that is freed now and was allocated before.
   recorder->log_level_ = std::exchange(FLAGS_caffe2_log_level, std::max(FLAGS_caffe2_log_level, c10::GLOG_ERROR));
   recorder->watching_ = true;
+  recorder->own_order_ = own_order;
+  recorder->memory_.emplace();
   active = recorder;
   return recorder;
 }
@@ -120,6 +123,7 @@ void Recorder::stop() {
   at::removeCallback(callback_);
   c10::ThreadLocalDebugInfo::_pop(c10::DebugInfoKind::PROFILER_STATE);
   FLAGS_caffe2_log_level = log_level_;
+  memory_.reset();
   at::NoGradGuard no_grad;
   for (size_t i = 0; i < buffers_.size(); i++) buffers_[i].copy_(buffer_values_[i]);
   for (size_t i = 0; i < inputs_.size(); i++)
@@ -191,6 +195,8 @@ void Recorder::end(const at::RecordFunction& function, Pending& pending) {
         if (element.isTensor()) add(element);
     }
   }
+  // contiguous() and reshape() give a view or a copy, as the order in memory has it.
+  if (relaid_ && instruction.op.schema().name() == "aten::clone") copies_.insert(storage_of(outputs[0].toTensor()));
   instruction.views = as_views(instruction);
   program_->draws |= instruction.op.hasTag(at::Tag::nondeterministic_seeded);
   program_->instructions.push_back(std::move(instruction));
@@ -291,6 +297,7 @@ Program::Operand Recorder::operand(const c10::IValue& value) {
 // Slots that an operator is about to write to, also through a view.
 void Recorder::before_write(const at::Tensor& tensor, const c10::OperatorHandle& op) {
   const auto* storage = storage_of(tensor);
+  if (copies_.contains(storage) && !in_backward_) obstacle(readable(op) + " changes what would be a view in the user's own order");
   const auto note = [](std::vector<uint32_t>& list, uint32_t i) {
     if (std::find(list.begin(), list.end(), i) == list.end()) list.push_back(i);
   };
@@ -371,8 +378,13 @@ void Recorder::differentiate(const at::Tensor& loss) {
   }
 }
 
-void Recorder::before_call(const OperatorPlan& plan, const torch::jit::Stack& stack) {
+void Recorder::before_call(const OperatorPlan& plan, torch::jit::Stack& stack) {
   if (active == nullptr) return;
+  if (!active->own_order_) {
+    if (put_channels_last(plan, stack)) active->relaid_ = true;
+    if (active->relaid_ && needs_own_order(plan, stack)) active->obstacle(plan.name + " looks at memory in the user's own order");
+    if (active->relaid_) put_channels_back(plan, stack);
+  }
   for (size_t i = 0; i < plan.arguments.size() && i < stack.size(); i++) {
     if (!plan.arguments[i].write) continue;
     each_tensor(stack[i], [&](const at::Tensor& tensor) {

@@ -8,6 +8,7 @@
 
 #include "convert.h"
 #include "program.h"
+#include "step_memory.h"
 
 namespace steppe {
 
@@ -31,14 +32,17 @@ class Recorder : public c10::MemoryReportingInfoBase {
   static std::shared_ptr<Recorder> current();
 
   // Starts to watch / stops. `finish` runs the backward of `loss` and returns the program; `extras` are results that the
-  // program gives besides.
-  static std::shared_ptr<Recorder> begin(Tensors parameters, Tensors buffers, Tensors inputs);
+  // program gives besides. `own_order`: leave images in the order that the user gave them, see recorder_layout.h.
+  static std::shared_ptr<Recorder> begin(Tensors parameters, Tensors buffers, Tensors inputs, bool own_order);
   std::shared_ptr<Program> finish(const at::Tensor& loss, const Tensors& extras);
   // Stops watching and puts generators, buffers and inputs back as they were. May be called twice.
   void stop();
+  // Whether images were put into another order.
+  bool relaid() const { return relaid_; }
 
-  // Called before an operator that JavaScript asked for: refuses one that cannot be part of a program.
-  static void before_call(const OperatorPlan& plan, const torch::jit::Stack& stack);
+  // Called before an operator that JavaScript asked for: refuses one that cannot be part of a program, and may bring its
+  // operands into another order in memory.
+  static void before_call(const OperatorPlan& plan, torch::jit::Stack& stack);
   // Called where JavaScript reads values.
   static void refuse_read(Instance& instance, const std::string& what);
 
@@ -92,7 +96,10 @@ class Recorder : public c10::MemoryReportingInfoBase {
   std::vector<c10::weak_intrusive_ptr<c10::TensorImpl>> storageless_;
   std::unordered_set<const void*> reserved_;   // of the two above
   std::unordered_set<const void*> allocated_;  // memory that was allocated during the recording and is in use
+  std::unordered_set<const void*> copies_;     // storages that might be views if nothing had been put into another order
+  std::optional<StepMemory> memory_;           // while it watches
   std::string obstacle_;
+  bool own_order_ = true, relaid_ = false;
   bool in_backward_ = false;
   bool watching_ = false;
   int log_level_ = 0;  // LibTorch's, from before the recording

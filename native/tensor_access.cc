@@ -10,6 +10,7 @@
 #include "dtypes.h"
 #include "functions.h"
 #include "recorder.h"
+#include "step_memory.h"
 
 namespace steppe {
 namespace {
@@ -136,10 +137,12 @@ Napi::Value memory(Call& call) {
   result["tensors"] = static_cast<double>(figures.tensors);
   result["bytes"] = static_cast<double>(figures.bytes);
   result["sweeps"] = static_cast<double>(figures.sweeps);
+  result["stepBytes"] = static_cast<double>(StepMemory::figures().reserved);
   return result;
 }
 Napi::Value sweep(Call& call) {
   call.instance().handles.sweep(true);
+  StepMemory::release();
   return call.env().Undefined();
 }
 Napi::Value set_memory_limits(Call& call) {

@@ -2,7 +2,15 @@
 
 #include <ATen/Parallel.h>
 
+#include "step_memory.h"
+
 namespace steppe {
+namespace {
+
+// With no step for so long, the memory that steps keep is given back.
+constexpr std::chrono::seconds kIdle(10);
+
+}  // namespace
 
 void Worker::start() {
   napi_value name;
@@ -49,7 +57,13 @@ void Worker::drain() {
 void Worker::loop() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    wake_.wait(lock, [&] { return stopping_ || !jobs_.empty(); });
+    const auto called = [&] { return stopping_ || !jobs_.empty(); };
+    if (!wake_.wait_for(lock, kIdle, called)) {
+      lock.unlock();
+      StepMemory::release();
+      lock.lock();
+      wake_.wait(lock, called);
+    }
     if (stopping_) {
       jobs_.clear();
       idle_.notify_all();
@@ -62,6 +76,7 @@ void Worker::loop() {
     try {
       // LibTorch keeps the number for each thread apart.
       if (at::get_num_threads() != job->kernel_threads) at::set_num_threads(job->kernel_threads);
+      StepMemory memory;
       job->run();
     } catch (...) {
       job->failure = current_failure();

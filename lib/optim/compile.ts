@@ -156,16 +156,20 @@ export function compileStep<Args extends unknown[]>(
     const handles = (list: readonly Tensor[]) => list.map((tensor) => tensor.handle);
     const made = scope(() => {
       const inputs = count === batchSize ? tensors : tensors.map((tensor, i) => (batched[i]! ? (call(family("aten::narrow"), [tensor, 0, 0, count]) as Tensor) : tensor));
-      native.recordBegin(handles(parameters), handles(buffers), handles(inputs));
-      try {
-        const { objective, extras } = run(() =>
-          outcomeOf(lossFunction(...(rebuild(args, inputs) as Args)), definition, numbers, climbed, count, "the result of the compiled function"),
-        );
-        return native.recordEnd(objective.handle, handles(extras));
-      } catch (error) {
-        native.recordAbort();
-        throw error;
-      }
+      const trace = (ownOrder: boolean): ReturnType<typeof native.recordEnd> => {
+        native.recordBegin(handles(parameters), handles(buffers), handles(inputs), ownOrder);
+        try {
+          const { objective, extras } = run(() =>
+            outcomeOf(lossFunction(...(rebuild(args, inputs) as Args)), definition, numbers, climbed, count, "the result of the compiled function"),
+          );
+          return native.recordEnd(objective.handle, handles(extras));
+        } catch (error) {
+          // Where the function needs its images as they lie in memory: once more, with their order left alone.
+          if (native.recordAbort()) return trace(true);
+          throw error;
+        }
+      };
+      return trace(false);
     });
     if (programs.size >= MAX_PROGRAMS) {
       const [oldest, { program }] = programs.entries().next().value!;

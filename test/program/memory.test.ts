@@ -1,0 +1,64 @@
+import { describe, expect, test } from "vitest";
+import { nn, optim, torch } from "../../lib/index.js";
+import type { Tensor } from "../../lib/index.js";
+
+// The memory that steps keep between them: torch.memory().stepBytes.
+
+const megabyte = 2 ** 20;
+
+function wideNet(): { step: optim.CompiledStep<Tensor[]>; model: nn.Sequential } {
+  const model = new nn.Sequential(new nn.Linear(64, 512), new nn.Tanh(), new nn.Linear(512, 512), new nn.ReLU(), new nn.Linear(512, 1));
+  const optimizer = optim.create(model, { method: "sam", rho: 0.1, base: { name: "sgd", lr: 1e-3 } });
+  return { model, step: optimizer.compile((x: Tensor) => model.forward(x).pow(2).mean()) };
+}
+
+describe("the memory of steps", () => {
+  test("is kept from step to step, does not grow, and is given back", async () => {
+    const { step } = wideNet();
+    torch.sweep();
+    const before = torch.memory().stepBytes;
+    const x = torch.randn([1024, 64]); // 2 MiB per layer of 512
+    await step(x);
+    await step(x);
+    const kept = torch.memory().stepBytes;
+    expect(kept - before).toBeGreaterThan(6 * megabyte);
+    for (let i = 0; i < 20; i++) await step(x);
+    for (let i = 0; i < 20; i++) step.sync(x);
+    expect(torch.memory().stepBytes).toBe(kept);
+    // A smaller batch fits into what is there.
+    const y = torch.randn([512, 64]);
+    for (let i = 0; i < 5; i++) await step(y);
+    expect(torch.memory().stepBytes).toBe(kept);
+    torch.sweep();
+    expect(torch.memory().stepBytes).toBeLessThan(before + 3 * megabyte);
+  });
+
+  test("steps after it was given back compute what they did before", async () => {
+    torch.manualSeed(0);
+    const [a, b] = [wideNet(), wideNet()];
+    b.model.loadStateDict(a.model.stateDict());
+    const x = torch.randn([256, 64]);
+    for (let i = 0; i < 5; i++) {
+      const report = await a.step(x);
+      torch.sweep();
+      expect(await b.step(x)).toEqual(report);
+    }
+  });
+
+  test("tensors made in a loss function outlive its step", async () => {
+    const model = new nn.Linear(64, 64);
+    const kept: Tensor[] = [];
+    const optimizer = optim.create(model, { method: "none", base: { name: "sgd", lr: 0 } });
+    const step = optimizer.compile((x: Tensor) => {
+      kept.push(torch.keep(x.mul(2)));
+      return model.forward(x).pow(2).mean();
+    });
+    const x = torch.randn([512, 64]);
+    const expected = x.mul(2).toTypedArray();
+    for (let i = 0; i < 10; i++) await step(x);
+    torch.sweep();
+    for (let i = 0; i < 10; i++) await step(x);
+    expect(kept).toHaveLength(1);
+    expect(kept[0]!.toTypedArray()).toEqual(expected);
+  });
+});
