@@ -169,7 +169,7 @@ void Handles::free_unheld(bool collected) {
 }
 
 void Handles::sweep(bool all) {
-  if (sweeping_ || paused_) return;
+  if (sweeping_) return;
   sweeping_ = true;
   sweeps_++;
   // From mild to thorough: what is known to be dead, what a scavenge finds, what a full collection finds.

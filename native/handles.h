@@ -56,8 +56,6 @@ class Handles {
 
   // Frees what JavaScript no longer holds, with the garbage collector's help: all of it, or as much as is worth its time.
   void sweep(bool all);
-  // While a program is recorded: LibTorch's memory profiler, which the recorder uses, complains of older tensors that go.
-  void pause_sweeps(bool paused) { paused_ = paused; }
   // Seals the nest that is being filled, then runs the garbage collector.
   void set_collector(std::function<void(bool full)> collector) { collect_garbage_ = std::move(collector); }
   void set_limits(uint64_t bytes, uint64_t count);
@@ -117,7 +115,7 @@ class Handles {
   uint64_t sweeps_ = 0;
   Figures after_full_{};  // what the last full collection left
   int64_t reported_bytes_ = 0;
-  bool sweeping_ = false, paused_ = false;
+  bool sweeping_ = false;
   std::function<void(bool)> collect_garbage_;
 };
 
