@@ -91,31 +91,40 @@ void Worker::loop() {
   }
 }
 
+namespace {
+
+// The result, or what kept the job or its conversion from it.
+void settle(napi_env env, const Worker::Job& job) {
+  napi_value error = nullptr;
+  try {
+    if (!job.failure.has_value()) {
+      napi_resolve_deferred(env, job.deferred, job.result(env));
+      return;
+    }
+    error = make_js_error(env, *job.failure);
+  } catch (...) {
+    bool pending = false;
+    napi_is_exception_pending(env, &pending);
+    if (pending) {
+      napi_get_and_clear_last_exception(env, &error);
+    } else {
+      error = make_js_error(env, current_failure());
+    }
+  }
+  napi_reject_deferred(env, job.deferred, error);
+}
+
+}  // namespace
+
 void Worker::deliver(napi_env env, napi_value, void* context, void* data) {
   std::unique_ptr<Job> job(static_cast<Job*>(data));
   if (env == nullptr) return;  // the environment is ending
   auto* worker = static_cast<Worker*>(context);
   if (--worker->undelivered_ == 0) napi_unref_threadsafe_function(env, worker->deliver_);
   try {
-    if (job->failure.has_value()) {
-      napi_reject_deferred(env, job->deferred, make_js_error(env, *job->failure));
-    } else {
-      napi_resolve_deferred(env, job->deferred, job->result(env));
-    }
+    settle(env, *job);
   } catch (...) {
-    try {
-      napi_value error;
-      bool pending = false;
-      napi_is_exception_pending(env, &pending);
-      if (pending) {
-        napi_get_and_clear_last_exception(env, &error);
-      } else {
-        error = make_js_error(env, current_failure());
-      }
-      napi_reject_deferred(env, job->deferred, error);
-    } catch (...) {
-      // The environment is ending and runs no JavaScript any more: nobody waits for the promise.
-    }
+    // A worker thread that is being terminated runs no JavaScript, not even an error's constructor: nobody waits any more.
   }
 }
 

@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
-import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { onTestFinished } from "vitest";
+import { typescriptIsCurrent } from "../../scripts/setup/typescript.js";
 
 // What needs a process of its own (memory peaks, exits, crashes, worker threads) runs the built package: dist/.
 
@@ -18,18 +18,8 @@ export interface Ended {
   stderr: string;
 }
 
-function newest(folder: string): number {
-  return Math.max(0, ...readdirSync(folder, { withFileTypes: true }).map((entry) => (entry.isDirectory() ? newest(join(folder, entry.name)) : statSync(join(folder, entry.name)).mtimeMs)));
-}
-
 function checkBuilt(): void {
-  let built = 0;
-  try {
-    built = statSync(join(root, "dist", ".built.json")).mtimeMs;
-  } catch {
-    // Not built at all.
-  }
-  if (built < newest(join(root, "lib"))) throw new Error("dist/ is older than lib/: run `npm run build:ts` first. `npm test` does.");
+  if (!typescriptIsCurrent()) throw new Error("dist/ was not built from lib/ as it is now: run `npm run build:ts` first. `npm test` does.");
 }
 
 /**

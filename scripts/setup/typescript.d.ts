@@ -1,0 +1,2 @@
+/** Whether dist/ was built, to the end, from lib/ as it is now. */
+export function typescriptIsCurrent(): boolean;
