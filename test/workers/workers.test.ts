@@ -73,7 +73,7 @@ describe("several environments", () => {
       const [theirs] = await once(worker, "message");
       await ended;
       say([theirs, torch.memory(), mine.toArray()]);`;
-    expect(await resultOf(program)).toEqual([{ tensors: true, sweeps: true, alive: true }, { tensors: 1, bytes: 16, sweeps: 0 }, [1, 1, 1, 1]]);
+    expect(await resultOf(program)).toEqual([{ tensors: true, sweeps: true, alive: true }, { tensors: 1, bytes: 16, sweeps: 0, stepBytes: 0 }, [1, 1, 1, 1]]);
   }, MINUTE);
 
   test("a tensor of another one is refused", async () => {
