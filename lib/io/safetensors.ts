@@ -1,13 +1,14 @@
-import { fstatSync, readSync } from "node:fs";
 import { dtypes } from "../dtype.js";
 import { checkKeys, expected } from "../errors.js";
 import { Tensor } from "../tensor.js";
-import { torch } from "../torch.js";
-import { formatError, ioError } from "./file-errors.js";
+import { formatError } from "./file-errors.js";
+import { OpenFile, checkPath } from "./open-file.js";
 import { codes, formatHeader, maxHeaderSize, metadataKey, parseHeader } from "./safetensors-header.js";
-import { isSystemError, withFile, writeWhole } from "./whole-file.js";
+import { ContiguousTensor } from "./stored-tensor.js";
+import { writeWhole } from "./whole-file.js";
 import type { Device } from "../types.js";
 import type { Entry, Header } from "./safetensors-header.js";
+import type { StoredTensor, TensorFile } from "./stored-tensor.js";
 
 /**
  * Writes tensors to a safetensors file, which Python's `safetensors` and every other reader of the format can load.
@@ -49,11 +50,11 @@ export function saveSafetensors(path: string, tensors: Record<string, Tensor>, m
 export function loadSafetensors(path: string, options: { device?: Device } = {}): Record<string, Tensor> {
   checkKeys(options, ["device"]);
   const { device = "cpu" } = options;
-  return withHeader(path, (file, { entries }) => {
+  return OpenFile.with(path, (file) => {
     const loaded: [string, Tensor][] = [];
     try {
-      for (const entry of entries) {
-        const tensor = torch.fromBuffer(readTensor(file, path, entry), entry.dtype, entry.shape);
+      for (const entry of readHeader(file).entries) {
+        const tensor = storedTensor(file, entry).read();
         loaded.push([entry.name, tensor]);
         if (device !== "cpu") {
           loaded[loaded.length - 1]![1] = tensor.to(device);
@@ -69,57 +70,44 @@ export function loadSafetensors(path: string, options: { device?: Device } = {})
   });
 }
 
+/** Opens a safetensors file to read its tensors one by one. */
+export function openSafetensors(path: string): TensorFile {
+  const file = new OpenFile(path);
+  try {
+    const tensors = new Map(readHeader(file).entries.map((entry) => [entry.name, storedTensor(file, entry)]));
+    return { tensors, close: () => file.close() };
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
 /**
  * The strings that a safetensors file keeps beside its tensors, `{}` if there are none. No tensor is read.
  *
  * @throws SteppeError `FORMAT` or `IO`, as `loadSafetensors`
  */
 export function safetensorsMetadata(path: string): Record<string, string> {
-  return withHeader(path, (_, { metadata }) => metadata);
+  return OpenFile.with(path, (file) => readHeader(file).metadata);
 }
 
-function withHeader<T>(path: string, work: (file: number, header: Header) => T): T {
-  checkPath(path);
-  try {
-    return withFile(path, "r", (file) => {
-      const status = fstatSync(file);
-      if (!status.isFile()) throw formatError(path, 0, "a file", "a folder or a device");
-      return work(file, readHeader(file, path, status.size));
-    });
-  } catch (error) {
-    throw isSystemError(error) ? ioError("read", path, error) : error;
-  }
-}
-
-function readHeader(file: number, path: string, size: number): Header {
+function readHeader(file: OpenFile): Header {
+  const { path, size } = file;
   if (size < 8) throw formatError(path, 0, "the header's size in 8 bytes", `a file of ${size} bytes`);
-  const length = readBytes(file, path, 0, 8).readBigUInt64LE();
+  const length = file.read(0, 8).readBigUInt64LE();
   const limit = Math.min(size - 8, maxHeaderSize);
   if (length > BigInt(limit)) throw formatError(path, 0, `a header of at most ${limit} bytes`, `a size of ${length}`);
-  return parseHeader(readBytes(file, path, 8, Number(length)), path, size);
+  return parseHeader(file.read(8, Number(length)), path, size);
 }
 
-function readTensor(file: number, path: string, { name, dtype, begin, end }: Entry): Buffer {
-  const bytes = readBytes(file, path, begin, end - begin);
-  // Compiled code may rely on 0 and 1 being the only values of a bool.
-  const wrong = dtype === "bool" ? bytes.findIndex((byte) => byte > 1) : -1;
-  if (wrong >= 0) throw formatError(path, begin + wrong, `0 or 1 in the BOOL tensor ${JSON.stringify(name)}`, `${bytes[wrong]}`);
-  return bytes;
-}
-
-function readBytes(file: number, path: string, begin: number, length: number): Buffer {
-  const bytes = Buffer.allocUnsafe(length);
-  for (let done = 0; done < length; ) {
-    const count = readSync(file, bytes, done, length - done, begin + done);
-    // The file's size was checked before: somebody shortens it at this moment.
-    if (count === 0) throw formatError(path, begin + done, `${length - done} more bytes`, "the end of the file");
-    done += count;
-  }
-  return bytes;
-}
-
-function checkPath(path: unknown): void {
-  if (typeof path !== "string" || path === "" || path.includes("\0")) throw expected("the path of a file", "path", path);
+function storedTensor(file: OpenFile, { name, dtype, shape, begin }: Entry): StoredTensor {
+  return new ContiguousTensor(dtype, shape, (start, length, into) => {
+    const bytes = file.read(begin + start, length, into);
+    // Compiled code may rely on 0 and 1 being the only values of a bool.
+    const wrong = dtype === "bool" ? bytes.findIndex((byte) => byte > 1) : -1;
+    if (wrong >= 0) throw formatError(file.path, begin + start + wrong, `0 or 1 in the BOOL tensor ${JSON.stringify(name)}`, `${bytes[wrong]}`);
+    return bytes;
+  });
 }
 
 function checkMetadata(metadata: unknown): void {

@@ -1,1 +1,10 @@
+export type { Architecture, Shapes } from "./architecture.js";
+export type { ArchitectureName, ModelOf } from "./architectures.js";
 export { ConvNet } from "./convnet.js";
+export { fromPretrained } from "./from-pretrained.js";
+export type { FromPretrainedOptions } from "./from-pretrained.js";
+export { PretrainedModel, savePretrained } from "./pretrained-model.js";
+export type { Config } from "./pretrained-model.js";
+export { ResNet, resnet101, resnet152, resnet18, resnet34, resnet50, resnext50, wideResnet101, wideResnet50 } from "./resnet.js";
+export type { ResNetOptions, ResNetShape } from "./resnet.js";
+export type { ImageModelOptions } from "./vision.js";

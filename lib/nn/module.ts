@@ -149,7 +149,7 @@ export class Module {
 
   /** The parameters and persistent buffers by path. The tensors share their memory with the module's and have no gradient history. */
   stateDict(): Record<string, Tensor> {
-    return Object.fromEntries(this.#states("", []).map(({ name, tensor }) => [name, tensor.detach()]));
+    return Object.fromEntries(this.states().map(({ name, tensor }) => [name, tensor.detach()]));
   }
 
   /**
@@ -161,7 +161,7 @@ export class Module {
    * @throws SteppeError `ARGUMENT` that lists everything missing, unexpected and of a wrong shape
    */
   loadStateDict(state: Record<string, Tensor>, { strict = true } = {}): LoadResult {
-    return loadStates(this.constructor.name, this.#states("", []), state, strict);
+    return loadStates(this.constructor.name, this.states(), state, strict);
   }
 
   /** The own state `name` may be absent from a state dict: files from before it existed have none. */
@@ -270,6 +270,11 @@ export class Module {
   #gather<T extends Tensor>(own: (module: Module) => [string, T][], recurse: boolean): [string, T][] {
     const modules: [string, Module][] = recurse ? this.namedModules() : [["", this]];
     return unique(modules.flatMap(([path, module]) => own(module).map(([name, tensor]): [string, T] => [join(path, name), tensor])));
+  }
+
+  /** @internal What the state dict holds: the very tensors, shared ones under each of their names. */
+  states(): State[] {
+    return this.#states("", []);
   }
 
   // Shared modules and tensors appear under each of their names, as in PyTorch; a module within itself does not.

@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { torch } from "../../lib/index.js";
 import type { DType, Tensor } from "../../lib/index.js";
 
@@ -12,6 +13,20 @@ export const python = findPython();
 
 /** To be put into the titles of tests that are skipped without a Python. */
 export const needsPython = python === null ? "skipped: no Python with torch; set STEPPE_PYTHON to one" : `PyTorch ${python.torch}`;
+
+/** Whether that Python can import packages: `hasLibraries("timm")`. torchvision and timm are imported after libraries.py. */
+export function hasLibraries(...names: string[]): boolean {
+  if (python === null) return false;
+  try {
+    execFileSync(python.path, ["-c", `${librariesPath}import ${names.join(", ")}`], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Python code to stand before `import torchvision` or `import timm`: see libraries.py. */
+export const librariesPath = `import sys; sys.path.insert(0, ${JSON.stringify(fileURLToPath(new URL(".", import.meta.url)))}); import libraries\n`;
 
 /** Whether both sides run on the same minor version of LibTorch: then random numbers must agree, too. */
 export const sameLibTorch = python !== null && minor(python.torch) === minor(torch.libtorch.version);

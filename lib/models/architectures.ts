@@ -1,0 +1,15 @@
+import type { Architecture } from "./architecture.js";
+import type { PretrainedModel } from "./pretrained-model.js";
+import { resNetArchitectures } from "./resnet.js";
+
+// Every model that models.fromPretrained knows, by the name of Hugging Face's class, or of torchvision's or timm's function.
+
+export const architectures = {
+  ...resNetArchitectures,
+} satisfies Record<string, Architecture>;
+
+/** The name of a model that `fromPretrained` knows. */
+export type ArchitectureName = keyof typeof architectures;
+
+/** The class of the model of this name. */
+export type ModelOf<Name> = Name extends ArchitectureName ? ReturnType<(typeof architectures)[Name]["build"]> : PretrainedModel;
