@@ -1,1 +1,3 @@
 export { loadSafetensors, safetensorsMetadata, saveSafetensors } from "./safetensors.js";
+export { loadTorch } from "./torch-file.js";
+export type { TorchValue } from "./torch-file.js";

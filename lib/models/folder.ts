@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { SteppeError, describe } from "../errors.js";
 import { formatError, ioError } from "../io/file-errors.js";
 import { openSafetensors } from "../io/safetensors.js";
+import { openStateDict } from "../io/state-dict-file.js";
 import { isSystemError } from "../io/whole-file.js";
 import type { StoredTensor, TensorFile } from "../io/stored-tensor.js";
 import type { Config } from "./pretrained-model.js";
@@ -31,7 +32,7 @@ export function findWeights(path: string): TensorFile {
 }
 
 function openWeights(path: string): TensorFile {
-  return openSafetensors(path);
+  return path.endsWith(".safetensors") ? openSafetensors(path) : openStateDict(path);
 }
 
 /** The files that an index spreads tensors over, as one. */
