@@ -8,3 +8,4 @@ export type { Config } from "./pretrained-model.js";
 export { ResNet, resnet101, resnet152, resnet18, resnet34, resnet50, resnext50, wideResnet101, wideResnet50 } from "./resnet.js";
 export type { ResNetOptions, ResNetShape } from "./resnet.js";
 export type { ImageModelOptions } from "./vision.js";
+export * from "./language.js";

@@ -26,10 +26,13 @@ export function loadStates(owner: string, states: State[], dict: Record<string, 
   }
   const known = new Set(states.map(({ name }) => name));
   const present = states.filter(({ name }) => Object.hasOwn(dict, name));
-  const missingKeys = states.filter(({ name, mayBeMissing }) => !mayBeMissing && !Object.hasOwn(dict, name)).map(({ name }) => name);
+  // Files of models with shared weights may hold these under one of their names.
+  const covered = new Set(present.map(({ tensor }) => tensor));
+  const missingKeys = states.filter(({ tensor, mayBeMissing }) => !mayBeMissing && !covered.has(tensor)).map(({ name }) => name);
   const unexpectedKeys = Object.keys(dict).filter((name) => !known.has(name));
 
   const problems = present.flatMap(({ name, tensor }) => mismatch(name, tensor, dict[name]));
+  if (problems.length === 0) problems.push(...contradictions(present, dict));
   if (strict && unexpectedKeys.length > 0) problems.unshift(`unexpected: ${quoted(unexpectedKeys)}`);
   if (strict && missingKeys.length > 0) problems.unshift(`missing: ${quoted(missingKeys)}`);
   if (problems.length > 0) {
@@ -47,6 +50,17 @@ function mismatch(name: string, target: Tensor, source: unknown): string[] {
   // Very old files keep a single number as a vector of one.
   const fits = String(source.shape) === String(target.shape) || (target.dim() === 0 && String(source.shape) === "1");
   return fits ? [] : [`"${name}": expected shape [${target.shape.join(", ")}] but received [${source.shape.join(", ")}]`];
+}
+
+/** Names of one and the same tensor under which the dict holds different values: only the last of them would remain. */
+function contradictions(present: State[], dict: Record<string, Tensor>): string[] {
+  const first = new Map<Tensor, string>();
+  return present.flatMap(({ name, tensor }) => {
+    const other = first.get(tensor);
+    if (other === undefined) first.set(tensor, name);
+    if (other === undefined || dict[other] === dict[name] || torch.equal(dict[other]!, dict[name]!)) return [];
+    return [`"${other}" and "${name}" are one tensor here but hold different values`];
+  });
 }
 
 function quoted(names: string[]): string {

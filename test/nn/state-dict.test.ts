@@ -112,3 +112,33 @@ outputs = net(unpack(inputs["x"])).tolist()
     expect(ours.length).toBe(theirs.length);
   });
 });
+
+describe("shared tensors", () => {
+  class Tied extends nn.Module {
+    embedding = new nn.Embedding(5, 3);
+    head = new nn.Linear(3, 5, { bias: false });
+    constructor() {
+      super();
+      this.head.weight = this.embedding.weight;
+    }
+  }
+  const values = torch.arange(15, { dtype: "float32" }).view([5, 3]);
+
+  test.each(["embedding.weight", "head.weight"])("one of their names is enough: %s", (name) => {
+    const model = new Tied();
+    expect(model.loadStateDict({ [name]: values })).toEqual({ missingKeys: [], unexpectedKeys: [] });
+    expect(model.head.weight.toArray()).toEqual(values.toArray());
+  });
+
+  test("none of their names: all are missing", () => {
+    expect(() => new Tied().loadStateDict({})).toThrow('missing: "embedding.weight", "head.weight"');
+  });
+
+  test("both names with the same values, and with different ones", () => {
+    const model = new Tied();
+    model.loadStateDict({ "embedding.weight": values, "head.weight": values.clone() });
+    const other = { "embedding.weight": values, "head.weight": values.add(1) };
+    expect(() => model.loadStateDict(other)).toThrow('"embedding.weight" and "head.weight" are one tensor here but hold different values');
+    expect(model.head.weight.toArray()).toEqual(values.toArray());
+  });
+});

@@ -1,0 +1,15 @@
+import { count, integer, or } from "../../nn/arguments.js";
+import { bertFields, readBertConfig } from "../bert/config.js";
+import type { BertConfig, BertConfigInput } from "../bert/config.js";
+import { nullable } from "../config.js";
+
+/** RoBERTa's configuration: BERT's, with defaults of its own. */
+const robertaFields: typeof bertFields = { ...bertFields, vocabSize: or(count, 50265), padTokenId: or(nullable(integer), 1) };
+
+export type RobertaConfig = BertConfig;
+export type RobertaConfigInput = BertConfigInput;
+
+/** @throws SteppeError `ARGUMENT` for unknown options and wrong values */
+export function readRobertaConfig(owner: string, given: RobertaConfigInput): RobertaConfig {
+  return readBertConfig(owner, given, robertaFields);
+}
