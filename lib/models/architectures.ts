@@ -1,4 +1,5 @@
 import type { Architecture } from "./architecture.js";
+import { languageArchitectures } from "./language-architectures.js";
 import type { PretrainedModel } from "./pretrained-model.js";
 import { resNetArchitectures } from "./resnet.js";
 
@@ -6,6 +7,7 @@ import { resNetArchitectures } from "./resnet.js";
 
 export const architectures = {
   ...resNetArchitectures,
+  ...languageArchitectures,
 } satisfies Record<string, Architecture>;
 
 /** The name of a model that `fromPretrained` knows. */

@@ -1,14 +1,12 @@
 import { checkKeys, expected } from "../errors.js";
 import { kind, read } from "../nn/arguments.js";
 import type { Argument, Named, Signature, Values } from "../nn/arguments.js";
+import type { Config } from "./pretrained-model.js";
 
 // A model's configuration: given in code in camelCase, or as Hugging Face's config.json holds it.
 
 /** What a `config.json` holds: `model_type`, and the architecture's fields in snake_case beside many that say nothing of it. */
-export interface ConfigFile {
-  model_type: string;
-  [key: string]: unknown;
-}
+export type ConfigFile = Config & { readonly model_type: string };
 
 /** What a model's constructor takes: its options in camelCase, all of which have defaults, or the content of a `config.json`. */
 export type ConfigInput<S extends Signature> = Partial<Named<S>> | ConfigFile;
@@ -36,6 +34,14 @@ export const labelFields = {
 };
 const classes = kind<number>("a positive integer", (value) => Number.isSafeInteger(value) && (value as number) >= 1);
 
+/** A configuration in both its forms. */
+export interface ReadConfig<Options> {
+  /** In camelCase, complete and checked. */
+  options: Options;
+  /** What `config.json` is to hold. */
+  file: ConfigFile;
+}
+
 /**
  * Reads a configuration, with Hugging Face's defaults for what is left out.
  *
@@ -44,19 +50,22 @@ const classes = kind<number>("a positive integer", (value) => Number.isSafeInteg
  * one that is unknown is refused.
  *
  * @param owner the model, for messages: "models.BertModel"
+ * @param modelType Hugging Face's name of the architecture: "bert"
  * @throws SteppeError `ARGUMENT` for a wrong value, and for an unknown option in code, with the nearest known one
  */
-export function readConfig<S extends Signature>(owner: string, fields: S, given: unknown): Values<S> {
+export function readConfig<S extends Signature>(owner: string, modelType: string, fields: S, given: unknown): ReadConfig<Values<S>> {
   const name = `the configuration of ${owner}`;
   if (typeof given !== "object" || given === null || Array.isArray(given)) throw expected("an object", name, given);
-  const values: Record<string, unknown> = "model_type" in given ? fromFile(given as ConfigFile, fields) : { ...given };
+  const fromFile = "model_type" in given;
+  const values: Record<string, unknown> = fromFile ? camelCased(given as ConfigFile, fields) : { ...given };
   checkKeys(values, Object.keys(fields), name);
   const named = values.id2label;
   if (named !== null && named !== undefined && values.numLabels === undefined) values.numLabels = Object.keys(named).length;
-  return read(name, fields, [values]);
+  const options = read(name, fields, [values]);
+  return { options, file: fromFile ? (given as ConfigFile) : toFile(modelType, options) };
 }
 
-function fromFile(file: ConfigFile, fields: Signature): Record<string, unknown> {
+function camelCased(file: ConfigFile, fields: Signature): Record<string, unknown> {
   const entries = Object.entries(file).map(([key, value]): [string, unknown] => [camelCase(key), value]);
   return Object.fromEntries(entries.filter(([key]) => Object.hasOwn(fields, key)));
 }
@@ -64,4 +73,12 @@ function fromFile(file: ConfigFile, fields: Signature): Record<string, unknown> 
 /** `num_hidden_layers` as `numHiddenLayers`. */
 function camelCase(key: string): string {
   return key.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** Options as a `config.json` holds them: the number of labels shows in their names alone there. */
+function toFile(modelType: string, { numLabels, id2label, ...options }: Record<string, unknown>): ConfigFile {
+  const entries = Object.entries(options).map(([key, value]) => [key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), value]);
+  const names = id2label ?? (numLabels === undefined ? undefined : Object.fromEntries(Array.from({ length: numLabels as number }, (_, i) => [i, `LABEL_${i}`])));
+  const labels = names === undefined ? {} : { id2label: names, label2id: Object.fromEntries(Object.entries(names as object).map(([i, label]) => [label, Number(i)])) };
+  return { model_type: modelType, ...Object.fromEntries(entries), ...labels };
 }

@@ -17,7 +17,7 @@ type AnyModel = nn.Module & { forward(inputs: never): Record<string, unknown> };
 export interface Case {
   name: string;
   /** Hugging Face's class, which is ours, too. */
-  model: keyof typeof models;
+  model: models.ArchitectureName;
   configClass: string;
   /** In snake_case: what Python's class of configurations takes. */
   config: Record<string, unknown>;
@@ -60,11 +60,8 @@ export function runCases<More = unknown>(folder: string, cases: readonly Case[],
 }
 
 /** The model of a folder that Python's save_pretrained has written, in evaluation mode. */
-export function load<Model extends AnyModel = AnyModel>(folder: string, model: keyof typeof models): Model {
-  const config = JSON.parse(readFileSync(join(folder, "config.json"), "utf8")) as models.ConfigFile;
-  const made = new (models[model] as unknown as new (config: models.ConfigFile) => Model)(config);
-  made.loadStateDict(io.loadSafetensors(join(folder, "model.safetensors")));
-  return made.eval();
+export async function load<Name extends models.ArchitectureName>(folder: string, architecture: Name): Promise<models.ModelOf<Name> & AnyModel> {
+  return (await models.fromPretrained(folder, { architecture, dtype: "float32" })) as models.ModelOf<Name> & AnyModel;
 }
 
 /** Tensors of an output by Python's names: hiddenStates[1] is hidden_states.1. */
@@ -97,7 +94,8 @@ export function expectClose(ours: Tensor, theirs: Tensor, tolerance: number, wha
 }
 
 /** The tests of all cases of an architecture. */
-export function parityTests(title: string, cases: readonly Case[]): void {
+export function parityTests(title: string, configClass: string, given: readonly Omit<Case, "configClass">[]): void {
+  const cases = given.map((item): Case => ({ ...item, configClass }));
   describe.skipIf(python === null)(`${title} is Hugging Face's (${needsPython})`, () => {
     const folder = folderOfFile();
     let references: Record<string, Reference> = {};
@@ -105,8 +103,8 @@ export function parityTests(title: string, cases: readonly Case[]): void {
       references = runCases(folder, cases).references;
     });
 
-    test.each(cases)("$name: names, outputs, loss and gradients", ({ name, model: className, inputs }) => {
-      const model = load(join(folder, name), className);
+    test.each(cases)("$name: names, outputs, loss and gradients", async ({ name, model: className, inputs }) => {
+      const model = await load(join(folder, name), className);
       expect(Object.keys(model.stateDict()).sort()).toEqual(references[name]!.names);
       const expected = io.loadSafetensors(join(folder, name, "reference.safetensors"));
       let compared = 0;
@@ -127,8 +125,8 @@ export function parityTests(title: string, cases: readonly Case[]): void {
       expect(compared).toBe(Object.keys(expected).length);
     });
 
-    test.each(cases)("$name: a compiled step is recorded with its backward, also in mixed precision", ({ name, model: className, inputs }) => {
-      const model = load(join(folder, name), className).train();
+    test.each(cases)("$name: a compiled step is recorded with its backward, also in mixed precision", async ({ name, model: className, inputs }) => {
+      const model = (await load(join(folder, name), className)).train();
       const tensors = Object.entries(inputs).filter((entry): entry is [string, Tensor] => entry[1] instanceof torch.Tensor);
       const settings = Object.fromEntries(Object.entries(inputs).filter(([, value]) => !(value instanceof torch.Tensor)));
       const loss = (...batch: Tensor[]) => {

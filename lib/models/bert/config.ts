@@ -2,7 +2,7 @@ import { expected } from "../../errors.js";
 import { count, flag, integer, kind, oneOf, or, orNull, probability, real } from "../../nn/arguments.js";
 import type { Values } from "../../nn/arguments.js";
 import { labelFields, nullable, readConfig } from "../config.js";
-import type { ConfigInput } from "../config.js";
+import type { ConfigInput, ReadConfig } from "../config.js";
 
 const word = kind<string>("a string", (value) => typeof value === "string");
 
@@ -43,13 +43,10 @@ export const bertFields = {
 export type BertConfig = Values<typeof bertFields>;
 export type BertConfigInput = ConfigInput<typeof bertFields>;
 
-/**
- * @param owner the model, for messages
- * @throws SteppeError `ARGUMENT` for unknown options and wrong values
- */
-export function readBertConfig(owner: string, given: BertConfigInput, fields: typeof bertFields = bertFields): BertConfig {
-  const config = readConfig(owner, fields, given);
-  const { hiddenSize, numAttentionHeads } = config;
+/** @throws SteppeError `ARGUMENT` for unknown options and wrong values */
+export function readBertConfig(owner: string, given: BertConfigInput, modelType = "bert", fields = bertFields): ReadConfig<BertConfig> {
+  const config = readConfig(owner, modelType, fields, given);
+  const { hiddenSize, numAttentionHeads } = config.options;
   if (hiddenSize % numAttentionHeads !== 0) throw expected(`a divisor of hiddenSize (${hiddenSize})`, `numAttentionHeads of ${owner}`, numAttentionHeads);
   return config;
 }

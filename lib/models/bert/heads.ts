@@ -5,6 +5,7 @@ import { torch } from "../../torch.js";
 import { activation } from "../activation.js";
 import { initialize } from "../initialize.js";
 import { flattenChoices } from "../inputs.js";
+import { LanguageModel } from "../language-model.js";
 import { sequenceLoss, tokenLoss } from "../losses.js";
 import { judged } from "../outputs.js";
 import type { Judged, Labelled, LogitsOutput, MayBeLabelled, MayHaveSpan, SpanOutput, WithSpan } from "../outputs.js";
@@ -15,19 +16,17 @@ import { BertModel } from "./model.js";
 import type { BertInputs } from "./model.js";
 
 /** BERT that classifies sequences, or predicts numbers for them. */
-export class BertForSequenceClassification extends nn.Module {
-  readonly config: BertConfig;
+export class BertForSequenceClassification extends LanguageModel<BertConfig> {
   bert: BertModel;
   dropout: nn.Dropout;
   classifier: nn.Linear;
 
   constructor(config: BertConfigInput = {}) {
-    super();
-    this.config = readBertConfig("models.BertForSequenceClassification", config);
+    super(readBertConfig("models.BertForSequenceClassification", config));
     this.bert = new BertModel(this.config);
-    this.dropout = new nn.Dropout(this.config.classifierDropout ?? this.config.hiddenDropoutProb);
-    this.classifier = new nn.Linear(this.config.hiddenSize, this.config.numLabels);
-    initialize(this.classifier, this.config.initializerRange);
+    this.dropout = new nn.Dropout(this.options.classifierDropout ?? this.options.hiddenDropoutProb);
+    this.classifier = new nn.Linear(this.options.hiddenSize, this.options.numLabels);
+    initialize(this.classifier, this.options.initializerRange);
   }
 
   /**
@@ -39,24 +38,22 @@ export class BertForSequenceClassification extends nn.Module {
   forward({ labels, ...inputs }: MayBeLabelled<BertInputs>): LogitsOutput {
     const { lastHiddenState: _, poolerOutput, ...insights } = this.bert.forward(inputs);
     const logits = this.classifier.forward(this.dropout.forward(poolerOutput!));
-    return { ...judged(logits, labels, (logits, labels) => sequenceLoss(logits, labels, this.config.problemType)), ...insights };
+    return { ...judged(logits, labels, (logits, labels) => sequenceLoss(logits, labels, this.options.problemType)), ...insights };
   }
 }
 
 /** BERT that chooses one of several continuations: each is read by itself, and the highest score wins. */
-export class BertForMultipleChoice extends nn.Module {
-  readonly config: BertConfig;
+export class BertForMultipleChoice extends LanguageModel<BertConfig> {
   bert: BertModel;
   dropout: nn.Dropout;
   classifier: nn.Linear;
 
   constructor(config: BertConfigInput = {}) {
-    super();
-    this.config = readBertConfig("models.BertForMultipleChoice", config);
+    super(readBertConfig("models.BertForMultipleChoice", config));
     this.bert = new BertModel(this.config);
-    this.dropout = new nn.Dropout(this.config.classifierDropout ?? this.config.hiddenDropoutProb);
-    this.classifier = new nn.Linear(this.config.hiddenSize, 1);
-    initialize(this.classifier, this.config.initializerRange);
+    this.dropout = new nn.Dropout(this.options.classifierDropout ?? this.options.hiddenDropoutProb);
+    this.classifier = new nn.Linear(this.options.hiddenSize, 1);
+    initialize(this.classifier, this.options.initializerRange);
   }
 
   /**
@@ -74,19 +71,17 @@ export class BertForMultipleChoice extends nn.Module {
 }
 
 /** BERT that classifies tokens. */
-export class BertForTokenClassification extends nn.Module {
-  readonly config: BertConfig;
+export class BertForTokenClassification extends LanguageModel<BertConfig> {
   bert: BertModel;
   dropout: nn.Dropout;
   classifier: nn.Linear;
 
   constructor(config: BertConfigInput = {}) {
-    super();
-    this.config = readBertConfig("models.BertForTokenClassification", config);
+    super(readBertConfig("models.BertForTokenClassification", config));
     this.bert = new BertModel(this.config, { addPoolingLayer: false });
-    this.dropout = new nn.Dropout(this.config.classifierDropout ?? this.config.hiddenDropoutProb);
-    this.classifier = new nn.Linear(this.config.hiddenSize, this.config.numLabels);
-    initialize(this.classifier, this.config.initializerRange);
+    this.dropout = new nn.Dropout(this.options.classifierDropout ?? this.options.hiddenDropoutProb);
+    this.classifier = new nn.Linear(this.options.hiddenSize, this.options.numLabels);
+    initialize(this.classifier, this.options.initializerRange);
   }
 
   /**
@@ -103,17 +98,15 @@ export class BertForTokenClassification extends nn.Module {
 }
 
 /** BERT that finds the span of a text that answers a question. */
-export class BertForQuestionAnswering extends nn.Module {
-  readonly config: BertConfig;
+export class BertForQuestionAnswering extends LanguageModel<BertConfig> {
   bert: BertModel;
   qa_outputs: nn.Linear;
 
   constructor(config: BertConfigInput = {}) {
-    super();
-    this.config = readBertConfig("models.BertForQuestionAnswering", config);
+    super(readBertConfig("models.BertForQuestionAnswering", config));
     this.bert = new BertModel(this.config, { addPoolingLayer: false });
-    this.qa_outputs = new nn.Linear(this.config.hiddenSize, 2);
-    initialize(this.qa_outputs, this.config.initializerRange);
+    this.qa_outputs = new nn.Linear(this.options.hiddenSize, 2);
+    initialize(this.qa_outputs, this.options.initializerRange);
   }
 
   /** @param inputs `startPositions` and `endPositions` [batch], int64; places after the sequence's end do not count */
@@ -174,16 +167,14 @@ class BertMaskedHead extends nn.Module {
 }
 
 /** BERT that predicts masked tokens. The head's weights are the word embeddings. */
-export class BertForMaskedLM extends nn.Module {
-  readonly config: BertConfig;
+export class BertForMaskedLM extends LanguageModel<BertConfig> {
   bert: BertModel;
   cls: BertMaskedHead;
 
   constructor(config: BertConfigInput = {}) {
-    super();
-    this.config = readBertConfig("models.BertForMaskedLM", config);
+    super(readBertConfig("models.BertForMaskedLM", config));
     this.bert = new BertModel(this.config, { addPoolingLayer: false });
-    this.cls = new BertMaskedHead(this.config, this.bert.embeddings.word_embeddings);
+    this.cls = new BertMaskedHead(this.options, this.bert.embeddings.word_embeddings);
   }
 
   /**

@@ -5,6 +5,7 @@ import { additiveMask } from "../attention.js";
 import { initialize } from "../initialize.js";
 import { checkInputs, encoderKeys } from "../inputs.js";
 import type { EncoderInputs } from "../inputs.js";
+import { LanguageModel } from "../language-model.js";
 import { readBertConfig } from "./config.js";
 import type { BertConfig, BertConfigInput } from "./config.js";
 import { BertEncoder, BertPooler } from "./layers.js";
@@ -71,8 +72,7 @@ export function checkLength(length: number, most: number): void {
  * const bert = new BertModel({ vocabSize: 1000, hiddenSize: 128, numHiddenLayers: 2, numAttentionHeads: 2, intermediateSize: 512 });
  * const { lastHiddenState, poolerOutput } = bert.forward({ inputIds, attentionMask });
  */
-export class BertModel extends nn.Module {
-  readonly config: BertConfig;
+export class BertModel extends LanguageModel<BertConfig> {
   embeddings: BertEmbeddings;
   encoder: BertEncoder;
   pooler: BertPooler | null;
@@ -82,12 +82,11 @@ export class BertModel extends nn.Module {
    * @param options `addPoolingLayer` (true by default): whether there is a pooler
    */
   constructor(config: BertConfigInput = {}, { addPoolingLayer = true } = {}) {
-    super();
-    this.config = readBertConfig("models.BertModel", config);
-    this.embeddings = new BertEmbeddings(this.config);
-    this.encoder = new BertEncoder(this.config);
-    this.pooler = addPoolingLayer ? new BertPooler(this.config) : null;
-    initialize(this, this.config.initializerRange);
+    super(readBertConfig("models.BertModel", config));
+    this.embeddings = new BertEmbeddings(this.options);
+    this.encoder = new BertEncoder(this.options);
+    this.pooler = addPoolingLayer ? new BertPooler(this.options) : null;
+    initialize(this, this.options.initializerRange);
   }
 
   forward(inputs: BertInputs): BertOutput {

@@ -2,7 +2,7 @@ import { expected } from "../../errors.js";
 import { count, flag, integer, kind, oneOf, or, orNull, probability, real } from "../../nn/arguments.js";
 import type { Values } from "../../nn/arguments.js";
 import { labelFields, nullable, readConfig } from "../config.js";
-import type { ConfigInput } from "../config.js";
+import type { ConfigInput, ReadConfig } from "../config.js";
 
 /** DistilBERT's configuration, which has names of its own. Defaults are those of distilbert-base-uncased. */
 const distilBertFields = {
@@ -40,8 +40,9 @@ export type DistilBertConfig = Values<typeof distilBertFields>;
 export type DistilBertConfigInput = ConfigInput<typeof distilBertFields>;
 
 /** @throws SteppeError `ARGUMENT` for unknown options and wrong values */
-export function readDistilBertConfig(owner: string, given: DistilBertConfigInput): DistilBertConfig {
-  const config = readConfig(owner, distilBertFields, given);
-  if (config.dim % config.nHeads !== 0) throw expected(`a divisor of dim (${config.dim})`, `nHeads of ${owner}`, config.nHeads);
+export function readDistilBertConfig(owner: string, given: DistilBertConfigInput): ReadConfig<DistilBertConfig> {
+  const config = readConfig(owner, "distilbert", distilBertFields, given);
+  const { dim, nHeads } = config.options;
+  if (dim % nHeads !== 0) throw expected(`a divisor of dim (${dim})`, `nHeads of ${owner}`, nHeads);
   return config;
 }

@@ -4,6 +4,7 @@ import { activation } from "../activation.js";
 import { initialize } from "../initialize.js";
 import { flattenChoices } from "../inputs.js";
 import type { EncoderInputs } from "../inputs.js";
+import { LanguageModel } from "../language-model.js";
 import { sequenceLoss, tokenLoss } from "../losses.js";
 import { judged } from "../outputs.js";
 import type { Judged, Labelled, LogitsOutput, MayBeLabelled, MayHaveSpan, SpanOutput, WithSpan } from "../outputs.js";
@@ -13,17 +14,15 @@ import type { DistilBertConfig, DistilBertConfigInput } from "./config.js";
 import { DistilBertModel } from "./model.js";
 
 /** DistilBERT that classifies sequences, or predicts numbers for them. */
-export class DistilBertForSequenceClassification extends nn.Module {
-  readonly config: DistilBertConfig;
+export class DistilBertForSequenceClassification extends LanguageModel<DistilBertConfig> {
   distilbert: DistilBertModel;
   pre_classifier: nn.Linear;
   classifier: nn.Linear;
   dropout: nn.Dropout;
 
   constructor(config: DistilBertConfigInput = {}) {
-    super();
-    this.config = readDistilBertConfig("models.DistilBertForSequenceClassification", config);
-    const { dim, numLabels, seqClassifDropout, initializerRange } = this.config;
+    super(readDistilBertConfig("models.DistilBertForSequenceClassification", config));
+    const { dim, numLabels, seqClassifDropout, initializerRange } = this.options;
     this.distilbert = new DistilBertModel(this.config);
     this.pre_classifier = new nn.Linear(dim, dim);
     this.classifier = new nn.Linear(dim, numLabels);
@@ -41,22 +40,20 @@ export class DistilBertForSequenceClassification extends nn.Module {
     const { lastHiddenState, ...insights } = this.distilbert.forward(inputs);
     const pooled = this.pre_classifier.forward(lastHiddenState.select(1, 0)).relu();
     const logits = this.classifier.forward(this.dropout.forward(pooled));
-    return { ...judged(logits, labels, (logits, labels) => sequenceLoss(logits, labels, this.config.problemType)), ...insights };
+    return { ...judged(logits, labels, (logits, labels) => sequenceLoss(logits, labels, this.options.problemType)), ...insights };
   }
 }
 
 /** DistilBERT that chooses one of several continuations. */
-export class DistilBertForMultipleChoice extends nn.Module {
-  readonly config: DistilBertConfig;
+export class DistilBertForMultipleChoice extends LanguageModel<DistilBertConfig> {
   distilbert: DistilBertModel;
   pre_classifier: nn.Linear;
   classifier: nn.Linear;
   dropout: nn.Dropout;
 
   constructor(config: DistilBertConfigInput = {}) {
-    super();
-    this.config = readDistilBertConfig("models.DistilBertForMultipleChoice", config);
-    const { dim, seqClassifDropout, initializerRange } = this.config;
+    super(readDistilBertConfig("models.DistilBertForMultipleChoice", config));
+    const { dim, seqClassifDropout, initializerRange } = this.options;
     this.distilbert = new DistilBertModel(this.config);
     this.pre_classifier = new nn.Linear(dim, dim);
     this.classifier = new nn.Linear(dim, 1);
@@ -80,19 +77,17 @@ export class DistilBertForMultipleChoice extends nn.Module {
 }
 
 /** DistilBERT that classifies tokens. */
-export class DistilBertForTokenClassification extends nn.Module {
-  readonly config: DistilBertConfig;
+export class DistilBertForTokenClassification extends LanguageModel<DistilBertConfig> {
   distilbert: DistilBertModel;
   dropout: nn.Dropout;
   classifier: nn.Linear;
 
   constructor(config: DistilBertConfigInput = {}) {
-    super();
-    this.config = readDistilBertConfig("models.DistilBertForTokenClassification", config);
+    super(readDistilBertConfig("models.DistilBertForTokenClassification", config));
     this.distilbert = new DistilBertModel(this.config);
-    this.dropout = new nn.Dropout(this.config.dropout);
-    this.classifier = new nn.Linear(this.config.dim, this.config.numLabels);
-    initialize(this.classifier, this.config.initializerRange);
+    this.dropout = new nn.Dropout(this.options.dropout);
+    this.classifier = new nn.Linear(this.options.dim, this.options.numLabels);
+    initialize(this.classifier, this.options.initializerRange);
   }
 
   /**
@@ -109,19 +104,17 @@ export class DistilBertForTokenClassification extends nn.Module {
 }
 
 /** DistilBERT that finds the span of a text that answers a question. */
-export class DistilBertForQuestionAnswering extends nn.Module {
-  readonly config: DistilBertConfig;
+export class DistilBertForQuestionAnswering extends LanguageModel<DistilBertConfig> {
   distilbert: DistilBertModel;
   qa_outputs: nn.Linear;
   dropout: nn.Dropout;
 
   constructor(config: DistilBertConfigInput = {}) {
-    super();
-    this.config = readDistilBertConfig("models.DistilBertForQuestionAnswering", config);
+    super(readDistilBertConfig("models.DistilBertForQuestionAnswering", config));
     this.distilbert = new DistilBertModel(this.config);
-    this.qa_outputs = new nn.Linear(this.config.dim, 2);
-    this.dropout = new nn.Dropout(this.config.qaDropout);
-    initialize(this.qa_outputs, this.config.initializerRange);
+    this.qa_outputs = new nn.Linear(this.options.dim, 2);
+    this.dropout = new nn.Dropout(this.options.qaDropout);
+    initialize(this.qa_outputs, this.options.initializerRange);
   }
 
   /** @param inputs `startPositions` and `endPositions` [batch], int64; places after the sequence's end do not count */
@@ -135,8 +128,7 @@ export class DistilBertForQuestionAnswering extends nn.Module {
 }
 
 /** DistilBERT that predicts masked tokens. The head's weights are the word embeddings. */
-export class DistilBertForMaskedLM extends nn.Module {
-  readonly config: DistilBertConfig;
+export class DistilBertForMaskedLM extends LanguageModel<DistilBertConfig> {
   distilbert: DistilBertModel;
   vocab_transform: nn.Linear;
   vocab_layer_norm: nn.LayerNorm;
@@ -144,9 +136,8 @@ export class DistilBertForMaskedLM extends nn.Module {
   readonly #activate: (x: Tensor) => Tensor;
 
   constructor(config: DistilBertConfigInput = {}) {
-    super();
-    this.config = readDistilBertConfig("models.DistilBertForMaskedLM", config);
-    const { dim, vocabSize, activation: name, initializerRange, tieWordEmbeddings } = this.config;
+    super(readDistilBertConfig("models.DistilBertForMaskedLM", config));
+    const { dim, vocabSize, activation: name, initializerRange, tieWordEmbeddings } = this.options;
     this.distilbert = new DistilBertModel(this.config);
     this.vocab_transform = new nn.Linear(dim, dim);
     this.vocab_layer_norm = new nn.LayerNorm(dim, 1e-12);

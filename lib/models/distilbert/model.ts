@@ -8,6 +8,7 @@ import type { EncoderStates, LayerSettings } from "../bert/layers.js";
 import { initialize } from "../initialize.js";
 import { checkInputs, encoderKeys } from "../inputs.js";
 import type { EncoderInputs } from "../inputs.js";
+import { LanguageModel } from "../language-model.js";
 import { readDistilBertConfig } from "./config.js";
 import type { DistilBertConfig, DistilBertConfigInput } from "./config.js";
 
@@ -126,19 +127,17 @@ function sinusoids(places: number, dim: number): Tensor {
  *
  * @example const { lastHiddenState } = new DistilBertModel({ nLayers: 2 }).forward({ inputIds, attentionMask });
  */
-export class DistilBertModel extends nn.Module {
-  readonly config: DistilBertConfig;
+export class DistilBertModel extends LanguageModel<DistilBertConfig> {
   embeddings: Embeddings;
   transformer: Transformer;
 
   /** @param config options in camelCase, or the content of a config.json */
   constructor(config: DistilBertConfigInput = {}) {
-    super();
-    this.config = readDistilBertConfig("models.DistilBertModel", config);
-    this.embeddings = new Embeddings(this.config);
-    this.transformer = new Transformer(this.config);
-    initialize(this, this.config.initializerRange);
-    const { sinusoidalPosEmbds, maxPositionEmbeddings, dim } = this.config;
+    super(readDistilBertConfig("models.DistilBertModel", config));
+    this.embeddings = new Embeddings(this.options);
+    this.transformer = new Transformer(this.options);
+    initialize(this, this.options.initializerRange);
+    const { sinusoidalPosEmbds, maxPositionEmbeddings, dim } = this.options;
     if (sinusoidalPosEmbds) this.embeddings.position_embeddings.weight.detach().copy_(sinusoids(maxPositionEmbeddings, dim));
   }
 

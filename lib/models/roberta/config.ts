@@ -2,6 +2,7 @@ import { count, integer, or } from "../../nn/arguments.js";
 import { bertFields, readBertConfig } from "../bert/config.js";
 import type { BertConfig, BertConfigInput } from "../bert/config.js";
 import { nullable } from "../config.js";
+import type { ReadConfig } from "../config.js";
 
 /** RoBERTa's configuration: BERT's, with defaults of its own. */
 const robertaFields: typeof bertFields = { ...bertFields, vocabSize: or(count, 50265), padTokenId: or(nullable(integer), 1) };
@@ -10,6 +11,6 @@ export type RobertaConfig = BertConfig;
 export type RobertaConfigInput = BertConfigInput;
 
 /** @throws SteppeError `ARGUMENT` for unknown options and wrong values */
-export function readRobertaConfig(owner: string, given: RobertaConfigInput): RobertaConfig {
-  return readBertConfig(owner, given, robertaFields);
+export function readRobertaConfig(owner: string, given: RobertaConfigInput): ReadConfig<RobertaConfig> {
+  return readBertConfig(owner, given, "roberta", robertaFields);
 }

@@ -5,6 +5,7 @@ import { torch } from "../../torch.js";
 import type { BertInputs } from "../bert/model.js";
 import { initialize } from "../initialize.js";
 import { flattenChoices } from "../inputs.js";
+import { LanguageModel } from "../language-model.js";
 import { sequenceLoss, tokenLoss } from "../losses.js";
 import { judged } from "../outputs.js";
 import type { Judged, Labelled, LogitsOutput, MayBeLabelled, MayHaveSpan, SpanOutput, WithSpan } from "../outputs.js";
@@ -35,16 +36,14 @@ class RobertaClassificationHead extends nn.Module {
 }
 
 /** RoBERTa that classifies sequences, or predicts numbers for them. */
-export class RobertaForSequenceClassification extends nn.Module {
-  readonly config: RobertaConfig;
+export class RobertaForSequenceClassification extends LanguageModel<RobertaConfig> {
   roberta: RobertaModel;
   classifier: RobertaClassificationHead;
 
   constructor(config: RobertaConfigInput = {}) {
-    super();
-    this.config = readRobertaConfig("models.RobertaForSequenceClassification", config);
+    super(readRobertaConfig("models.RobertaForSequenceClassification", config));
     this.roberta = new RobertaModel(this.config, { addPoolingLayer: false });
-    this.classifier = new RobertaClassificationHead(this.config);
+    this.classifier = new RobertaClassificationHead(this.options);
   }
 
   /**
@@ -55,25 +54,23 @@ export class RobertaForSequenceClassification extends nn.Module {
   forward(inputs: MayBeLabelled<BertInputs>): LogitsOutput;
   forward({ labels, ...inputs }: MayBeLabelled<BertInputs>): LogitsOutput {
     const { lastHiddenState, ...insights } = this.roberta.forward(inputs);
-    const loss = (logits: Tensor, labels: Tensor) => sequenceLoss(logits, labels, this.config.problemType);
+    const loss = (logits: Tensor, labels: Tensor) => sequenceLoss(logits, labels, this.options.problemType);
     return { ...judged(this.classifier.forward(lastHiddenState), labels, loss), ...insights };
   }
 }
 
 /** RoBERTa that chooses one of several continuations. */
-export class RobertaForMultipleChoice extends nn.Module {
-  readonly config: RobertaConfig;
+export class RobertaForMultipleChoice extends LanguageModel<RobertaConfig> {
   roberta: RobertaModel;
   dropout: nn.Dropout;
   classifier: nn.Linear;
 
   constructor(config: RobertaConfigInput = {}) {
-    super();
-    this.config = readRobertaConfig("models.RobertaForMultipleChoice", config);
+    super(readRobertaConfig("models.RobertaForMultipleChoice", config));
     this.roberta = new RobertaModel(this.config);
-    this.dropout = new nn.Dropout(this.config.hiddenDropoutProb);
-    this.classifier = new nn.Linear(this.config.hiddenSize, 1);
-    initialize(this.classifier, this.config.initializerRange);
+    this.dropout = new nn.Dropout(this.options.hiddenDropoutProb);
+    this.classifier = new nn.Linear(this.options.hiddenSize, 1);
+    initialize(this.classifier, this.options.initializerRange);
   }
 
   /**
@@ -91,19 +88,17 @@ export class RobertaForMultipleChoice extends nn.Module {
 }
 
 /** RoBERTa that classifies tokens. */
-export class RobertaForTokenClassification extends nn.Module {
-  readonly config: RobertaConfig;
+export class RobertaForTokenClassification extends LanguageModel<RobertaConfig> {
   roberta: RobertaModel;
   dropout: nn.Dropout;
   classifier: nn.Linear;
 
   constructor(config: RobertaConfigInput = {}) {
-    super();
-    this.config = readRobertaConfig("models.RobertaForTokenClassification", config);
+    super(readRobertaConfig("models.RobertaForTokenClassification", config));
     this.roberta = new RobertaModel(this.config, { addPoolingLayer: false });
-    this.dropout = new nn.Dropout(this.config.classifierDropout ?? this.config.hiddenDropoutProb);
-    this.classifier = new nn.Linear(this.config.hiddenSize, this.config.numLabels);
-    initialize(this.classifier, this.config.initializerRange);
+    this.dropout = new nn.Dropout(this.options.classifierDropout ?? this.options.hiddenDropoutProb);
+    this.classifier = new nn.Linear(this.options.hiddenSize, this.options.numLabels);
+    initialize(this.classifier, this.options.initializerRange);
   }
 
   /**
@@ -120,17 +115,15 @@ export class RobertaForTokenClassification extends nn.Module {
 }
 
 /** RoBERTa that finds the span of a text that answers a question. */
-export class RobertaForQuestionAnswering extends nn.Module {
-  readonly config: RobertaConfig;
+export class RobertaForQuestionAnswering extends LanguageModel<RobertaConfig> {
   roberta: RobertaModel;
   qa_outputs: nn.Linear;
 
   constructor(config: RobertaConfigInput = {}) {
-    super();
-    this.config = readRobertaConfig("models.RobertaForQuestionAnswering", config);
+    super(readRobertaConfig("models.RobertaForQuestionAnswering", config));
     this.roberta = new RobertaModel(this.config, { addPoolingLayer: false });
-    this.qa_outputs = new nn.Linear(this.config.hiddenSize, 2);
-    initialize(this.qa_outputs, this.config.initializerRange);
+    this.qa_outputs = new nn.Linear(this.options.hiddenSize, 2);
+    initialize(this.qa_outputs, this.options.initializerRange);
   }
 
   /** @param inputs `startPositions` and `endPositions` [batch], int64; places after the sequence's end do not count */
@@ -167,16 +160,14 @@ class RobertaLMHead extends nn.Module {
 }
 
 /** RoBERTa that predicts masked tokens. The head's weights are the word embeddings. */
-export class RobertaForMaskedLM extends nn.Module {
-  readonly config: RobertaConfig;
+export class RobertaForMaskedLM extends LanguageModel<RobertaConfig> {
   roberta: RobertaModel;
   lm_head: RobertaLMHead;
 
   constructor(config: RobertaConfigInput = {}) {
-    super();
-    this.config = readRobertaConfig("models.RobertaForMaskedLM", config);
+    super(readRobertaConfig("models.RobertaForMaskedLM", config));
     this.roberta = new RobertaModel(this.config, { addPoolingLayer: false });
-    this.lm_head = new RobertaLMHead(this.config, this.roberta.embeddings.word_embeddings);
+    this.lm_head = new RobertaLMHead(this.options, this.roberta.embeddings.word_embeddings);
   }
 
   /**

@@ -8,6 +8,7 @@ import { BertEmbeddings, bertKeys, checkLength } from "../bert/model.js";
 import type { BertInputs, BertOutput } from "../bert/model.js";
 import { initialize } from "../initialize.js";
 import { checkInputs } from "../inputs.js";
+import { LanguageModel } from "../language-model.js";
 import { readRobertaConfig } from "./config.js";
 import type { RobertaConfig, RobertaConfigInput } from "./config.js";
 
@@ -36,8 +37,7 @@ class RobertaEmbeddings extends BertEmbeddings {
  *
  * @example const { lastHiddenState } = new RobertaModel({ numHiddenLayers: 2 }).forward({ inputIds, attentionMask });
  */
-export class RobertaModel extends nn.Module {
-  readonly config: RobertaConfig;
+export class RobertaModel extends LanguageModel<RobertaConfig> {
   embeddings: RobertaEmbeddings;
   encoder: BertEncoder;
   pooler: BertPooler | null;
@@ -47,13 +47,12 @@ export class RobertaModel extends nn.Module {
    * @param options `addPoolingLayer` (true by default): whether there is a pooler
    */
   constructor(config: RobertaConfigInput = {}, { addPoolingLayer = true } = {}) {
-    super();
-    this.config = readRobertaConfig("models.RobertaModel", config);
-    if (this.config.padTokenId === null) throw expected("a token", "padTokenId of models.RobertaModel", null, "Places are counted from it.");
-    this.embeddings = new RobertaEmbeddings(this.config);
-    this.encoder = new BertEncoder(this.config);
-    this.pooler = addPoolingLayer ? new BertPooler(this.config) : null;
-    initialize(this, this.config.initializerRange);
+    super(readRobertaConfig("models.RobertaModel", config));
+    if (this.options.padTokenId === null) throw expected("a token", "padTokenId of models.RobertaModel", null, "Places are counted from it.");
+    this.embeddings = new RobertaEmbeddings(this.options);
+    this.encoder = new BertEncoder(this.options);
+    this.pooler = addPoolingLayer ? new BertPooler(this.options) : null;
+    initialize(this, this.options.initializerRange);
   }
 
   /** @param inputs `positionIds` left out are counted, padding apart, from the tokens */
