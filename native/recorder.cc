@@ -34,6 +34,8 @@ bool is_mask(const at::Tensor& tensor) {
 bool depends_on_values(const c10::OperatorHandle& op, c10::ArrayRef<const c10::IValue> inputs) {
   if (op.hasTag(at::Tag::data_dependent_output)) return true;
   if (!op.hasTag(at::Tag::dynamic_output_shape)) return false;
+  // Its shape comes from the lengths, which here are numbers of the program.
+  if (op.operator_name() == c10::OperatorName("aten::_ctc_loss", "")) return false;
   if (op.schema().name() == "aten::index" && inputs.size() > 1 && inputs[1].isList()) {
     for (const auto& index : inputs[1].toListRef())
       if (index.isTensor() && is_mask(index.toTensor())) return true;
@@ -154,12 +156,19 @@ bool Recorder::look_into(const c10::OperatorHandle& op, c10::ArrayRef<const c10:
          !c10::impl::tls_is_dispatch_key_excluded(autocast);
 }
 
+// Autograd's copy of what an operator in place is about to overwrite, for its backward: the one operator inside another
+// that is part of the program. It ends, and so is written down, before the outer one.
+bool Recorder::saves_overwritten(const c10::OperatorHandle& op, c10::ArrayRef<const c10::IValue> inputs) const {
+  return inside_ == 1 && op.operator_name() == c10::OperatorName("aten::clone", "") && inputs[0].isTensor() &&
+         std::find(overwritten_.begin(), overwritten_.end(), storage_of(inputs[0].toTensor())) != overwritten_.end();
+}
+
 std::unique_ptr<at::ObserverContext> Recorder::start(const at::RecordFunction& function) {
-  if (inside_ > 0 || constants_ > 0 || !obstacle_.empty()) return nullptr;
+  if (inside_ > 1 || (inside_ > 0 && overwritten_.empty()) || constants_ > 0 || !obstacle_.empty()) return nullptr;
   const auto name = function.operator_name();
   if (!name.has_value()) return nullptr;
   const auto op = c10::Dispatcher::singleton().findSchema(*name);
-  if (!op.has_value() || look_into(*op, function.inputs())) return nullptr;
+  if (!op.has_value() || (inside_ > 0 ? !saves_overwritten(*op, function.inputs()) : look_into(*op, function.inputs()))) return nullptr;
   if (depends_on_values(*op, function.inputs())) {
     obstacle(readable(*op) + " reads values: its result, or the result's shape, depends on them");
     return nullptr;
@@ -169,14 +178,18 @@ std::unique_ptr<at::ObserverContext> Recorder::start(const at::RecordFunction& f
   instruction.grad_mode = at::GradMode::is_enabled();
   instruction.backward = in_backward_;
   for (const auto i : written_arguments(*op)) {
-    if (i < function.inputs().size()) each_tensor(function.inputs()[i], [&](const at::Tensor& tensor) { before_write(tensor, *op); });
+    if (i >= function.inputs().size()) continue;
+    each_tensor(function.inputs()[i], [&](const at::Tensor& tensor) {
+      before_write(tensor, *op);
+      overwritten_.push_back(storage_of(tensor));
+    });
   }
   for (const auto& value : function.inputs()) instruction.inputs.push_back(operand(value));
   return std::make_unique<Pending>(std::move(instruction));
 }
 
 void Recorder::end(const at::RecordFunction& function, Pending& pending) {
-  inside_--;
+  if (--inside_ == 0) overwritten_.clear();
   auto& instruction = pending.instruction;
   const auto& outputs = function.outputs();
   if (outputs.size() != instruction.op.schema().returns().size()) return;  // it threw
