@@ -1,6 +1,6 @@
 import { expected } from "../errors.js";
 import type { Tensor } from "../tensor.js";
-import type { DType } from "../types.js";
+import type { Device, DType } from "../types.js";
 import { count, flag, oneOf, or, padding, perDim, read } from "./arguments.js";
 import type { Named, Padding, Rest, Size } from "./arguments.js";
 import { resetAffine } from "./default-init.js";
@@ -34,7 +34,7 @@ type ConvSignature = ReturnType<typeof signature>;
 /** All arguments of a convolution by name. */
 export type ConvOptions = Named<ConvSignature>;
 type ConvRest = Rest<
-  [stride: Size, padding: Padding, dilation: Size, groups: number, bias: boolean, paddingMode: PaddingMode, device: string, dtype: DType],
+  [stride: Size, padding: Padding, dilation: Size, groups: number, bias: boolean, paddingMode: PaddingMode, device: Device, dtype: DType],
   ConvSignature
 >;
 

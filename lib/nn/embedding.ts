@@ -1,7 +1,7 @@
 import { expected } from "../errors.js";
 import { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
-import type { DType } from "../types.js";
+import type { Device, DType } from "../types.js";
 import { count, flag, integer, or, orNull, read, real, size, tensor } from "./arguments.js";
 import type { Named, Rest } from "./arguments.js";
 import { embedding } from "./functional/index.js";
@@ -52,7 +52,7 @@ export class Embedding extends Module {
   constructor(
     numEmbeddings: number,
     embeddingDim: number,
-    ...rest: Rest<[...Behaviour, device: string, dtype: DType], typeof signature>
+    ...rest: Rest<[...Behaviour, device: Device, dtype: DType], typeof signature>
   );
   constructor(options: Named<typeof signature>);
   constructor(...args: unknown[]) {

@@ -1,6 +1,6 @@
 import { expected } from "../errors.js";
 import type { Tensor } from "../tensor.js";
-import type { DType } from "../types.js";
+import type { Device, DType } from "../types.js";
 import { count, flag, or, read, real } from "./arguments.js";
 import type { Named, Rest } from "./arguments.js";
 import { groupNorm } from "./functional/index.js";
@@ -40,7 +40,7 @@ export class GroupNorm extends Module {
   constructor(
     numGroups: number,
     numChannels: number,
-    ...rest: Rest<[eps: number, affine: boolean, device: string, dtype: DType], typeof signature>
+    ...rest: Rest<[eps: number, affine: boolean, device: Device, dtype: DType], typeof signature>
   );
   constructor(options: Named<typeof signature>);
   constructor(...args: unknown[]) {

@@ -1,5 +1,5 @@
 import type { Tensor } from "../tensor.js";
-import type { DType } from "../types.js";
+import type { Device, DType } from "../types.js";
 import { flag, or, read, real, shape } from "./arguments.js";
 import type { Named, Rest, Size } from "./arguments.js";
 import { layerNorm } from "./functional/index.js";
@@ -36,7 +36,7 @@ export class LayerNorm extends Module {
 
   constructor(
     normalizedShape: Size,
-    ...rest: Rest<[eps: number, elementwiseAffine: boolean, bias: boolean, device: string, dtype: DType], typeof signature>
+    ...rest: Rest<[eps: number, elementwiseAffine: boolean, bias: boolean, device: Device, dtype: DType], typeof signature>
   );
   constructor(options: Named<typeof signature>);
   constructor(...args: unknown[]) {

@@ -1,5 +1,5 @@
 import type { Tensor } from "../tensor.js";
-import type { DType } from "../types.js";
+import type { Device, DType } from "../types.js";
 import { flag, or, read, size } from "./arguments.js";
 import type { Named, Rest } from "./arguments.js";
 import { resetAffine } from "./default-init.js";
@@ -33,7 +33,7 @@ export class Linear extends Module {
   /** [outFeatures] */
   bias: Parameter | null;
 
-  constructor(inFeatures: number, outFeatures: number, ...rest: Rest<[bias: boolean, device: string, dtype: DType], typeof signature>);
+  constructor(inFeatures: number, outFeatures: number, ...rest: Rest<[bias: boolean, device: Device, dtype: DType], typeof signature>);
   constructor(options: Named<typeof signature>);
   constructor(...args: unknown[]) {
     super();

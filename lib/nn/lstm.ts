@@ -1,7 +1,7 @@
 import { expected } from "../errors.js";
 import type { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
-import type { DType } from "../types.js";
+import type { Device, DType } from "../types.js";
 import { count, flag, or, probability, read, size } from "./arguments.js";
 import type { Named, Rest } from "./arguments.js";
 import { uniform_ } from "./init.js";
@@ -57,7 +57,7 @@ export class LSTM extends Module {
     ...rest: Rest<
       [
         numLayers: number, bias: boolean, batchFirst: boolean, dropout: number, bidirectional: boolean, projSize: number,
-        device: string, dtype: DType,
+        device: Device, dtype: DType,
       ],
       typeof signature
     >

@@ -1,8 +1,5 @@
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { nn, torch } from "../../lib/index.js";
-import type { Tensor } from "../../lib/index.js";
-import { distance, needsPython, pack, python, runPython, unpack } from "../support/python.js";
-import type { Packed } from "../support/python.js";
 
 const F = nn.functional;
 const real = (values: unknown) => torch.tensor(values as number[], { dtype: "float64" });
@@ -10,74 +7,7 @@ const classes = (values: number[] | number[][]) => torch.tensor(values, { dtype:
 
 const logits = real([[1.5, -0.5, 0.25], [0.1, 2, -3], [-1, 0, 1], [4, 3, 2]]);
 const labels = classes([0, 2, 1, 1]);
-const probabilities = real([[0.7, 0.2, 0.1], [0, 0, 1], [0.3, 0.3, 0.4], [0.5, 0.5, 0]]);
 const perClass = real([0.5, 2, 1]);
-
-interface Case {
-  loss: () => nn.Module & { forward(input: Tensor, target: Tensor): Tensor };
-  python: string;
-  input: Tensor;
-  target: Tensor;
-}
-
-const pixels = real(Array.from({ length: 24 }, (_, i) => Math.sin(i))).reshape([2, 3, 2, 2]);
-const pixelClasses = classes([0, 1, 2, -100, 1, 1, 0, 2] as number[]).reshape([2, 2, 2]);
-
-const cases: Case[] = [
-  { loss: () => new nn.CrossEntropyLoss(), python: "nn.CrossEntropyLoss()", input: logits, target: labels },
-  { loss: () => new nn.CrossEntropyLoss({ labelSmoothing: 0.1, weight: perClass }), python: "nn.CrossEntropyLoss(label_smoothing=0.1, weight=w)", input: logits, target: labels },
-  { loss: () => new nn.CrossEntropyLoss(perClass, 2, "sum"), python: "nn.CrossEntropyLoss(w, ignore_index=2, reduction='sum')", input: logits, target: labels },
-  { loss: () => new nn.CrossEntropyLoss({ reduction: "none" }), python: "nn.CrossEntropyLoss(reduction='none')", input: logits, target: labels },
-  { loss: () => new nn.CrossEntropyLoss({ labelSmoothing: 0.2 }), python: "nn.CrossEntropyLoss(label_smoothing=0.2)", input: logits, target: probabilities },
-  { loss: () => new nn.CrossEntropyLoss(), python: "nn.CrossEntropyLoss()", input: pixels, target: pixelClasses },
-  { loss: () => new nn.NLLLoss(), python: "nn.NLLLoss()", input: logits, target: labels },
-  { loss: () => new nn.NLLLoss(perClass, 1, "mean"), python: "nn.NLLLoss(w, ignore_index=1)", input: logits, target: labels },
-  { loss: () => new nn.NLLLoss({ reduction: "none" }), python: "nn.NLLLoss(reduction='none')", input: pixels, target: pixelClasses },
-  ...(["none", "mean", "sum"] as const).flatMap((reduction): Case[] => [
-    { loss: () => new nn.MSELoss(reduction), python: `nn.MSELoss(reduction="${reduction}")`, input: logits, target: probabilities },
-    { loss: () => new nn.L1Loss({ reduction }), python: `nn.L1Loss(reduction="${reduction}")`, input: logits, target: probabilities },
-    { loss: () => new nn.BCEWithLogitsLoss({ reduction }), python: `nn.BCEWithLogitsLoss(reduction="${reduction}")`, input: logits, target: probabilities },
-  ]),
-  { loss: () => new nn.BCEWithLogitsLoss(perClass, "mean", real([1, 3, 0.1])), python: "nn.BCEWithLogitsLoss(w, pos_weight=torch.tensor([1, 3, 0.1], dtype=torch.float64))", input: logits, target: probabilities },
-];
-
-interface Reference {
-  loss: Packed;
-  gradient: Packed;
-  names: string[];
-}
-
-describe.skipIf(python === null)(`losses are PyTorch's (${needsPython})`, () => {
-  let references: Reference[] = [];
-
-  beforeAll(() => {
-    const described = cases.map(({ python, input, target }) => ({ python, input: pack(input), target: pack(target) }));
-    references = runPython<Reference[]>(
-      `
-w = unpack(inputs["w"])
-outputs = []
-for case in inputs["cases"]:
-    criterion = eval(case["python"])
-    x = unpack(case["input"]).requires_grad_()
-    loss = criterion(x, unpack(case["target"]))
-    (loss * torch.arange(1, loss.numel() + 1).reshape(loss.shape)).sum().backward()
-    outputs.append({"loss": pack(loss), "gradient": pack(x.grad), "names": list(criterion.state_dict())})
-`,
-      { w: pack(perClass), cases: described },
-    );
-  });
-
-  test.each(cases.map((item, index) => ({ ...item, index })))("$index: $python", ({ loss: make, index, input, target }) => {
-    const criterion = make();
-    const x = input.clone();
-    x.requiresGrad = true;
-    const loss = criterion.forward(x, target);
-    loss.mul(torch.arange(1, loss.numel() + 1).reshape([...loss.shape])).sum().backward();
-    expect(distance(loss, unpack(references[index]!.loss))).toBeLessThan(1e-9);
-    expect(distance(x.grad!, unpack(references[index]!.gradient))).toBeLessThan(1e-9);
-    expect(Object.keys(criterion.stateDict())).toEqual(references[index]!.names);
-  });
-});
 
 describe("losses in closed form", () => {
   test("cross entropy of equal logits is log C, with and without smoothing", () => {
@@ -105,6 +35,51 @@ describe("losses in closed form", () => {
   });
 });
 
+describe("the adaptive softmax", () => {
+  const layer = new nn.AdaptiveLogSoftmaxWithLoss(4, 9, [2, 5], { dtype: "float64" });
+  const hidden = torch.randn([6, 4], { dtype: "float64" });
+
+  test("is a distribution over all classes, and predicts its most probable one", () => {
+    const all = layer.logProb(hidden);
+    for (const sum of all.exp().sum(1).toArray() as number[]) expect(sum).toBeCloseTo(1, 12);
+    expect(layer.predict(hidden).toArray()).toEqual(all.argmax(1).toArray());
+  });
+
+  test("gives one sample's loss without a batch", () => {
+    const [output, loss] = layer.forward(hidden.select(0, 2), torch.tensor(7, { dtype: "int64" }));
+    expect(output.shape).toEqual([]);
+    expect(output.item()).toBeCloseTo(layer.logProb(hidden).select(0, 2).select(0, 7).item() as number, 12);
+    expect(loss.item()).toBe(-(output.item() as number));
+  });
+
+  test("refuses classes that there are not, and cutoffs that do not increase", () => {
+    for (const wrong of [-1, 9]) expect(() => layer.forward(hidden.narrow(0, 0, 1), classes([wrong]))).toThrow("out of bounds");
+    expect(() => new nn.AdaptiveLogSoftmaxWithLoss(4, 9, [5, 2])).toThrow("Expected an increasing array of positive integers for cutoffs of nn.AdaptiveLogSoftmaxWithLoss but received an array of 2.");
+    expect(() => new nn.AdaptiveLogSoftmaxWithLoss(4, 9, [2, 9])).toThrow("Expected numbers below nClasses (9) for cutoffs");
+    expect(() => layer.forward(hidden, classes([1]))).toThrow("Expected shape [6] for the target of nn.AdaptiveLogSoftmaxWithLoss");
+  });
+});
+
+describe("weights of elements", () => {
+  test("multiply regression losses before they are summed up", () => {
+    const [x, y, weight] = [real([1, 2, 4]), real([1, 4, 8]), real([3, 1, 0.5])];
+    expect(F.mseLoss(x, y, { weight }).item()).toBeCloseTo(12 / 3, 12);
+    expect(F.l1Loss(x, y, "sum", weight).item()).toBeCloseTo(4, 12);
+    expect(F.huberLoss(x, y, { weight, delta: 3, reduction: "none" }).toArray()).toEqual([0, 2, 3.75]);
+    expect(() => F.mseLoss(x, y, { weight: real([1]) })).toThrow("Expected shape [3], as the input, for weight of nn.functional.mseLoss");
+  });
+});
+
+describe("lengths of a CTC loss", () => {
+  test("are numbers or tensors", () => {
+    const logProbs = torch.randn([5, 2, 3], { dtype: "float64" }).logSoftmax(2);
+    const targets = classes([[1, 2], [2, 1]]);
+    const numbers = F.ctcLoss(logProbs, targets, [5, 4], [2, 1]).item();
+    expect(F.ctcLoss(logProbs, targets, classes([5, 4]), classes([2, 1])).item()).toBe(numbers);
+    expect(F.ctcLoss(logProbs, targets, [5, 4], classes([2, 1])).item()).toBe(numbers);
+  });
+});
+
 describe("wrong targets", () => {
   test("class numbers of another dtype are named", () => {
     expect(() => F.crossEntropy(logits, labels.to("int32"))).toThrow(
@@ -120,6 +95,17 @@ describe("wrong targets", () => {
     const warning = new Promise<Error>((resolve) => process.once("warning", resolve));
     F.mseLoss(torch.zeros([3]), torch.zeros([3, 1]));
     expect((await warning).message).toBe("nn.functional.mseLoss broadcasts input and target of different shapes: [3] and [3, 1].");
+  });
+
+  test("shapes and values that make no sense are named", () => {
+    expect(() => F.gaussianNllLoss(logits, logits, torch.ones([3, 4], { dtype: "float64" }))).toThrow("Expected shape [4, 3], one of them 1, or the last left out, for variance of nn.functional.gaussianNllLoss");
+    expect(() => F.gaussianNllLoss(logits, logits, -1)).toThrow("Expected a non-negative number for variance of nn.functional.gaussianNllLoss but received -1 of type number.");
+    expect(() => F.marginRankingLoss(logits, real([1]), real([1]))).toThrow("Expected a tensor of 2 dimensions, as the first, for input2 of nn.functional.marginRankingLoss");
+    expect(() => new nn.TripletMarginLoss(0)).toThrow("Expected a positive number for margin of nn.TripletMarginLoss");
+    expect(() => new nn.MultiMarginLoss(3 as 2)).toThrow("Expected 1 or 2 for p of nn.MultiMarginLoss");
+    expect(() => new nn.HuberLoss({ delta: -1 })).toThrow("Expected a positive number for delta of nn.HuberLoss");
+    expect(() => new nn.KLDivLoss("batch" as "batchmean")).toThrow('Expected one of "none", "batchmean", "mean", "sum" for reduction of nn.KLDivLoss');
+    expect(() => F.multiMarginLoss(logits, labels.to("int32"))).toThrow("Expected class numbers of dtype int64 for target of nn.functional.multiMarginLoss");
   });
 
   test("an unknown reduction is refused", () => {

@@ -1,11 +1,16 @@
 import type { Tensor } from "../../tensor.js";
 import { torch } from "../../torch.js";
-import { count, flag, integer, or, orNull, padding, perDim, read, real, tensor } from "../arguments.js";
+import { count, or, orNull, padding, perDim, read, tensor } from "../arguments.js";
 import type { Padding, Rest, Size } from "../arguments.js";
 
 /** `input · weightᵀ + bias`. @param input [..., in] @param weight [out, in] @param bias [out] @returns [..., out] */
 export function linear(input: Tensor, weight: Tensor, bias: Tensor | null = null): Tensor {
   return torch.linear(input, weight, bias);
+}
+
+/** `x1 · weight · x2 + bias`. @param x1 [..., in1] @param x2 [..., in2] @param weight [out, in1, in2] @param bias [out] @returns [..., out] */
+export function bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | null = null): Tensor {
+  return torch.bilinear(input1, input2, weight, bias);
 }
 
 function convArguments(dims: number) {
@@ -51,34 +56,4 @@ export function pad(
   value: number | null = null,
 ): Tensor {
   return torch.pad(input, [...widths], mode, value);
-}
-
-const embeddingArguments = {
-  paddingIdx: orNull(integer),
-  maxNorm: orNull(real),
-  normType: or(real, 2),
-  scaleGradByFreq: or(flag, false),
-  sparse: or(flag, false),
-};
-
-/**
- * Rows of a table.
- *
- * @param input numbers of rows, any shape, int64 or int32
- * @param weight [rows, width]
- * @param rest `paddingIdx`: a row that gets no gradient; `maxNorm`: rows looked up are first scaled down to it, in place
- * @returns [...input.shape, width]
- */
-export function embedding(
-  input: Tensor,
-  weight: Tensor,
-  ...rest: Rest<
-    [paddingIdx: number | null, maxNorm: number | null, normType: number, scaleGradByFreq: boolean, sparse: boolean],
-    typeof embeddingArguments
-  >
-): Tensor {
-  const { paddingIdx, maxNorm, normType, scaleGradByFreq, sparse } = read("nn.functional.embedding", embeddingArguments, rest);
-  if (maxNorm !== null) torch.noGrad(() => torch.embeddingRenorm_(weight, input.contiguous(), maxNorm, normType));
-  const row = paddingIdx === null ? -1 : paddingIdx < 0 ? weight.shape[0]! + paddingIdx : paddingIdx; // -1 is none
-  return torch.embedding(weight, input, row, scaleGradByFreq, sparse);
 }
