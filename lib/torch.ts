@@ -65,9 +65,9 @@ const handWritten = {
   /**
    * When to look for tensors that nobody holds: after that many bytes, or that many tensors, were made since the last time.
    *
-   * @param limits bytes (default 128 MiB) and count (default 16,384)
+   * @param limits bytes (default 128 MiB) and count (default 1,024)
    */
-  setMemoryLimits: ({ bytes = 128 * 2 ** 20, count = 16384 }: { bytes?: number; count?: number } = {}): void => {
+  setMemoryLimits: ({ bytes = 128 * 2 ** 20, count = 1024 }: { bytes?: number; count?: number } = {}): void => {
     if (!Number.isSafeInteger(bytes) || bytes < 1) throw expected("a positive integer", "bytes", bytes);
     if (!Number.isSafeInteger(count) || count < 1) throw expected("a positive integer", "count", count);
     native.setMemoryLimits(bytes, count);

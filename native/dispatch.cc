@@ -5,6 +5,7 @@
 #include <atomic>
 #include <map>
 #include <mutex>
+#include <unordered_map>
 
 #include "recorder.h"
 #include "unboxed.h"
@@ -15,9 +16,11 @@ namespace {
 constexpr size_t kMaxArguments = 64;
 
 // Operators and their plans, shared by all environments and never removed: an index stays valid. Plans are made when a
-// family is first asked for; the names are read once.
+// family is first asked for. LibTorch hands out all names at once, as copies: they are read again only when there are more.
 struct Registry {
   std::mutex mutex;
+  std::unordered_map<std::string, std::vector<c10::OperatorName>> names;  // by family
+  size_t names_read = 0;
   std::map<std::string, std::vector<uint32_t>> families;
   uint32_t count = 0;
   // Read without the lock by every call: a slot is written once, before its number is known to anybody.
@@ -29,15 +32,25 @@ Registry& registry() {
   return *instance;
 }
 
+void read_names(Registry& r) {
+  auto all = c10::Dispatcher::singleton().getAllOpNames();
+  if (all.size() == r.names_read) return;
+  r.names.clear();
+  r.names_read = all.size();
+  for (auto& op : all) r.names[op.name].push_back(std::move(op));
+}
+
 std::vector<uint32_t> family_of(const std::string& name) {
   auto& r = registry();
   std::lock_guard lock(r.mutex);
   auto found = r.families.find(name);
   if (found != r.families.end()) return found->second;
   auto& dispatcher = c10::Dispatcher::singleton();
+  if (!r.names.contains(name)) read_names(r);
   std::vector<uint32_t> ids;
-  for (const auto& op : dispatcher.getAllOpNames()) {
-    if (op.name != name) continue;
+  const auto overloads = r.names.find(name);
+  if (overloads == r.names.end()) return ids;
+  for (const auto& op : overloads->second) {
     const auto handle = dispatcher.findSchema(op);
     if (!handle.has_value()) continue;
     if (r.count >= r.plans.size()) fail(Code::internal, "More operators are registered than this addon has room for.");

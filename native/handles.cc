@@ -66,8 +66,16 @@ double Handles::add(at::Tensor tensor, bool fresh) {
   live_++;
   if (open_nest_ != nullptr) open_nest_[kNestSize] += static_cast<double>(slot.bytes);
   const double handle = static_cast<double>(index) + static_cast<double>(slot.generation) * kIndexRange;
-  if (scope_ != 0) scopes_[scope_].push_back(handle);
+  if (scope_ != 0) {
+    if (in_scope_ == nullptr) in_scope_ = &scopes_[scope_];
+    in_scope_->push_back(handle);
+  }
   return handle;
+}
+
+void Handles::set_scope(uint32_t scope) {
+  scope_ = scope;
+  in_scope_ = nullptr;
 }
 
 void Handles::seal(napi_value nest, size_t count) {
@@ -111,6 +119,7 @@ void Handles::release_scope(uint32_t scope) {
   auto found = scopes_.find(scope);
   if (found == scopes_.end()) return;
   auto handles = std::move(found->second);
+  if (in_scope_ == &found->second) in_scope_ = nullptr;
   scopes_.erase(found);
   for (double handle : handles) {
     const Slot* slot = find(handle);
@@ -172,6 +181,8 @@ void Handles::sweep(bool all) {
   if (sweeping_) return;
   sweeping_ = true;
   sweeps_++;
+  since_full_.bytes += growth_.bytes;
+  since_full_.tensors += growth_.tensors;
   // From mild to thorough: what is known to be dead, what a scavenge finds, what a full collection finds.
   const auto enough = [&](const Figures& now) {
     return now.tensors <= after_full_.tensors + limit_.tensors / 2 && now.bytes <= after_full_.bytes + limit_.bytes / 2;
@@ -183,10 +194,12 @@ void Handles::sweep(bool all) {
   }
   auto now = figures();
   if (collect_garbage_) {
-    if (all || !enough(now) || sweeps_ - after_full_.sweeps >= kSweepsPerFullCollection) {
+    const bool overdue = since_full_.bytes > kBytesPerFullCollection * limit_.bytes || since_full_.tensors > kTensorsPerFullCollection * limit_.tensors;
+    if (all || !enough(now) || overdue) {
       collect_garbage_(true);
       free_unheld(true);
       now = after_full_ = figures();
+      since_full_ = {};
     }
   }
   report_external_bytes(now.bytes);
@@ -211,6 +224,7 @@ void Handles::clear() {
   for (const auto& nest : nests_) napi_delete_reference(env_, nest.tensors);
   nests_.clear();
   scopes_.clear();
+  in_scope_ = nullptr;
 }
 
 Handles::Figures Handles::figures() const {
