@@ -4,6 +4,7 @@
  */
 import { call, family, type Family } from "./dispatch.js";
 import { functionFamilies, methodFamilies } from "./ops.generated.js";
+import { installShorthands } from "./shorthands.js";
 import { Tensor } from "./tensor.js";
 
 /** Looked up at the first call: an operator that the LibTorch in use does not have is an error only for who calls it. */
@@ -32,3 +33,5 @@ for (const [name, operator] of Object.entries(methodFamilies)) {
   }[name]!;
   Object.defineProperty(Tensor.prototype, name, { value: method, writable: true, configurable: true, enumerable: false });
 }
+
+installShorthands();

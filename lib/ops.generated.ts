@@ -8479,10 +8479,6 @@ export interface TensorMethods {
   luSolve(LUData: Tensor, LUPivots: Tensor): Tensor;
   luSolve(LUData: Tensor, options: { LUPivots: Tensor }): Tensor;
   luSolve(options: { LUData: Tensor; LUPivots: Tensor }): Tensor;
-  /** `aten::mH(Tensor(a) self) -> Tensor(a)` */
-  mH(): Tensor;
-  /** `aten::mT(Tensor(a) self) -> Tensor(a)` */
-  mT(): Tensor;
   /**
    * - `aten::masked_fill.Scalar(Tensor self, Tensor mask, Scalar value) -> Tensor`
    * - `aten::masked_fill.Tensor(Tensor self, Tensor mask, Tensor value) -> Tensor`
@@ -10683,12 +10679,11 @@ export const methodFamilies: Readonly<Record<string, string>> = {
   logicalAnd: "aten::logical_and", logicalAnd_: "aten::logical_and_", logicalNot: "aten::logical_not",
   logicalNot_: "aten::logical_not_", logicalOr: "aten::logical_or", logicalOr_: "aten::logical_or_",
   logicalXor: "aten::logical_xor", logicalXor_: "aten::logical_xor_", logit: "aten::logit", logit_: "aten::logit_",
-  logsumexp: "aten::logsumexp", lt: "aten::lt", lt_: "aten::lt_", luSolve: "aten::lu_solve", mH: "aten::mH", mT: "aten::mT",
-  maskedFill: "aten::masked_fill", maskedFill_: "aten::masked_fill_", maskedScatter: "aten::masked_scatter",
-  maskedScatter_: "aten::masked_scatter_", maskedSelect: "aten::masked_select", matmul: "aten::matmul",
-  matrixExp: "aten::matrix_exp", matrixExpBackward: "aten::matrix_exp_backward", matrixH: "aten::matrix_H",
-  matrixPower: "aten::matrix_power", max: "aten::max", maxPool1d: "aten::max_pool1d",
-  maxPool1dWithIndices: "aten::max_pool1d_with_indices", maxPool2d: "aten::max_pool2d",
+  logsumexp: "aten::logsumexp", lt: "aten::lt", lt_: "aten::lt_", luSolve: "aten::lu_solve", maskedFill: "aten::masked_fill",
+  maskedFill_: "aten::masked_fill_", maskedScatter: "aten::masked_scatter", maskedScatter_: "aten::masked_scatter_",
+  maskedSelect: "aten::masked_select", matmul: "aten::matmul", matrixExp: "aten::matrix_exp",
+  matrixExpBackward: "aten::matrix_exp_backward", matrixH: "aten::matrix_H", matrixPower: "aten::matrix_power", max: "aten::max",
+  maxPool1d: "aten::max_pool1d", maxPool1dWithIndices: "aten::max_pool1d_with_indices", maxPool2d: "aten::max_pool2d",
   maxPool2dWithIndices: "aten::max_pool2d_with_indices", maxPool3d: "aten::max_pool3d",
   maxPool3dWithIndices: "aten::max_pool3d_with_indices", maxUnpool2d: "aten::max_unpool2d", maxUnpool3d: "aten::max_unpool3d",
   maximum: "aten::maximum", mean: "aten::mean", median: "aten::median", min: "aten::min", minimum: "aten::minimum",

@@ -8,6 +8,7 @@ import { settle, type Nest } from "./nest.js";
 import type { TensorMethods } from "./ops.generated.js";
 import { format } from "./printing.js";
 import { readArray, readItem, readTypedArray, type NestedArray } from "./reading.js";
+import type { TensorShorthands } from "./shorthands.js";
 import type { TypedArray } from "./dtype.js";
 import type { Device, DType, Layout, Scalar } from "./types.js";
 
@@ -24,7 +25,7 @@ export interface BackwardOptions {
 }
 
 // Every public operator whose first argument is `self` is a method: see ops.generated.ts, and install.ts for their bodies.
-export interface Tensor extends TensorMethods {}
+export interface Tensor extends TensorMethods, TensorShorthands {}
 
 /**
  * An n-dimensional array of one dtype on one device: LibTorch's own, held by number.
@@ -217,14 +218,6 @@ export class Tensor {
   /** Its elements where the condition holds, those of `other` elsewhere: `torch.where` from this side. */
   where(condition: Tensor, other: Tensor | Scalar): Tensor {
     return call(family("aten::where"), [condition, this, other]) as Tensor;
-  }
-
-  cpu(): Tensor {
-    return this.to("cpu");
-  }
-
-  cuda(index = 0): Tensor {
-    return this.to(`cuda:${index}`);
   }
 
   /** Whether its memory is still there. */

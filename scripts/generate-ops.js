@@ -11,15 +11,18 @@ import { binary, root, sidecar } from "./setup/paths.js";
 const target = join(root, "lib", "ops.generated.ts");
 const COMMAND = "npm run generate:ops";
 
-/** Members of the class Tensor, which operators of the same name do not replace, and those of them that are no methods. */
+/** Members that Tensor has by hand, which operators of the same name do not replace, and those of them that are no methods. */
 function tensorMembers() {
-  const source = readFileSync(join(root, "lib", "tensor.ts"), "utf8");
-  const body = source.slice(source.indexOf("export class Tensor "));
+  const after = (file, start) => {
+    const source = readFileSync(join(root, "lib", file), "utf8");
+    return source.slice(source.indexOf(start)).split("\n}\n")[0];
+  };
+  const body = `${after("tensor.ts", "export class Tensor ")}\n${after("shorthands.ts", "export interface TensorShorthands ")}`;
   const named = (pattern) => new Set([...body.matchAll(pattern)].map(([, name]) => name));
-  const members = named(/^ {2}(?:get |set )?(\w+)(?:<[^>]*>)?[(:]/gm);
-  const properties = named(/^ {2}(?:get (?=\w+\()|(?=\w+:))(\w+)/gm);
-  for (const name of ["shape", "to", "backward"]) {
-    if (!members.has(name)) throw new Error(`Expected a member ${name} of the class Tensor in lib/tensor.ts but found none.`);
+  const members = named(/^ {2}(?:get |set |readonly )?(\w+)(?:<[^>]*>)?[(:]/gm);
+  const properties = named(/^ {2}(?:get (?=\w+\()|readonly (?=\w+:)|(?=\w+:))(\w+)/gm);
+  for (const name of ["shape", "to", "backward", "float", "mT"]) {
+    if (!members.has(name)) throw new Error(`Expected a member ${name} of Tensor in lib/tensor.ts or lib/shorthands.ts but found none.`);
   }
   return { members, properties };
 }
