@@ -6,3 +6,6 @@ export { TensorDataset } from "./tensor-dataset.js";
 export type { ImageClasses, LabelledImages } from "./image-classes.js";
 export type { LoaderOptions } from "./loader.js";
 export type { Dataset } from "./tensor-dataset.js";
+export { Tokenizer, tokenizer } from "./text/tokenizer.js";
+export type { EncodeOptions, Encoding, PaddingStrategy, TruncationStrategy } from "./text/encoding.js";
+export type { TokenBatch } from "./text/tokenizer.js";

@@ -1,0 +1,235 @@
+import { Tokenizer as Library } from "@huggingface/tokenizers";
+import { SteppeError, expected } from "../../errors.js";
+import { torch } from "../../torch.js";
+import type { Tensor } from "../../tensor.js";
+import { pad, readEncodeOptions, truncated } from "./encoding.js";
+import type { EncodeOptions, Encoding, Settings } from "./encoding.js";
+import { Aligner } from "./offsets.js";
+import type { Span, Spelling } from "./offsets.js";
+import { readTokenizerFiles } from "./tokenizer-files.js";
+import type { TokenizerFiles } from "./tokenizer-files.js";
+
+/** A batch as models take it: int64 [texts, tokens]. */
+export interface TokenBatch {
+  inputIds: Tensor;
+  attentionMask: Tensor;
+  /** Only where the tokenizer's model takes it. */
+  tokenTypeIds?: Tensor;
+}
+
+/** The tokens of one text, before special ones come. */
+interface Piece {
+  tokens: string[];
+  ids: number[];
+  offsets: Span[];
+}
+
+/**
+ * A tokenizer as Hugging Face's `tokenizer.json` describes it: WordPiece, BPE or Unigram. Made by {@link tokenizer}.
+ * Splitting into tokens is done by the library `@huggingface/tokenizers`; offsets, truncation and padding are done here.
+ */
+export class Tokenizer {
+  readonly #library: Library;
+  readonly #aligner: Aligner;
+  /** The tokenizer's files give the second text's tokens a type of their own, or none does. */
+  readonly #typesByText: boolean;
+  /** RoBERTa's knows no types. */
+  readonly #typed: boolean;
+  readonly #padding: { id: number; token: string; typeId: number; side: "left" | "right" } | null;
+  readonly #truncationSide: "left" | "right";
+  readonly #takesTypes: boolean;
+  /** How many tokens its model takes at most, special ones counted; null where the files do not tell. */
+  readonly maxLength: number | null;
+
+  constructor({ tokenizer, config }: TokenizerFiles) {
+    try {
+      this.#library = new Library(tokenizer, config);
+    } catch (error) {
+      throw new SteppeError("FORMAT", `Expected a tokenizer.json that can be read but received: ${(error as Error).message}.`, { cause: error });
+    }
+    const contents = [...this.#library.get_added_tokens_decoder().values()].map(({ content }) => content);
+    this.#aligner = new Aligner(this.#library, readSpelling(tokenizer), new Set(contents));
+    this.#typesByText = parts(tokenizer["post_processor"] as Json).every(({ type }) => type === "ByteLevel");
+    this.#typed = !parts(tokenizer["post_processor"] as Json).some(({ type }) => type === "RobertaProcessing");
+    const padToken = contentOf(config["pad_token"]) ?? contents.find((content) => content === "[PAD]" || content === "<pad>") ?? null;
+    const padId = padToken === null ? undefined : this.#library.token_to_id(padToken);
+    const side = (name: string) => (config[name] === "left" ? "left" : "right");
+    this.#padding = padToken === null || padId === undefined ? null : { id: padId, token: padToken, typeId: Number(config["pad_token_type_id"] ?? 0), side: side("padding_side") };
+    this.#truncationSide = side("truncation_side");
+    const inputs = config["model_input_names"];
+    this.#takesTypes = Array.isArray(inputs) ? inputs.includes("token_type_ids") : /^(Bert|Electra|Albert|MobileBert|ConvBert|Funnel|LayoutLM|XLNet)/.test(String(config["tokenizer_class"] ?? ""));
+    const longest = Number(config["model_max_length"]);
+    this.maxLength = Number.isSafeInteger(longest) && longest > 0 && longest < 1e9 ? longest : null;
+  }
+
+  /** Tokens in the vocabulary, added ones counted. */
+  get vocabularySize(): number {
+    return this.#library.get_vocab(true).size;
+  }
+
+  /** The token's number, or undefined. */
+  tokenToId(token: string): number | undefined {
+    return this.#library.token_to_id(token);
+  }
+
+  /** The number's token, or undefined. */
+  idToToken(id: number): string | undefined {
+    return this.#library.id_to_token(id);
+  }
+
+  /**
+   * Encodes a text, or a pair of texts.
+   *
+   * @throws SteppeError `ARGUMENT` for what is no string and for wrong options
+   * @example
+   * const { ids, offsets } = tokenizer.encode("A flat minimum.", { maxLength: 16, truncation: true });
+   * tokenizer.encode(question, context, { maxLength: 384, truncation: "onlySecond", padding: "maxLength" });
+   */
+  encode(text: string, pair?: string | null, options?: EncodeOptions): Encoding;
+  encode(text: string, options?: EncodeOptions): Encoding;
+  encode(text: string, second?: string | null | EncodeOptions, third?: EncodeOptions): Encoding {
+    const [pair, options] = typeof second === "object" && second !== null ? [null, second] : [second ?? null, third ?? {}];
+    return this.#finish([this.#encode(text, pair, readEncodeOptions(options, this.maxLength))], readEncodeOptions(options, this.maxLength))[0]!;
+  }
+
+  /**
+   * Encodes several texts, or pairs of texts, and pads them to one length if `padding` says so.
+   *
+   * @throws SteppeError `ARGUMENT` for what is no array of strings or of pairs, and for wrong options
+   */
+  encodeBatch(texts: readonly (string | readonly [text: string, pair: string])[], options: EncodeOptions = {}): Encoding[] {
+    if (!Array.isArray(texts)) throw expected("an array of texts or of pairs of texts", "texts", texts);
+    const settings = readEncodeOptions(options, this.maxLength);
+    return this.#finish(
+      texts.map((each: string | readonly [string, string]) => (Array.isArray(each) ? this.#encode(each[0] as string, each[1] as string, settings) : this.#encode(each as string, null, settings))),
+      settings,
+    );
+  }
+
+  /**
+   * Encodes several texts, or pairs of texts, as tensors for a model. Padding is "longest" unless the options say otherwise.
+   *
+   * @example const { logits } = bert.forward(tokenizer.batch(["Yes.", "No, thanks."], { truncation: true }));
+   */
+  batch(texts: readonly (string | readonly [text: string, pair: string])[], options: EncodeOptions = {}): TokenBatch {
+    const encodings = this.encodeBatch(texts, { padding: "longest", ...options });
+    if (encodings.length === 0) throw expected("at least one text", "texts", texts);
+    const tensor = (of: (encoding: Encoding) => number[]) => torch.tensor(encodings.map(of), { dtype: "int64" });
+    return {
+      inputIds: tensor(({ ids }) => ids),
+      attentionMask: tensor(({ attentionMask }) => attentionMask),
+      ...(this.#takesTypes ? { tokenTypeIds: tensor(({ typeIds }) => typeIds) } : {}),
+    };
+  }
+
+  /**
+   * The text that tokens stand for.
+   *
+   * @param ids an array of numbers, or an integer tensor of one dimension
+   * @param options `skipSpecialTokens`: leaves out [CLS] and its like; default false
+   */
+  decode(ids: readonly number[] | Tensor, { skipSpecialTokens = false }: { skipSpecialTokens?: boolean } = {}): string {
+    const numbers = Array.isArray(ids) ? (ids as number[]) : ((ids as Tensor).toArray() as number[]);
+    const wrong = numbers.find((id) => !Number.isSafeInteger(id) || this.#library.id_to_token(id) === undefined);
+    if (wrong !== undefined) throw expected("a token's number", "ids", wrong, `They are below ${this.vocabularySize}.`);
+    if (numbers.length === 0) return "";
+    return this.#library.decode(numbers, { skip_special_tokens: skipSpecialTokens, clean_up_tokenization_spaces: false });
+  }
+
+  #piece(text: unknown, name: string): Piece {
+    if (typeof text !== "string") throw expected("a string", name, text);
+    const { tokens, ids } = text === "" ? { tokens: [], ids: [] } : this.#library.encode(text, { add_special_tokens: false });
+    return { tokens, ids, offsets: this.#aligner.align(text, tokens) };
+  }
+
+  #encode(text: string, pair: string | null, settings: Settings): Encoding {
+    const pieces = [this.#piece(text, "text"), ...(pair === null ? [] : [this.#piece(pair, "pair")])];
+    const frame = (lengths: readonly number[]) => this.#frame(lengths, settings.addSpecialTokens);
+    const lengths: [number, number | null] = [pieces[0]!.ids.length, pieces[1]?.ids.length ?? null];
+    let kept = lengths;
+    if (settings.truncation !== "none" && settings.maxLength !== null) {
+      const special = frame(pair === null ? [0] : [0, 0]).length;
+      kept = truncated(lengths, settings.maxLength - special, settings.truncation);
+    }
+    const from = pieces.map(({ ids }, i) => (this.#truncationSide === "left" ? ids.length - kept[i]! : 0));
+    const encoding: Encoding = { ids: [], attentionMask: [], typeIds: [], tokens: [], offsets: [] };
+    for (const place of frame(kept.filter((length) => length !== null))) {
+      const { piece, index, token, typeId } = place;
+      const source = piece === null ? null : pieces[piece]!;
+      const at = source === null ? 0 : from[piece!]! + index;
+      encoding.tokens.push(source === null ? token : source.tokens[at]!);
+      encoding.ids.push(source === null ? this.#library.token_to_id(token)! : source.ids[at]!);
+      encoding.offsets.push(source === null ? [0, 0] : source.offsets[at]!);
+      encoding.typeIds.push(typeId);
+      encoding.attentionMask.push(1);
+    }
+    return encoding;
+  }
+
+  /** Where the special tokens come: the library's own processor, given placeholders instead of tokens. */
+  #frame(lengths: readonly number[], addSpecialTokens: boolean): { piece: number | null; index: number; token: string; typeId: number }[] {
+    const places = lengths.map((length, piece) => Array.from({ length }, (_, i) => `\u0000${piece}/${i}`));
+    const processor = this.#library.post_processor;
+    const framed: { tokens: string[]; token_type_ids?: number[] } =
+      processor === null || this.#typesByText ? { tokens: places.flat() } : processor.post_process(places[0]!, places[1] ?? null, addSpecialTokens);
+    return framed.tokens.map((token, i) => {
+      const place = /^\u0000(\d)\/(\d+)$/.exec(token);
+      const piece = place === null ? null : Number(place[1]);
+      const typeId = this.#typesByText ? (piece ?? 0) : this.#typed ? (framed.token_type_ids?.[i] ?? 0) : 0;
+      return { piece, index: place === null ? 0 : Number(place[2]), token, typeId };
+    });
+  }
+
+  #finish(encodings: Encoding[], { padding, maxLength, padToMultipleOf }: Settings): Encoding[] {
+    if (padding === "none" || encodings.length === 0) return encodings;
+    const longest = padding === "maxLength" ? maxLength! : Math.max(...encodings.map(({ ids }) => ids.length));
+    const length = Math.ceil(longest / padToMultipleOf) * padToMultipleOf;
+    if (this.#padding === null) throw expected("a tokenizer with a padding token", "padding", padding, "Its files name none as pad_token.");
+    return encodings.map((encoding) => pad(encoding, length, this.#padding!));
+  }
+}
+
+type Json = { [key: string]: unknown } | null | undefined;
+
+/** All parts of a kind, those inside a sequence too. */
+function parts(config: Json): { [key: string]: unknown }[] {
+  if (config === null || config === undefined) return [];
+  const inner = (config["pretokenizers"] ?? config["processors"] ?? config["normalizers"]) as Json[] | undefined;
+  return inner === undefined ? [config] : inner.flatMap(parts);
+}
+
+function readSpelling(file: Record<string, unknown>): Spelling {
+  const model = file["model"] as { [key: string]: unknown };
+  const trimmer = parts(file["post_processor"] as Json).find(({ type, trim_offsets: trims }) => (type === "ByteLevel" || type === "RobertaProcessing") && trims !== false);
+  const text = (value: unknown) => (typeof value === "string" && value !== "" ? value : null);
+  const unknownId = model["unk_id"];
+  const vocabulary = model["vocab"];
+  return {
+    bytes: parts(file["pre_tokenizer"] as Json).some(({ type }) => type === "ByteLevel"),
+    continuation: text(model["continuing_subword_prefix"]),
+    wordEnd: text(model["end_of_word_suffix"]),
+    trims: trimmer === undefined ? null : trimmer["add_prefix_space"] === false ? "all" : "all but the first",
+    metaspace: [file["pre_tokenizer"], file["normalizer"]].some((config) => parts(config as Json).some((part) => part["type"] === "Metaspace" || part["content"] === "\u2581")),
+    unknown: text(model["unk_token"]) ?? (Array.isArray(vocabulary) && typeof unknownId === "number" ? String((vocabulary[unknownId] as unknown[] | undefined)?.[0]) : null),
+  };
+}
+
+/** A special token in a configuration: its text, or an object that holds it. */
+function contentOf(token: unknown): string | null {
+  if (typeof token === "string") return token;
+  const content = (token as Json)?.["content"];
+  return typeof content === "string" ? content : null;
+}
+
+/**
+ * Opens a tokenizer in Hugging Face's format: `tokenizer.json`, beside it `tokenizer_config.json` if there is one.
+ *
+ * @param folder where the files are, for example a model's folder
+ * @throws SteppeError `IO` where there is no tokenizer.json, `FORMAT` for a broken one
+ * @example
+ * const tokenizer = await data.tokenizer("models/bert-base-uncased");
+ * tokenizer.encode("Flat is better than sharp.").tokens; // [CLS] flat is better than sharp . [SEP]
+ */
+export async function tokenizer(folder: string): Promise<Tokenizer> {
+  return new Tokenizer(readTokenizerFiles(folder));
+}
