@@ -1,8 +1,7 @@
-import { createHash } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import { checkKeys, expected } from "../errors.js";
-import { torch } from "../torch.js";
-import type { Tensor } from "../tensor.js";
+import { RandomSampler, SequentialSampler, checkSeed } from "./samplers.js";
+import type { Sampler } from "./samplers.js";
 import type { Dataset } from "./tensor-dataset.js";
 
 export interface LoaderOptions {
@@ -14,6 +13,22 @@ export interface LoaderOptions {
   seed?: number;
   /** Leaves out a last batch that would be smaller; default false. */
   dropLast?: boolean;
+  /** Decides the order instead of `shuffle` and `seed`. */
+  sampler?: Sampler;
+}
+
+/** Options for a data set that is an array. */
+export interface ArrayLoaderOptions<Item, Batch> extends LoaderOptions {
+  /** Makes a batch of items; default: the array of them. */
+  collate?: (items: Item[]) => Batch;
+}
+
+/** Where a loader is, to go on from later: plain JSON. */
+export interface LoaderState {
+  /** The pass that is under way, or the next one. */
+  epoch: number;
+  /** How many of its batches were given. */
+  batch: number;
 }
 
 /**
@@ -23,44 +38,56 @@ export interface LoaderOptions {
 export class Loader<Batch> implements Iterable<Batch>, AsyncIterable<Batch> {
   readonly dataset: Dataset<Batch>;
   readonly batchSize: number;
-  readonly shuffle: boolean;
-  readonly seed: number;
   readonly dropLast: boolean;
+  readonly sampler: Sampler;
   /** The number of the next pass, from 0: it grows when a pass begins. Set it to repeat a pass or to go on from one. */
   epoch = 0;
+  /** The pass that began last, and how far it is. */
+  #current: LoaderState | null = null;
+  /** Batches of the next pass that were given before. */
+  #skip = 0;
 
   /** Use {@link loader}. */
   constructor(dataset: Dataset<Batch>, options: LoaderOptions) {
     if (typeof options !== "object" || options === null) throw expected("an object with batchSize", "options", options);
-    checkKeys(options, ["batchSize", "shuffle", "seed", "dropLast"]);
-    const { batchSize, shuffle = false, seed = 0, dropLast = false } = options;
+    checkKeys(options, ["batchSize", "shuffle", "seed", "dropLast", "sampler"]);
+    const { batchSize, shuffle = false, seed = 0, dropLast = false, sampler } = options;
     if (!Number.isSafeInteger(batchSize) || batchSize < 1) throw expected("a positive integer", "batchSize", batchSize);
-    if (!Number.isSafeInteger(seed)) throw expected("an integer", "seed", seed);
+    checkSeed(seed);
     if (typeof shuffle !== "boolean") throw expected("true or false", "shuffle", shuffle);
     if (typeof dropLast !== "boolean") throw expected("true or false", "dropLast", dropLast);
     if (typeof dataset?.batch !== "function" || !Number.isSafeInteger(dataset.length)) throw expected("a data set", "dataset", dataset);
     if (dataset.length === 0) throw expected("at least one sample", "dataset", dataset);
+    if (sampler !== undefined) {
+      if (typeof sampler?.order !== "function" || !Number.isSafeInteger(sampler.length)) throw expected("a sampler", "sampler", sampler);
+      for (const name of ["shuffle", "seed"] as const) {
+        if (options[name] !== undefined) throw expected("nothing", name, options[name], "The sampler decides the order.");
+      }
+    }
     this.dataset = dataset;
     this.batchSize = batchSize;
-    this.shuffle = shuffle;
-    this.seed = seed;
     this.dropLast = dropLast;
+    this.sampler = sampler ?? (shuffle ? new RandomSampler(dataset.length, { seed }) : new SequentialSampler(dataset.length));
   }
 
   /** The number of batches in a pass. */
   get length(): number {
-    const batches = this.dataset.length / this.batchSize;
+    const batches = this.sampler.length / this.batchSize;
     return this.dropLast ? Math.floor(batches) : Math.ceil(batches);
   }
 
   *[Symbol.iterator](): Generator<Batch, void, undefined> {
-    const order = this.#order(this.epoch++);
+    const current = { epoch: this.epoch++, batch: this.#skip };
+    this.#current = current;
+    this.#skip = 0;
+    const order = this.sampler.order(current.epoch);
     try {
-      for (let i = 0; i < this.length; i++) {
-        const start = i * this.batchSize;
-        const indices = order.narrow(0, start, Math.min(this.batchSize, this.dataset.length - start));
+      while (current.batch < this.length) {
+        const start = current.batch * this.batchSize;
+        const indices = order.narrow(0, start, Math.min(this.batchSize, this.sampler.length - start));
         const batch = this.dataset.batch(indices);
         indices.dispose();
+        current.batch++;
         yield batch;
       }
     } finally {
@@ -75,24 +102,49 @@ export class Loader<Batch> implements Iterable<Batch>, AsyncIterable<Batch> {
     }
   }
 
-  #order(epoch: number): Tensor {
-    const n = this.dataset.length;
-    if (!this.shuffle) return torch.arange(n, { dtype: "int64" });
-    // Hashed, so that the orders of seed 0, pass 1 and seed 1, pass 0 have nothing in common.
-    const hash = createHash("sha256").update(`${this.seed}/${epoch}`).digest();
-    const generator = new torch.Generator().manualSeed(hash.readUIntBE(0, 6));
-    return torch.randperm(n, { generator, dtype: "int64" });
+  /**
+   * Where the pass that began last is: after the batch that was given last. A pass that was broken off counts as under way
+   * until the next begins.
+   */
+  stateDict(): LoaderState {
+    if (this.#skip > 0) return { epoch: this.epoch, batch: this.#skip };
+    const current = this.#current;
+    const underWay = current !== null && current.batch < this.length && current.epoch + 1 === this.epoch;
+    return underWay ? { ...current } : { epoch: this.epoch, batch: 0 };
+  }
+
+  /**
+   * The next pass goes on from there: the batches that were given are left out, the others are the same as they would have been.
+   *
+   * @throws SteppeError `ARGUMENT` for a state that does not fit
+   */
+  loadStateDict(state: LoaderState): void {
+    const { epoch, batch } = state ?? {};
+    if (!Number.isSafeInteger(epoch) || epoch < 0) throw expected("a non-negative integer", "state.epoch", epoch);
+    if (!Number.isSafeInteger(batch) || batch < 0 || batch > this.length) throw expected(`an integer from 0 to ${this.length}`, "state.batch", batch);
+    const over = batch === this.length;
+    this.epoch = over ? epoch + 1 : epoch;
+    this.#skip = over ? 0 : batch;
+    this.#current = null;
   }
 }
 
 /**
- * Makes batches of a data set.
+ * Makes batches of a data set, or of an array of items.
  *
  * @throws SteppeError `ARGUMENT` for a wrong or unknown option, or an empty data set
  * @example
  * const batches = data.loader(train, { batchSize: 128, shuffle: true, seed: 1 });
  * for await (const [x, y] of batches) await step(x, y);
+ * @example
+ * data.loader(mails, { batchSize: 16, shuffle: true, collate: (mails) => tokenizer.batch(mails.map(({ text }) => text)) });
  */
-export function loader<Batch>(dataset: Dataset<Batch>, options: LoaderOptions): Loader<Batch> {
-  return new Loader(dataset, options);
+export function loader<Item, Batch = Item[]>(items: readonly Item[], options: ArrayLoaderOptions<Item, Batch>): Loader<Batch>;
+export function loader<Batch>(dataset: Dataset<Batch>, options: LoaderOptions): Loader<Batch>;
+export function loader(dataset: Dataset<unknown> | readonly unknown[], options: ArrayLoaderOptions<unknown, unknown>): Loader<unknown> {
+  if (!Array.isArray(dataset)) return new Loader(dataset as Dataset<unknown>, options);
+  if (typeof options !== "object" || options === null) throw expected("an object with batchSize", "options", options);
+  const { collate = (items: unknown[]) => items, ...rest } = options;
+  if (typeof collate !== "function") throw expected("a function of an array of items", "collate", collate);
+  return new Loader({ length: dataset.length, batch: (indices) => collate((indices.toArray() as number[]).map((i) => dataset[i] as unknown)) }, rest);
 }

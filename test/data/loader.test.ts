@@ -134,7 +134,7 @@ describe("wrong arguments", () => {
     ["a misspelled option", make({ batchSize: 2, suffle: true }), /Did you mean "shuffle"/],
     ["shuffle 1", make({ batchSize: 2, shuffle: 1 }), /true or false for shuffle/],
     ["seed NaN", make({ batchSize: 2, seed: NaN }), /an integer for seed/],
-    ["no data set", make({ batchSize: 2 }, [1, 2]), /a data set for dataset but received an array of 2/],
+    ["no data set", make({ batchSize: 2 }, { length: 2 }), /a data set for dataset but received an object/],
     ["an empty data set", make({ batchSize: 2 }, numbers(0)), /at least one sample for dataset/],
     ["no tensors", () => new data.TensorDataset(...([] as unknown as [typeof set.tensors[0]])), /one or more tensors of the same length/],
     ["tensors of different lengths", () => new data.TensorDataset(torch.ones([2]), torch.ones([3])), /one or more tensors of the same length .* "2 and 3"/],
