@@ -4,7 +4,7 @@ import type { Device, DType } from "../types.js";
 import { count, flag, oneOf, or, padding, perDim, read } from "./arguments.js";
 import type { Named, Padding, Rest, Size } from "./arguments.js";
 import { resetAffine } from "./default-init.js";
-import { conv1d, conv2d, pad } from "./functional/index.js";
+import { conv1d, conv2d, conv3d, pad } from "./functional/index.js";
 import { Module } from "./module.js";
 import { emptyParameter, factory } from "./parameter.js";
 import type { Parameter } from "./parameter.js";
@@ -150,5 +150,27 @@ export class Conv2d extends Conv {
 
   protected override convolve(input: Tensor, padding: Padding): Tensor {
     return conv2d(input, this.weight, this.bias, this.stride, padding, this.dilation, this.groups);
+  }
+}
+
+/**
+ * A convolution over a volume.
+ *
+ * @example new nn.Conv3d(1, 16, 3, { padding: 1 })
+ */
+export class Conv3d extends Conv {
+  constructor(inChannels: number, outChannels: number, kernelSize: Size, ...rest: ConvRest);
+  constructor(options: ConvOptions);
+  constructor(...args: unknown[]) {
+    super("nn.Conv3d", 3, args);
+  }
+
+  /** @param input [N, inChannels, D, H, W] or [inChannels, D, H, W] @returns [N, outChannels, D', H', W'] or [outChannels, D', H', W'] */
+  override forward(input: Tensor): Tensor {
+    return super.forward(input);
+  }
+
+  protected override convolve(input: Tensor, padding: Padding): Tensor {
+    return conv3d(input, this.weight, this.bias, this.stride, padding, this.dilation, this.groups);
   }
 }

@@ -1,5 +1,6 @@
 import type { Tensor } from "../tensor.js";
-import { integer, or } from "./arguments.js";
+import { torch } from "../torch.js";
+import { integer, kind, or } from "./arguments.js";
 import type { Rest } from "./arguments.js";
 import { Module } from "./module.js";
 import { Stateless } from "./stateless.js";
@@ -30,5 +31,23 @@ export class Flatten extends Stateless {
   /** @param input [N, ...] @returns [N, product of the others] with the defaults */
   forward(input: Tensor): Tensor {
     return input.flatten(this.startDim, this.endDim);
+  }
+}
+
+const sizes = kind<readonly number[]>("an array of integers", (value) => Array.isArray(value) && value.length > 0 && value.every(Number.isSafeInteger));
+const unflattenArguments = { dim: integer, unflattenedSize: sizes };
+
+/** Makes several dimensions of one. @example new nn.Unflatten(1, [2, 5]) // [N, 10] -> [N, 2, 5] */
+export class Unflatten extends Stateless {
+  declare readonly dim: number;
+  declare readonly unflattenedSize: readonly number[];
+
+  constructor(...args: [dim: number, unflattenedSize: readonly number[]] | [options: { dim: number; unflattenedSize: readonly number[] }]) {
+    super("nn.Unflatten", unflattenArguments, args);
+  }
+
+  /** @param input any shape @returns the same with `unflattenedSize` (one of it may be -1) in the place of dimension `dim` */
+  forward(input: Tensor): Tensor {
+    return torch.unflatten(input, this.dim, [...this.unflattenedSize]);
   }
 }

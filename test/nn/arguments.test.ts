@@ -82,12 +82,47 @@ describe("constructors", () => {
     ["an argument too many", () => new nn.ReLU(false, 3 as never), "Expected at most 1 arguments for nn.ReLU but received an array of 2."],
     ["an argument for none", () => new (nn.Tanh as new (x: number) => nn.Tanh)(3), "Expected at most 0 arguments for nn.Tanh but received an array of 1."],
     ["a projection that is too wide", () => new nn.LSTM(3, 4, { projSize: 4 }), "Expected a size below hiddenSize (4) for projSize of nn.LSTM but received 4 of type number."],
-    ["indices from a pooling layer", () => new nn.MaxPool2d(2, { returnIndices: true as false }), "Expected false for returnIndices of nn.MaxPool2d but received true of type boolean. nn.functional.maxPool2dWithIndices"],
+["a fractional pooling without a size", () => new nn.FractionalMaxPool2d(2, {}), "Expected one of outputSize and outputRatio for nn.FractionalMaxPool2d"],
+    ["a ratio above 1", () => new nn.FractionalMaxPool2d(2, { outputRatio: 1.5 }), "Expected a number between 0 and 1 or an array of 2 for outputRatio of nn.FractionalMaxPool2d but received 1.5 of type number."],
+    ["an output size of too many dimensions", () => new nn.AdaptiveAvgPool2d([1, 2, 3]), "Expected a non-negative integer, null or an array of two of them for outputSize of nn.AdaptiveAvgPool2d but received an array of 3."],
+    ["a norm of 0", () => new nn.LPPool1d(0, 2), "Expected a number but 0 for normType of nn.LPPool1d but received 0 of type number."],
+    ["a mirror of negative width", () => new nn.ReflectionPad1d(-1), "Expected a non-negative integer or an array of 2 for padding of nn.ReflectionPad1d but received -1 of type number."],
+    ["a border without a value", () => new nn.ConstantPad2d(...([1] as unknown as [1, 2])), "Expected a number for value of nn.ConstantPad2d but received nothing."],
+    ["an upsampling without a size", () => new nn.Upsample({ mode: "linear" }), "Expected one of size and scaleFactor for nn.Upsample"],
+    ["an unknown way to upsample", () => new nn.Upsample({ scaleFactor: 2, mode: "cubic" as "bicubic" }), 'Expected one of "nearest", "linear", "bilinear"'],
+    ["a transposed convolution of groups that do not divide", () => new nn.ConvTranspose2d(4, 3, 3, { groups: 2 }), "Expected a multiple of groups (2) for outChannels of nn.ConvTranspose2d but received 3 of type number."],
+    ["heads that do not divide", () => new nn.MultiheadAttention(6, 4), "Expected a multiple of numHeads (4) for embedDim of nn.MultiheadAttention but received 6 of type number."],
+    ["an encoder of what makes no copies", () => new nn.TransformerEncoder(new nn.Linear(2, 2) as never, 2), "Expected a module with copy() for the layer of nn.TransformerEncoder but received an object of type Linear."],
+    ["an unknown activation", () => new nn.TransformerEncoderLayer(4, 2, { activation: "gulu" as "gelu" }), 'Expected one of "relu", "gelu" or a function for activation of nn.TransformerEncoderLayer but received "gulu" of type string.'],
     ["an empty shape", () => new nn.LayerNorm([]), "Expected at least one dimension for normalizedShape of nn.LayerNorm but received an array of 0."],
     ["a weight that is no tensor", () => new nn.NLLLoss([1, 2] as never), "Expected a tensor for weight of nn.NLLLoss but received an array of 2."],
   ])("%s", (_what, make, message) => {
     expect(make).toThrow(message);
     expect(make).toThrow(SteppeError);
+  });
+});
+
+describe("inputs that do not fit", () => {
+  const x = torch.zeros([5, 2, 8]);
+  const attention = new nn.MultiheadAttention(8, 2);
+  test.each<[string, () => unknown, string]>([
+    ["another width for attention", () => attention.forward(x, x, torch.zeros([5, 2, 7])), "Expected 2 or 3 dimensions, the last 8 for the value of nn.MultiheadAttention but received an array of 3."],
+    ["another batch for attention", () => attention.forward(x, torch.zeros([5, 3, 8]), x), "Expected 2 samples and 5 places for the key of nn.MultiheadAttention"],
+    ["a mask of another shape", () => attention.forward(x, x, x, { attnMask: torch.zeros([5, 4]) }), "Expected shape [5, 5] or [4, 5, 5] for attnMask of nn.MultiheadAttention"],
+    ["a mask of integers", () => attention.forward(x, x, x, { keyPaddingMask: torch.zeros([2, 5], { dtype: "int64" }) }), "Expected a boolean or floating-point tensor for keyPaddingMask of nn.MultiheadAttention"],
+    ["a causal mask that is none", () => attention.forward(x, x, x, { isCausal: true }), "Expected a tensor beside isCausal for attnMask of nn.MultiheadAttention.forward but received null."],
+    ["a size that no unpooling has", () => new nn.MaxUnpool1d(2).forward(torch.zeros([1, 1, 3]), torch.zeros([1, 1, 3], { dtype: "int64" }), 9), "Expected sizes nearer than the stride to [6] for outputSize of nn.functional.maxUnpool1d"],
+    ["a size that no transposed convolution has", () => new nn.ConvTranspose1d(1, 1, 3, 2).forward(torch.zeros([1, 1, 3]), [9]), "Expected sizes from [7] to [8] for outputSize of nn.ConvTranspose1d"],
+    ["a mode for other inputs", () => new nn.Upsample({ size: 4, mode: "bilinear" }).forward(torch.zeros([1, 1, 3])), 'Expected a tensor of 4 dimensions for mode "bilinear" for the input of nn.functional.interpolate'],
+    ["corners for no linear mode", () => nn.functional.interpolate(torch.zeros([1, 1, 3]), { size: 4, alignCorners: true }), 'Expected nothing for mode "nearest" for alignCorners of nn.functional.interpolate but received true of type boolean.'],
+    ["a mirror of no image", () => new nn.ReflectionPad2d(1).forward(torch.zeros([3, 3])), "Expected shape [N, C, H, W] or [C, H, W] for the input of nn.ReflectionPad2d"],
+    ["bags without offsets", () => new nn.EmbeddingBag(4, 2).forward(torch.zeros([3], { dtype: "int64" })), "Expected a tensor for offsets of nn.functional.embeddingBag but received null."],
+    ["weights of a mean", () => new nn.EmbeddingBag(4, 2).forward(torch.zeros([1, 3], { dtype: "int64" }), null, torch.ones([1, 3])), 'Expected "sum" beside perSampleWeights for mode of nn.functional.embeddingBag but received "mean" of type string.'],
+    ["a cell's input of another width", () => new nn.GRUCell(3, 4).forward(torch.zeros([2, 4])), "Expected 1 or 2 dimensions, the last 3 for the input of nn.GRUCell"],
+    ["a volume for two-dimensional normalization", () => new nn.InstanceNorm2d(3).forward(torch.zeros([2, 3, 4, 4, 4])), "Expected a tensor of 3 or 4 dimensions for the input of nn.InstanceNorm2d"],
+  ])("%s", (_what, call, message) => {
+    expect(call).toThrow(message);
+    expect(call).toThrow(SteppeError);
   });
 });
 

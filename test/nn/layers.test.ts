@@ -2,9 +2,10 @@ import { testLayers } from "../support/layer-parity.js";
 import { activations } from "./cases/activations.js";
 import { attentions } from "./cases/attention.js";
 import { basic } from "./cases/basic.js";
+import { images } from "./cases/images.js";
 import { losses } from "./cases/losses.js";
 import { normalization } from "./cases/normalization.js";
 import { pooling } from "./cases/pooling.js";
 import { recurrent } from "./cases/recurrent.js";
 
-testLayers({ basic, activations, losses, attentions, normalization, pooling, recurrent });
+testLayers({ basic, activations, losses, attentions, normalization, pooling, images, recurrent });

@@ -18,4 +18,6 @@ export interface Case {
   refused?: RegExp;
 }
 
+export const sequence = [[2, 4, 9]];
+export const volume = [[2, 3, 4, 5, 6]];
 export const image = [[2, 4, 8, 6]];
