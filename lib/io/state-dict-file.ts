@@ -8,6 +8,9 @@ import type { Stored } from "./torch-file.js";
 /** Under which keys training scripts keep the state dict beside other things. */
 const usualKeys = ["state_dict", "model", "model_state_dict"];
 
+/** What DataParallel puts before every name. */
+const parallel = "module.";
+
 /**
  * Opens a state dict that torch.save wrote, alone or under one of the usual keys, to read its tensors one by one.
  *
@@ -19,7 +22,9 @@ export function openStateDict(path: string): TensorFile {
     const value = readTorch(file);
     const found = [value, ...usualKeys.map((key) => (isObject(value) && Object.hasOwn(value, key) ? value[key]! : null))].find(isStateDict);
     if (found === undefined) throw formatError(path, 0, `a state dict, alone or as ${usualKeys.join(", ")}`, isObject(value) ? `a dict of ${Object.keys(value).slice(0, 10).join(", ")}` : "something else");
-    return { tensors: new Map(Object.entries(found)), close: () => file.close() };
+    const names = Object.keys(found);
+    const start = names.every((name) => name.startsWith(parallel)) ? parallel.length : 0;
+    return { tensors: new Map(names.map((name) => [name.slice(start), found[name]!])), close: () => file.close() };
   } catch (error) {
     file.close();
     throw error;

@@ -1,12 +1,24 @@
 import type { Architecture } from "./architecture.js";
 import { languageArchitectures } from "./language-architectures.js";
+import { leNetArchitectures } from "./lenet.js";
+import { mlpArchitectures } from "./mlp.js";
 import type { PretrainedModel } from "./pretrained-model.js";
+import { cifarResNetArchitectures } from "./resnet-cifar.js";
 import { resNetArchitectures } from "./resnet.js";
+import { vggArchitectures } from "./vgg.js";
+import { viTArchitectures } from "./vit.js";
+import { wideResNetArchitectures } from "./wide-resnet.js";
 
 // Every model that models.fromPretrained knows, by the name of Hugging Face's class, or of torchvision's or timm's function.
 
 export const architectures = {
+  ...mlpArchitectures,
+  ...leNetArchitectures,
   ...resNetArchitectures,
+  ...cifarResNetArchitectures,
+  ...wideResNetArchitectures,
+  ...vggArchitectures,
+  ...viTArchitectures,
   ...languageArchitectures,
 } satisfies Record<string, Architecture>;
 

@@ -86,7 +86,8 @@ function findArchitecture(asked: string | undefined, config: Config, folder: str
   const listed: unknown = Array.isArray(config.architectures) ? config.architectures[0] : undefined;
   const name: unknown = asked ?? listed ?? config.architecture;
   if (typeof name === "string") {
-    if (Object.hasOwn(known, name)) return known[name]!;
+    const [untagged] = name.split(".") as [string]; // timm tells trainings apart: "resnet18.a1_in1k"
+    if (Object.hasOwn(known, untagged)) return known[untagged]!;
     throw unknown(`architecture ${JSON.stringify(name)}`, suggest(name, Object.keys(known)));
   }
   if (name !== undefined) throw expected("the name of an architecture", "architecture", name);

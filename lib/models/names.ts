@@ -51,11 +51,7 @@ export function assign(model: PretrainedModel, architecture: Architecture, shape
 
 /** Names in files, each with the model's name for it. */
 function translate(sources: string[], known: ReadonlyMap<string, Tensor>, { rename, prefix }: Architecture): [string, string][] {
-  const parallel = sources.length > 0 && sources.every((name) => name.startsWith("module.")); // saved from DataParallel
-  const named = sources.map((source): [string, string] => {
-    const plain = parallel ? source.slice("module.".length) : source;
-    return [source, rename?.(plain) ?? plain];
-  });
+  const named = sources.map((source): [string, string] => [source, rename?.(source) ?? source]);
   const current = (name: string) => (known.has(name) ? name : modern(name));
   const based = prefix === undefined ? (name: string) => name : base(prefix, named, known);
   return named.map(([source, name]) => [source, current(based(name))]);

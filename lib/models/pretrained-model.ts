@@ -26,6 +26,11 @@ export abstract class PretrainedModel<C extends Config = Config> extends Module 
     this.config = config;
   }
 
+  /** The name under which a tensor of the model is written into files. */
+  fileName(name: string): string {
+    return name;
+  }
+
   /** Writes the model into a folder: {@link savePretrained}. */
   savePretrained(folder: string): void {
     savePretrained(this, folder);
@@ -51,7 +56,7 @@ export function savePretrained(model: PretrainedModel, folder: string): void {
   }
   const states = model.states();
   const once = states.filter(({ tensor }, i) => states.findIndex((other) => other.tensor === tensor) === i);
-  saveSafetensors(join(folder, "model.safetensors"), Object.fromEntries(once.map(({ name, tensor }) => [name, tensor])), { format: "pt" });
+  saveSafetensors(join(folder, "model.safetensors"), Object.fromEntries(once.map(({ name, tensor }) => [model.fileName(name), tensor])), { format: "pt" });
   writeWhole(join(folder, "config.json"), [Buffer.from(`${JSON.stringify(configFile(model), null, 2)}\n`)]);
 }
 

@@ -1,7 +1,7 @@
 import { checkKeys, expected } from "../errors.js";
 import * as nn from "../nn/index.js";
 import type { Tensor } from "../tensor.js";
-import type { Shapes } from "./architecture.js";
+import type { Architecture, Shapes } from "./architecture.js";
 import { PretrainedModel } from "./pretrained-model.js";
 import { imageArchitecture, imageConfig } from "./vision.js";
 import type { ImageModelOptions } from "./vision.js";
@@ -173,7 +173,6 @@ const variants = {
   resnet101: { block: "bottleneck", layers: [3, 4, 23, 3] },
   resnet152: { block: "bottleneck", layers: [3, 8, 36, 3] },
   wide_resnet50_2: { block: "bottleneck", layers: [3, 4, 6, 3], widthPerGroup: 128 },
-  wide_resnet101_2: { block: "bottleneck", layers: [3, 4, 23, 3], widthPerGroup: 128 },
   resnext50_32x4d: { block: "bottleneck", layers: [3, 4, 6, 3], groups: 32, widthPerGroup: 4 },
 } as const satisfies Record<string, ResNetShape>;
 
@@ -184,18 +183,10 @@ export const resnet50 = named("resnet50");
 export const resnet101 = named("resnet101");
 export const resnet152 = named("resnet152");
 export const wideResnet50 = named("wide_resnet50_2");
-export const wideResnet101 = named("wide_resnet101_2");
 export const resnext50 = named("resnext50_32x4d");
 
-const entry = (name: keyof typeof variants) => imageArchitecture(optionNames, named(name), guess);
+const entries = Object.fromEntries(Object.keys(variants).map((name) => [name, imageArchitecture(optionNames, named(name as keyof typeof variants), guess)]));
 export const resNetArchitectures = {
-  resnet18: entry("resnet18"),
-  resnet34: entry("resnet34"),
-  resnet50: entry("resnet50"),
-  resnet101: entry("resnet101"),
-  resnet152: entry("resnet152"),
-  wide_resnet50_2: entry("wide_resnet50_2"),
-  wide_resnet101_2: entry("wide_resnet101_2"),
-  resnext50_32x4d: entry("resnext50_32x4d"),
+  ...(entries as Record<keyof typeof variants, Architecture<ResNet>>),
   ResNet: imageArchitecture([...shapeNames, ...optionNames], (options) => new ResNet(options as unknown as ResNetShape), guess),
 };
