@@ -9,6 +9,7 @@ import {
 } from "./distilbert/index.js";
 import { GPT2ForSequenceClassification, GPT2LMHeadModel, GPT2Model } from "./gpt2/index.js";
 import { languageArchitecture } from "./language-model.js";
+import { LSTMLanguageModel, Seq2SeqLSTM } from "./lstm/index.js";
 import type { Config, PretrainedModel } from "./pretrained-model.js";
 import {
   RobertaForMaskedLM, RobertaForMultipleChoice, RobertaForQuestionAnswering, RobertaForSequenceClassification, RobertaForTokenClassification,
@@ -62,4 +63,6 @@ export const languageArchitectures = {
   T5EncoderModel: languageArchitecture("t5", T5EncoderModel, encoderOnly),
   MT5ForConditionalGeneration: t5("mt5", MT5ForConditionalGeneration),
   MT5EncoderModel: languageArchitecture("mt5", MT5EncoderModel, encoderOnly),
+  LSTMLanguageModel: languageArchitecture("lstm_language_model", LSTMLanguageModel, { standing: true }),
+  Seq2SeqLSTM: languageArchitecture("seq2seq_lstm", Seq2SeqLSTM, { standing: true }),
 };

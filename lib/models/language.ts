@@ -3,6 +3,7 @@ export * from "./bert/index.js";
 export * from "./roberta/index.js";
 export * from "./distilbert/index.js";
 export * from "./gpt2/index.js";
+export * from "./lstm/index.js";
 export { MT5EncoderModel, MT5ForConditionalGeneration, T5EncoderModel, T5ForConditionalGeneration } from "./t5/index.js";
 export type { T5Config, T5ConfigInput, T5EncoderInputs, T5Inputs, T5Output } from "./t5/index.js";
 export type { GenerateOptions } from "./generation/options.js";
