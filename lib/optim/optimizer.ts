@@ -64,6 +64,11 @@ export class Optimizer<M extends Method = Method> {
     discarded.register(this, this.#engine);
   }
 
+  /** The method's id. */
+  get method(): Method {
+    return this.#resolved.method as Method;
+  }
+
   /** Hyperparameters of each parameter group; they can be set between steps. */
   get groups(): readonly ParameterGroup[] {
     return this.#collected.groups;

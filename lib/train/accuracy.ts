@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { torch } from "../torch.js";
+import { inEvaluation } from "./evaluate.js";
 import type { Module } from "../nn/module.js";
 import type { Tensor } from "../tensor.js";
 
@@ -26,11 +27,5 @@ export async function accuracy(
 
 /** How many samples of one batch have their largest logit at their label. Evaluation mode, for the time of the call. */
 export function countRight(model: Module & { forward(inputs: Tensor): Tensor }, inputs: Tensor, labels: Tensor): number {
-  const modes = model.modules().map((module) => [module, module.training] as const);
-  model.eval();
-  try {
-    return torch.scope(() => torch.noGrad(() => model.forward(inputs).argmax(-1).eq(labels).sum().item() as number));
-  } finally {
-    for (const [module, training] of modes) module.training = training;
-  }
+  return inEvaluation(model, () => torch.scope(() => torch.noGrad(() => model.forward(inputs).argmax(-1).eq(labels).sum().item() as number)));
 }

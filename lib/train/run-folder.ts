@@ -43,6 +43,11 @@ export class RunFolder {
     }
   }
 
+  /** A folder that is there already. */
+  static open(path: string): RunFolder {
+    return new RunFolder(path);
+  }
+
   /** Writes a value as readable JSON. */
   writeJson(file: string, value: unknown): void {
     writeWhole(join(this.path, file), [Buffer.from(`${JSON.stringify(value, null, 2)}\n`)]);

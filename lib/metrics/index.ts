@@ -1,0 +1,2 @@
+export { Accuracy } from "./classification.js";
+export type { Metric } from "./metric.js";
