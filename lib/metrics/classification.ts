@@ -4,7 +4,7 @@ import { torch } from "../torch.js";
 import type { Metric } from "./metric.js";
 
 /** Logits or probabilities [N, classes] and labels [N], or further dimensions behind N in both; checked. */
-function checkClasses(predictions: unknown, targets: unknown): { scores: Tensor; labels: Tensor } {
+export function checkClasses(predictions: unknown, targets: unknown): { scores: Tensor; labels: Tensor } {
   if (!(predictions instanceof Tensor) || predictions.dim() < 2) throw expected("a tensor of shape [N, classes, …]", "predictions", predictions);
   if (!(targets instanceof Tensor)) throw expected("a tensor of labels", "targets", targets);
   const [n, classes, ...rest] = predictions.shape;
