@@ -1,5 +1,12 @@
 export { averageSharpness } from "./average-sharpness.js";
+export { hessianEigenvalues, hessianTrace, spectralDensity } from "./hessian.js";
+export { interpolate } from "./interpolate.js";
+export { landscape } from "./landscape.js";
+export { shardSharpness } from "./shard-sharpness.js";
 export { sharpness } from "./sharpness.js";
 export type { AverageSharpnessOptions } from "./average-sharpness.js";
+export type { DensityOptions, EigenvalueOptions, SpectralDensity } from "./hessian.js";
+export type { InterpolationOptions } from "./interpolate.js";
+export type { Landscape, LandscapeOptions } from "./landscape.js";
 export type { BatchLoss, Batches } from "./objective.js";
 export type { SharpnessOptions } from "./sharpness.js";

@@ -41,9 +41,9 @@ export class Objective<Batch extends readonly Tensor[]> {
     });
   }
 
-  /** The loss where the parameters are. */
-  value(): Promise<number> {
-    return this.#mean((batch) => torch.noGrad(() => this.#batchLoss(batch).item() as number));
+  /** The loss where the parameters are; with `finite`, NaN and infinity throw. */
+  value(finite = true): Promise<number> {
+    return this.#mean((batch) => torch.noGrad(() => this.#batchLoss(batch).item() as number), finite);
   }
 
   /** The loss and its gradient where the parameters are. The caller disposes of the gradient. */
@@ -70,14 +70,44 @@ export class Objective<Batch extends readonly Tensor[]> {
     }
   }
 
+  /**
+   * `H v` with the loss's Hessian where the parameters are: the gradient of `⟨∇L, v⟩`, batch by batch. The caller disposes of it.
+   *
+   * @throws SteppeError `OPERATOR` where an operator of the loss has no second derivative
+   */
+  async hessianTimes(v: Vector): Promise<Vector> {
+    const inputs = this.parameters.map(([, parameter]) => parameter);
+    const product = zerosLike(inputs);
+    try {
+      let samples = 0;
+      await this.#mean((batch, size) => {
+        const value = this.#batchLoss(batch);
+        const gradients = torch.autograd.grad([value], inputs, { createGraph: true, allowUnused: true });
+        const terms = gradients.flatMap((part, k) => (part?.requiresGrad === true ? [part.mul(v[k]!).sum()] : []));
+        // A loss that is linear in the weights has no second derivative at all.
+        if (terms.length > 0) {
+          const parts = torch.autograd.grad([terms.reduce((a, b) => a.add(b))], inputs, { allowUnused: true });
+          product.forEach((sum, k) => void (parts[k] && sum.add_(parts[k], { alpha: size })));
+        }
+        samples += size;
+        return value.item() as number;
+      });
+      scale(product, 1 / samples);
+      return product;
+    } catch (error) {
+      dispose(product);
+      throw error;
+    }
+  }
+
   /** The mean of what `work` says of each batch, weighted by the batches' sizes. Other work gets a turn between batches. */
-  async #mean(work: (batch: Batch, size: number) => number): Promise<number> {
+  async #mean(work: (batch: Batch, size: number) => number, finite = true): Promise<number> {
     let sum = 0;
     let samples = 0;
     for await (const batch of this.#batches) {
       const size = sizeOf(batch);
       const value = torch.scope(() => work(batch, size));
-      if (!Number.isFinite(value)) throw new SteppeError("NON_FINITE", `Expected a finite loss but received ${value}.`);
+      if (finite && !Number.isFinite(value)) throw new SteppeError("NON_FINITE", `Expected a finite loss but received ${value}.`);
       sum += size * value;
       samples += size;
       await setImmediate();

@@ -27,6 +27,16 @@ export function multiply(x: Vector, y: Vector): void {
   x.forEach((part, k) => part.mul_(y[k]!));
 }
 
+/** `⟨x, y⟩` over all tensors together, accumulated in float64. */
+export function dot(x: Vector, y: Vector): number {
+  return x.reduce((sum, part, k) => sum + torch.scope(() => part.to("float64").mul(y[k]!.to("float64")).sum().item() as number), 0);
+}
+
+/** Numbers that are 1 or -1, each with probability ½, the same for a seed on every device. */
+export function signsLike(x: Vector, generator: Generator): Vector {
+  return x.map((part) => torch.scope(() => torch.randint(0, 2, [...part.shape], { generator }).mul(2).sub(1).to({ device: part.device, dtype: part.dtype })));
+}
+
 export function zerosLike(x: Vector): Vector {
   return x.map((part) => torch.zerosLike(part));
 }
