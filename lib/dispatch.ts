@@ -3,6 +3,7 @@
  * and calls; see native/dispatch.cc.
  */
 import { SteppeError, describe, foreign, isForeignTensor, suggest } from "./errors.js";
+import { guardOf, type Guard } from "./guards.js";
 import { native, type Handle, type NativeArgument, type NativeOverload } from "./native.js";
 import { matches, typeName } from "./dispatch-types.js";
 import { Generator } from "./random.js";
@@ -19,6 +20,7 @@ interface Overload extends Omit<NativeOverload, "arguments"> {
   readonly positional: number;
   /** Exactly one tensor comes back, a fresh one: the fast way. */
   readonly givesTensor: boolean;
+  readonly guard: Guard | null;
 }
 
 /** All overloads of one operator name. */
@@ -46,6 +48,7 @@ function prepare(overload: NativeOverload): Overload {
     arguments: args,
     positional: args.filter((argument) => !argument.keywordOnly).length,
     givesTensor: overload.returns.length === 1 && first!.kind === "Tensor" && !first!.list && first!.sameAs < 0,
+    guard: guardOf({ name: overload.name, arguments: args }),
   };
 }
 
@@ -224,6 +227,7 @@ function bind(
  * @param originals the same as the user gave them: an argument that an operator changes comes back as itself
  */
 function run(overload: Overload, values: readonly unknown[], originals: readonly unknown[]): unknown {
+  if (overload.guard !== null) overload.guard(originals);
   if (overload.givesTensor) {
     return adopt(invokeTensor(overload.op, values));
   }

@@ -1,0 +1,86 @@
+import { spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { setUp } from "../cli/processes.js";
+
+// Random arguments to random operators: each call gives a result or a SteppeError. The calls run in processes of their own.
+//   STEPPE_FUZZ_CALLS=100000 STEPPE_FUZZ_SEED=2 npx vitest run test/fuzz     more of them, or others
+
+setUp();
+
+const CALLS = Number(process.env.STEPPE_FUZZ_CALLS ?? 3000);
+const SEED = Number(process.env.STEPPE_FUZZ_SEED ?? 1);
+const PER_PROCESS = 2000;
+/** A call that takes longer than this hangs: sizes are small. */
+const PATIENCE = 60_000;
+const program = fileURLToPath(new URL("calls.mjs", import.meta.url));
+
+interface Fate {
+  outcomes: Record<string, number>;
+  /** The call that ended the process, and how. */
+  death: { number: number; how: string } | null;
+}
+
+function runCalls(from: number, to: number, folder: string): Promise<Fate> {
+  const journal = join(folder, "journal");
+  const read = () => {
+    try {
+      return readFileSync(journal, "utf8");
+    } catch {
+      return "";
+    }
+  };
+  rmSync(journal, { force: true });
+  return new Promise((resolve, reject) => {
+    // Some operators write files, under names that may be anything.
+    const args = [program, String(SEED), String(from), String(to), journal];
+    const child = spawn(process.execPath, args, { cwd: join(folder, "files"), stdio: ["ignore", "pipe", "pipe"] });
+    let [stdout, stderr, last, since] = ["", "", "", Date.now()];
+    child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr = (stderr + text).slice(-2000)));
+    const watch = setInterval(() => {
+      const now = read();
+      if (now !== last) [last, since] = [now, Date.now()];
+      else if (Date.now() - since > PATIENCE) child.kill("SIGKILL");
+    }, 500);
+    child.on("error", reject);
+    child.on("close", (code, signal) => {
+      clearInterval(watch);
+      if (code === 0) return resolve({ outcomes: JSON.parse(stdout.trimEnd().split("\n").at(-1)!) as Record<string, number>, death: null });
+      const call = read();
+      const number = Number.parseInt(call);
+      if (Number.isNaN(number)) return reject(new Error(`The calls could not begin: ${signal ?? `exit code ${code}`}\n${stderr}`));
+      const again = `To see it again: node test/fuzz/calls.mjs ${SEED} ${number} ${number + 1}`;
+      resolve({ outcomes: {}, death: { number, how: `${signal ?? `exit code ${code}`} in call ${call}${again}\n${stderr}` } });
+    });
+  });
+}
+
+test(`${CALLS} random calls, seed ${SEED}`, async () => {
+  const folder = mkdtempSync(join(tmpdir(), "steppe-fuzz-"));
+  mkdirSync(join(folder, "files"));
+  const deaths: string[] = [];
+  const outcomes: Record<string, number> = {};
+  try {
+    for (let from = 0; from < CALLS; ) {
+      const to = Math.min(from + PER_PROCESS, CALLS);
+      const { outcomes: counts, death } = await runCalls(from, to, folder);
+      for (const [code, count] of Object.entries(counts)) outcomes[code] = (outcomes[code] ?? 0) + count;
+      if (death !== null) {
+        deaths.push(death.how);
+        if (CALLS > 10_000) console.log(death.how);
+      }
+      from = death === null ? to : death.number + 1;
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  expect(deaths).toEqual([]);
+  expect(["ARGUMENT", "OPERATOR", "OUT_OF_MEMORY", "fine"]).toEqual(expect.arrayContaining(Object.keys(outcomes)));
+  // The arguments are worth something: some calls go through, and LibTorch itself is reached by others.
+  expect(outcomes["fine"]).toBeGreaterThan(CALLS / 10);
+  expect(outcomes["OPERATOR"]).toBeGreaterThan(CALLS / 10);
+}, 3600_000);
