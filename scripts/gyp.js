@@ -1,7 +1,7 @@
-// What binding.gyp asks: `node scripts/gyp.js path|version|cuda|sources` prints one word (or a list),
+// What binding.gyp asks: `node scripts/gyp.js path|version|cuda|sources` prints one word (or a list of files),
 // `node scripts/gyp.js describe FILE` writes the description beside the finished binary.
+import { mkdirSync, statSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import { statSync } from "node:fs";
 import { explain } from "./setup/advice.js";
 import { discover, trace } from "./setup/discover.js";
 import { filesBelow, writeJson } from "./setup/files.js";
@@ -11,11 +11,26 @@ import { describeBinary, hashSources } from "./setup/native.js";
 import { root } from "./setup/paths.js";
 import { SetupError } from "./setup/report.js";
 
+/** As in CMakeLists.txt: nearly all of a compiler's time goes into LibTorch's headers, so that several small files share it. */
+const FILES_PER_UNIT = 8;
+
+/** Files that include the sources, eight each. */
+function writeUnits() {
+  const sources = filesBelow(join(root, "native"), (name) => name.endsWith(".cc")).sort();
+  const folder = join(root, "build", "units");
+  mkdirSync(folder, { recursive: true });
+  return Array.from({ length: Math.ceil(sources.length / FILES_PER_UNIT) }, (_, i) => {
+    const unit = join(folder, `unit_${i}.cc`);
+    const included = sources.slice(i * FILES_PER_UNIT, (i + 1) * FILES_PER_UNIT).map((file) => relative(join(root, "native"), file).replaceAll("\\", "/"));
+    writeFileSync(unit, included.map((file) => `#include "${file}"\n`).join(""));
+    return relative(root, unit);
+  });
+}
+
 await runScript(async () => {
   const [what, target] = process.argv.slice(2);
   if (what === "sources") {
-    const sources = filesBelow(join(root, "native"), (name) => name.endsWith(".cc"));
-    console.log(sources.map((file) => relative(root, file)).join("\n"));
+    console.log(writeUnits().join("\n"));
     return 0;
   }
   const { libtorch, attempts } = await discover();
