@@ -32,6 +32,7 @@ export { FractionalMaxPool2d, FractionalMaxPool3d } from "./fractional-pool.js";
 export * as functional from "./functional/index.js";
 export { GroupNorm } from "./group-norm.js";
 export { GRU } from "./gru.js";
+export type { ForwardHook, ForwardPreHook, HookHandle } from "./hooks.js";
 export * as init from "./init.js";
 export { InstanceNorm1d, InstanceNorm2d, InstanceNorm3d } from "./instance-norm.js";
 export type { InstanceNormOptions } from "./instance-norm.js";
@@ -53,6 +54,7 @@ export {
   ReflectionPad3d, ReplicationPad1d, ReplicationPad2d, ReplicationPad3d, ZeroPad1d, ZeroPad2d, ZeroPad3d,
 } from "./padding.js";
 export type { Widths } from "./padding.js";
+export { ParameterDict, ParameterList } from "./parameter-containers.js";
 export { isParameter, parameter } from "./parameter.js";
 export type { Parameter } from "./parameter.js";
 export { PReLU } from "./prelu.js";

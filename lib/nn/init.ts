@@ -2,7 +2,7 @@ import { expected } from "../errors.js";
 import { Generator } from "../random.js";
 import type { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
-import { kind, oneOf, or, orNull, read, real } from "./arguments.js";
+import { kind, oneOf, or, orNull, probability, read, real } from "./arguments.js";
 import type { Rest, Signature } from "./arguments.js";
 
 // Initial values for parameters, filled in place and returned. The same seed draws the same numbers as in PyTorch.
@@ -86,6 +86,58 @@ export function zeros_(weight: Tensor): Tensor {
 /** Ones. */
 export function ones_(weight: Tensor): Tensor {
   return fill(() => weight.fill_(1));
+}
+
+/** Ones on the diagonal, zeros elsewhere. @param weight [rows, cols] @throws SteppeError `ARGUMENT` for other dimensions than 2 */
+export function eye_(weight: Tensor): Tensor {
+  if (weight.dim() !== 2) throw expected("2 dimensions", "the tensor of nn.init.eye_", [...weight.shape]);
+  return fill(() => weight.copy_(torch.eye(weight.shape[0]!, weight.shape[1]!, { dtype: weight.dtype, device: weight.device })));
+}
+
+/**
+ * A convolution that returns its input, as many channels as there are.
+ *
+ * @param weight [out, in / groups, ...kernel], 3 to 5 dimensions
+ * @throws SteppeError `ARGUMENT` for other dimensions, and for groups that do not divide the outputs
+ */
+export function dirac_(weight: Tensor, groups = 1): Tensor {
+  const [out, into, ...kernel] = weight.shape as [number, number, ...number[]];
+  if (kernel.length < 1 || kernel.length > 3) throw expected("3 to 5 dimensions", "the tensor of nn.init.dirac_", [...weight.shape]);
+  if (!Number.isSafeInteger(groups) || groups < 1 || out % groups !== 0) throw expected(`a divisor of ${out}`, "groups of nn.init.dirac_", groups);
+  const each = out / groups;
+  return fill(() => {
+    weight.zero_();
+    for (let group = 0; group < groups; group++) {
+      for (let channel = 0; channel < Math.min(each, into); channel++) {
+        const centre = kernel.reduce((part, length) => part.select(0, Math.floor(length / 2)), weight.select(0, group * each + channel).select(0, channel));
+        centre.fill_(1);
+      }
+    }
+    return weight;
+  });
+}
+
+const sparse = { sparsity: probability, std: or(real, 0.01), ...drawn } satisfies Signature;
+
+/**
+ * Normal values, but for a share of zeros in each column. Martens 2010.
+ *
+ * @param weight [rows, cols]
+ * @param sparsity the share of zeros
+ */
+export function sparse_(weight: Tensor, sparsity: number, ...rest: Rest<[std: number, generator: Generator | null], typeof sparse>): Tensor {
+  const { std, generator } = read("nn.init.sparse_", sparse, [sparsity, ...rest]);
+  if (weight.dim() !== 2) throw expected("2 dimensions", "the tensor of nn.init.sparse_", [...weight.shape]);
+  const [rows, cols] = weight.shape as [number, number];
+  const zeros = Math.ceil(sparsity * rows);
+  return fill(() => {
+    weight.normal_(0, std, { generator });
+    for (let column = 0; column < cols; column++) {
+      const chosen = torch.randperm(rows, { device: weight.device }).narrow(0, 0, zeros);
+      weight.select(1, column).indexFill_(0, chosen, 0);
+    }
+    return weight;
+  });
 }
 
 const xavier = { gain: or(real, 1), ...drawn } satisfies Signature;

@@ -1,12 +1,14 @@
-import { expected } from "../errors.js";
+import { expected, suggest } from "../errors.js";
 import { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
 import { conversion, convert } from "./conversion.js";
 import type { Destination } from "./conversion.js";
+import { Hooked } from "./hooks.js";
 import { isParameter } from "./parameter.js";
 import type { Parameter } from "./parameter.js";
 import { loadStates } from "./state-dict.js";
 import type { LoadResult, State } from "./state-dict.js";
+import { summary } from "./summary.js";
 
 /** `version` grows whenever any module changes between training and evaluation: compiled steps then look for another program. */
 export const modes = { version: 0 };
@@ -37,7 +39,7 @@ export function homeOf(parameter: Tensor): Home | undefined {
  *   forward(x: Tensor) { return this.fc.forward(x.flatten(1)); } // [N, 1, 28, 28] -> [N, 10]
  * }
  */
-export class Module {
+export class Module extends Hooked {
   #training = true;
   readonly #buffers = new Map<string, { persistent: boolean }>();
 
@@ -92,7 +94,7 @@ export class Module {
 
   /** The parameters with their paths, each once: a shared one under its first name. `recurse: false` leaves out those of children. */
   namedParameters({ recurse = true } = {}): [string, Parameter][] {
-    const found = this.#gather((module) => module.#ownParameters(), recurse);
+    const found = this.#gather((module) => module.ownParameters(), recurse);
     for (const [path, parameter] of found) {
       const known = homes.get(parameter);
       if (known === undefined || path.length >= known.path.length) homes.set(parameter, { module: this, path });
@@ -113,6 +115,41 @@ export class Module {
   /** The buffers, each once. */
   buffers(options?: { recurse?: boolean }): Tensor[] {
     return this.namedBuffers(options).map(([, tensor]) => tensor);
+  }
+
+  /**
+   * The module at a path: `getSubmodule("encoder.layers.0")`, "" for this one.
+   *
+   * @throws SteppeError `ARGUMENT` if there is none, naming those that there are
+   */
+  getSubmodule(path: string): Module {
+    return this.#get("a module", path, this.namedModules());
+  }
+
+  /** The parameter at a path: `getParameter("fc.weight")`. @throws SteppeError `ARGUMENT` if there is none */
+  getParameter(path: string): Parameter {
+    return this.#get("a parameter", path, this.namedParameters());
+  }
+
+  /** The buffer at a path. @throws SteppeError `ARGUMENT` if there is none */
+  getBuffer(path: string): Tensor {
+    return this.#get("a buffer", path, this.namedBuffers());
+  }
+
+  #get<T>(what: string, path: string, entries: [string, T][]): T {
+    const found = entries.find(([name]) => name === path);
+    if (found === undefined) throw expected(`the path of ${what}`, this.constructor.name, path, suggest(String(path), entries.map(([name]) => name)).trim());
+    return found[1];
+  }
+
+  /**
+   * A table of all modules within, with the numbers of their parameters.
+   *
+   * @param inputs what `forward` takes: with it, the table has the outputs' shapes, found in evaluation mode
+   * @example console.log(model.summary(torch.zeros([1, 3, 32, 32])));
+   */
+  summary(...inputs: unknown[]): string {
+    return summary(this, inputs);
   }
 
   /** The number of trained values, shared ones counted once. `trainableOnly` leaves out frozen parameters. */
@@ -230,7 +267,7 @@ export class Module {
   }
 
   /** The module as a tree of its parts, one line each. */
-  toString(): string {
+  override toString(): string {
     return this.#print([]);
   }
 
@@ -256,7 +293,8 @@ export class Module {
     return `${name}(\n${lines.join("\n").replace(/^/gm, "  ")}\n)`;
   }
 
-  #ownParameters(): [string, Parameter][] {
+  /** The module's own parameters. Containers may keep them elsewhere than in properties. */
+  protected ownParameters(): [string, Parameter][] {
     return Object.entries(this).filter((entry): entry is [string, Parameter] => isParameter(entry[1]) && !this.#buffers.has(entry[0]));
   }
 
@@ -280,7 +318,7 @@ export class Module {
   // Shared modules and tensors appear under each of their names, as in PyTorch; a module within itself does not.
   #states(path: string, above: readonly Module[]): State[] {
     const persistent = this.#ownBuffers().filter(([name]) => this.#buffers.get(name)!.persistent);
-    const own = [...this.#ownParameters(), ...persistent].map(([name, tensor]) => ({
+    const own = [...this.ownParameters(), ...persistent].map(([name, tensor]) => ({
       name: join(path, name),
       tensor,
       mayBeMissing: this.mayBeMissing(name),

@@ -79,3 +79,35 @@ describe("ModuleDict", () => {
     expect(() => dict.set("a.b", new nn.ReLU())).toThrow("Expected a non-empty name without dots for nn.ModuleDict");
   });
 });
+
+describe("ParameterList", () => {
+  test("registers its tensors under numbers, in order", () => {
+    class Net extends nn.Module {
+      scales = new nn.ParameterList(Array.from({ length: 11 }, (_, i) => torch.full([1], i, { dtype: "float32" })));
+    }
+    const { scales } = new Net();
+    expect(Object.keys(new Net().stateDict())).toEqual(Array.from({ length: 11 }, (_, i) => `scales.${i}`));
+    expect([...scales].map((each) => each.item())).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    const own = nn.parameter(torch.zeros([2]), false);
+    scales.append(own).extend([torch.ones([3])]);
+    expect([scales.length, scales[11] === own, scales[12]!.requiresGrad]).toEqual([13, true, true]);
+  });
+
+  test("refuses what is no list of tensors", () => {
+    expect(() => new nn.ParameterList(3 as never)).toThrow("Expected an array of tensors for nn.ParameterList but received 3 of type number.");
+    expect(() => new nn.ParameterList([3] as never)).toThrow("Expected a tensor for the parameter but received 3 of type number.");
+  });
+});
+
+describe("ParameterDict", () => {
+  test("registers its tensors under their names, in their order, whatever the names", () => {
+    const dict = new nn.ParameterDict<string>({ b: torch.zeros([1]), forward: torch.ones([2]) });
+    dict.set("10", torch.zeros([3])).set("2", torch.zeros([4]));
+    expect(dict.namedParameters().map(([name]) => name)).toEqual(["b", "forward", "10", "2"]);
+    expect(dict.numParameters()).toBe(10);
+    expect(dict.to("float64").get("b").dtype).toBe("float64");
+    expect([dict.delete("2"), dict.has("2"), dict.size, dict.keys()]).toEqual([true, false, 3, ["b", "forward", "10"]]);
+    expect(() => dict.get("c")).toThrow('Expected one of b, forward, 10 for nn.ParameterDict but received "c" of type string.');
+    expect(() => dict.set("a.b", torch.zeros([1]))).toThrow("Expected a non-empty name without dots for nn.ParameterDict");
+  });
+});

@@ -31,6 +31,11 @@ const cases: Case[] = [
   { fill: (w) => init.xavierNormal_(w, { gain: 2 }), python: "xavier_normal_(w, gain=2)", shape },
   { fill: (w) => init.orthogonal_(w), python: "orthogonal_(w)", shape },
   { fill: (w) => init.orthogonal_(w, 1.5), python: "orthogonal_(w, 1.5)", shape: [8, 3] },
+  { fill: (w) => init.eye_(w), python: "eye_(w)", shape: [3, 5] },
+  { fill: (w) => init.dirac_(w), python: "dirac_(w)", shape },
+  { fill: (w) => init.dirac_(w, 2), python: "dirac_(w, 2)", shape: [6, 4, 5] },
+  { fill: (w) => init.sparse_(w, 0.3), python: "sparse_(w, 0.3)", shape: [7, 4] },
+  { fill: (w) => init.sparse_(w, 0.5, { std: 2 }), python: "sparse_(w, 0.5, 2)", shape: [4, 6] },
   { fill: (w) => init.truncNormal_(w), python: "trunc_normal_(w)", shape },
   { fill: (w) => init.truncNormal_(w, { std: 0.02 }), python: "trunc_normal_(w, std=0.02)", shape },
   { fill: (w) => init.truncNormal_(w, 0, 1, 1.5, 4), python: "trunc_normal_(w, 0, 1, 1.5, 4)", shape },
@@ -110,6 +115,10 @@ describe("initial values", () => {
 
   test("errors name what is wrong", () => {
     expect(() => init.kaimingUniform_(torch.empty([3]))).toThrow("Expected at least 2 dimensions for a weight's fans but received an array of 1.");
+    expect(() => init.eye_(torch.empty([3]))).toThrow("Expected 2 dimensions for the tensor of nn.init.eye_ but received an array of 1.");
+    expect(() => init.dirac_(torch.empty([3, 3]))).toThrow("Expected 3 to 5 dimensions for the tensor of nn.init.dirac_");
+    expect(() => init.dirac_(torch.empty([3, 3, 3]), 2)).toThrow("Expected a divisor of 3 for groups of nn.init.dirac_ but received 2 of type number.");
+    expect(() => init.sparse_(torch.empty([3, 3]), 2)).toThrow("Expected a probability from 0 to 1 for sparsity of nn.init.sparse_");
     expect(() => init.calculateGain("rellu" as "relu")).toThrow('"relu"');
     expect(() => init.uniform_(torch.empty([3]), { lo: 1 } as never)).toThrow("Expected one of a, b, generator in the options of nn.init.uniform_");
     expect(() => init.uniform_(torch.empty([3]), { generator: 3 as never })).toThrow("Expected a torch.Generator for generator of nn.init.uniform_ but received 3 of type number.");

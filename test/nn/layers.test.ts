@@ -5,7 +5,8 @@ import { basic } from "./cases/basic.js";
 import { images } from "./cases/images.js";
 import { losses } from "./cases/losses.js";
 import { normalization } from "./cases/normalization.js";
+import { parametrized } from "./cases/parametrized.js";
 import { pooling } from "./cases/pooling.js";
 import { recurrent } from "./cases/recurrent.js";
 
-testLayers({ basic, activations, losses, attentions, normalization, pooling, images, recurrent });
+testLayers({ basic, activations, losses, attentions, normalization, pooling, images, recurrent, parametrized });

@@ -1,0 +1,59 @@
+import { expected } from "../../errors.js";
+import { Tensor } from "../../tensor.js";
+import { torch } from "../../torch.js";
+import { flag, or, read, real } from "../arguments.js";
+import type { Rest } from "../arguments.js";
+
+// For training loops of one's own. Optimizers take `maxGradNorm` and `maxGradValue` themselves.
+
+type Parameters = Tensor | Iterable<Tensor>;
+
+function listed(parameters: Parameters): Tensor[] {
+  return parameters instanceof Tensor ? [parameters] : [...parameters];
+}
+
+function gradients(parameters: Parameters): Tensor[] {
+  return listed(parameters).flatMap((parameter) => (parameter.grad === null ? [] : [parameter.grad.detach()]));
+}
+
+/** The norm of several tensors taken together. @returns [] */
+export function getTotalNorm(tensors: Parameters, normType = 2): Tensor {
+  const list = listed(tensors);
+  if (list.length === 0) return torch.zeros([]);
+  return torch.noGrad(() => torch.linalgVectorNorm(torch.stack(list.map((tensor) => torch.linalgVectorNorm(tensor, normType))), normType));
+}
+
+const clipArguments = { normType: or(real, 2), errorIfNonfinite: or(flag, false) };
+
+/**
+ * Scales all gradients so that their norm, taken together, is at most `maxNorm`.
+ *
+ * @param rest `normType` (2, Infinity for the largest value); `errorIfNonfinite` (false): throw if the norm is NaN or infinite
+ * @returns the norm that they had, []
+ * @example nn.utils.clipGradNorm_(model.parameters(), 1)
+ */
+export function clipGradNorm_(
+  parameters: Parameters,
+  maxNorm: number,
+  ...rest: Rest<[normType: number, errorIfNonfinite: boolean], typeof clipArguments>
+): Tensor {
+  const owner = "nn.utils.clipGradNorm_";
+  const { normType, errorIfNonfinite } = read(owner, clipArguments, rest);
+  real.read(maxNorm, `maxNorm of ${owner}`);
+  const grads = gradients(parameters);
+  const total = getTotalNorm(grads, normType);
+  if (errorIfNonfinite && !Number.isFinite(total.item())) throw expected("finite gradients", owner, total.item());
+  const factor = torch.noGrad(() => total.add(1e-6).reciprocal().mul(maxNorm).clampMax(1));
+  torch.noGrad(() => {
+    for (const grad of grads) grad.mul_(factor.to({ device: grad.device, dtype: grad.dtype }));
+  });
+  return total;
+}
+
+/** Clips each value of all gradients to ±clipValue. */
+export function clipGradValue_(parameters: Parameters, clipValue: number): void {
+  real.read(clipValue, "clipValue of nn.utils.clipGradValue_");
+  torch.noGrad(() => {
+    for (const grad of gradients(parameters)) grad.clamp_(-clipValue, clipValue);
+  });
+}
