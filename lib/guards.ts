@@ -59,6 +59,7 @@ const gain = tensor("g", "a tensor of v's number of dimensions, with one element
 const groups: readonly (readonly [RegExp, Rules])[] = [
   [/^mkldnn::_reorder_/, partOf("a compiled graph, whose weights are packed once")],
   [/^_quantized::wrapped_/, partOf("a compiled graph, whose weights are packed once")],
+  [/^onednn::/, [elements("weight"), positive("groups")]],
   [/^mkldnn_prepacked::.*_prepack$/, [positive("groups")]],
   [/^aten::fbgemm_/, [elements("input"), elements("weight")]],
   [/_copy$/, [unquantized("self")]],
@@ -99,6 +100,7 @@ export const guards: Readonly<Record<string, Rules>> = {
   "aten::_weight_norm": [elements("v"), gain],
   "aten::_weight_norm_interface": [elements("v"), gain],
   "aten::_saturate_weight_to_fp16": [elements("weight")],
+  "aten::_masked_softmax": [elements("self")],
   "aten::_logcumsumexp": [sameDtype("out", "self")],
   "aten::_dyn_quant_matmul_4bit": [positive("block_size")],
   "aten::binomial": [finite("count")],

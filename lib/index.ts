@@ -1,3 +1,5 @@
+/// <reference types="node" preserve="true" />
+/// <reference lib="esnext.disposable" preserve="true" />
 export { torch } from "./torch.js";
 export { Tensor } from "./tensor.js";
 export { Generator } from "./random.js";

@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { availableParallelism, freemem } from "node:os";
 import { dirname, join } from "node:path";
 import { filesBelow, hashFiles, readJson, writeJson } from "./files.js";
@@ -123,9 +123,18 @@ export async function compile(libtorch, folder, rpath) {
   const marker = join(folder, "unfinished");
   if (existsSync(marker)) removeHalfWritten(folder);
   writeFileSync(marker, "");
+  const begun = join(folder, "begun");
+  if (existsSync(begun)) renewSavedSince(statSync(begun).mtimeMs);
+  writeFileSync(begun, "");
   await cmake("build");
   rmSync(marker);
   return join(folder, "Release", "steppe.node");
+}
+
+/** What was saved while a build ran may have been read before: what that build made of it is newer, so make would leave it. */
+function renewSavedSince(time) {
+  const now = new Date();
+  for (const file of filesBelow(join(root, "native"))) if (statSync(file).mtimeMs > time) utimesSync(file, now, now);
 }
 
 /** Longer than any compiler writes at one file. */

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, cpSync, mkdirSync, readFileSync, readlinkSync, symlinkSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { cleanEnvironment, fakePython, makeLibTorch, root, run, temporaryFolder, writeFile } from "./fixtures.js";
 
@@ -19,6 +19,7 @@ function installed({ prebuiltFor }: { prebuiltFor?: string } = {}): string {
   const { dependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { dependencies: Record<string, string> };
   // node-gyp-build looks around itself for a node-gyp: a link would lead it into the checkout.
   for (const name of Object.keys(dependencies)) {
+    mkdirSync(dirname(join(modules, name)), { recursive: true });
     if (name === "node-gyp-build") cpSync(join(root, "node_modules", name), join(modules, name), { recursive: true });
     else symlinkSync(join(root, "node_modules", name), join(modules, name));
   }
@@ -59,6 +60,28 @@ test("a prebuilt binary that fits is taken: no compiler is asked for, and it loa
   expect(doctor.output).toMatch(/loads; \d+ threads/);
   expect(doctor.output).toContain("All is well.");
   expect(doctor.code).toBe(0);
+});
+
+test("a script of the project beside it trains a step and writes a file of weights", async () => {
+  const { version, path } = built();
+  const folder = installed({ prebuiltFor: version });
+  const project = join(folder, "..", "..");
+  const env = cleanEnvironment(join(folder, "cache"), { LIBTORCH: path });
+  expect((await run("scripts/install.js", [], env, folder)).code).toBe(0);
+  writeFile(
+    join(project, "train.mjs"),
+    `import { io, nn, optim, torch } from "steppe";
+    torch.manualSeed(0);
+    const model = new nn.Linear(4, 2);
+    const step = optim.create(model, { method: "sam", rho: 0.05, base: { name: "sgd", lr: 0.1 } }).compile((x) => model.forward(x).pow(2).mean());
+    const x = torch.randn([8, 4]);
+    const [first, second] = [await step(x), await step(x)];
+    io.saveSafetensors("weights.safetensors", model.stateDict());
+    console.log(second.loss < first.loss, Object.keys(io.loadSafetensors("weights.safetensors")));`,
+  );
+  const { code, output } = await run("train.mjs", [], env, project);
+  expect(output).toBe("true [ 'bias', 'weight' ]\n");
+  expect(code).toBe(0);
 });
 
 test.each([
