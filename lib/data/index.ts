@@ -11,3 +11,5 @@ export { Tokenizer, tokenizer } from "./text/tokenizer.js";
 export type { EncodeOptions, Encoding, PaddingStrategy, TruncationStrategy } from "./text/encoding.js";
 export type { TokenBatch } from "./text/tokenizer.js";
 export type { BucketOptions, DistributedOptions, Sampler, WeightedOptions } from "./samplers.js";
+export { fractionPerClass, labelNoise, randomSplit, subset } from "./subsets.js";
+export type { FractionOptions, LabelNoiseOptions } from "./subsets.js";

@@ -1,0 +1,158 @@
+import { checkKeys, expected } from "../errors.js";
+import { Tensor } from "../tensor.js";
+import { torch } from "../torch.js";
+import { generatorOf } from "./samplers.js";
+import { TensorDataset } from "./tensor-dataset.js";
+import type { Dataset } from "./tensor-dataset.js";
+
+/** Labels of a set: of its last tensor by default; int64 [N]. */
+function labelsOf(set: TensorDataset<readonly [Tensor, ...Tensor[]]>, place: number | undefined): { at: number; labels: number[] } {
+  if (!(set instanceof TensorDataset)) throw expected("a TensorDataset", "dataset", set);
+  const at = place ?? set.tensors.length - 1;
+  const tensor = set.tensors[at];
+  if (tensor === undefined) throw expected(`an integer from 0 to ${set.tensors.length - 1}`, "labels", place);
+  if (tensor.dim() !== 1 || /float|complex|bool/.test(tensor.dtype)) throw expected("integers of shape [N] as labels", "dataset", `${tensor.dtype} of shape [${tensor.shape.join(", ")}]`);
+  return { at, labels: (tensor.toArray() as (number | bigint)[]).map(Number) };
+}
+
+function byClass(labels: readonly number[]): Map<number, number[]> {
+  const found = new Map<number, number[]>();
+  labels.forEach((label, i) => {
+    const members = found.get(label);
+    if (members === undefined) found.set(label, [i]);
+    else members.push(i);
+  });
+  return new Map([...found].sort(([a], [b]) => a - b));
+}
+
+/** The numbers below n in an order that depends on the seed only. */
+function shuffled(n: number, generator: InstanceType<typeof torch.Generator>): number[] {
+  return torch.scope(() => torch.randperm(n, { generator, dtype: "int64" }).toArray() as number[]);
+}
+
+function share(value: unknown, name: string): number {
+  if (typeof value !== "number" || !(value >= 0 && value <= 1)) throw expected("a number from 0 to 1", name, value);
+  return value;
+}
+
+function seedOf(seed: unknown): number {
+  if (!Number.isSafeInteger(seed)) throw expected("an integer", "seed", seed);
+  return seed as number;
+}
+
+/** Some samples of a set, by number, in that order. Works on any data set; of a TensorDataset the tensors are copied. */
+export function subset<T extends readonly [Tensor, ...Tensor[]]>(dataset: TensorDataset<T>, indices: readonly number[]): TensorDataset<T>;
+export function subset<Batch>(dataset: Dataset<Batch>, indices: readonly number[]): Dataset<Batch>;
+export function subset(dataset: Dataset<unknown>, indices: readonly number[]): Dataset<unknown> {
+  if (typeof dataset?.batch !== "function") throw expected("a data set", "dataset", dataset);
+  if (!Array.isArray(indices)) throw expected("an array of integers", "indices", indices);
+  const wrong = indices.find((i) => !Number.isSafeInteger(i) || i < 0 || i >= dataset.length);
+  if (wrong !== undefined) throw expected(`integers from 0 to ${dataset.length - 1}`, "indices", wrong);
+  const all = torch.tensor([...indices], { dtype: "int64" });
+  if (dataset instanceof TensorDataset) return new TensorDataset(...(dataset.batch(all) as [Tensor, ...Tensor[]]));
+  return { length: indices.length, batch: (some) => dataset.batch(all.indexSelect(0, some)) };
+}
+
+export interface FractionOptions {
+  /** The share of each class that stays, from 0 to 1; of each at least one sample. */
+  fraction?: number;
+  /** Or so many samples of each class. */
+  perClass?: number;
+  /** Which ones stay; default 0. A larger fraction with the same seed holds the smaller one. */
+  seed?: number;
+  /** Which tensor holds the labels (int64 [N]); default the last. */
+  labels?: number;
+}
+
+/**
+ * A small part of a set with as large a share of every class: for training with little data. The order of the samples is kept.
+ *
+ * @example const tenth = data.fractionPerClass(set.train, { fraction: 0.1, seed: 3 });
+ */
+export function fractionPerClass<T extends readonly [Tensor, ...Tensor[]]>(dataset: TensorDataset<T>, options: FractionOptions): TensorDataset<T> {
+  checkKeys(options, ["fraction", "perClass", "seed", "labels"]);
+  const { fraction, perClass, seed = 0 } = options;
+  if ((fraction === undefined) === (perClass === undefined)) throw expected("either fraction or perClass", "options", options);
+  if (fraction !== undefined) share(fraction, "fraction");
+  if (perClass !== undefined && (!Number.isSafeInteger(perClass) || perClass < 1)) throw expected("a positive integer", "perClass", perClass);
+  const generator = generatorOf(seedOf(seed), 0);
+  const chosen: number[] = [];
+  for (const [label, members] of byClass(labelsOf(dataset as never, options.labels).labels)) {
+    const count = perClass ?? Math.max(1, Math.round(fraction! * members.length));
+    if (count > members.length) throw expected(`at most ${members.length}, as many as class ${label} has`, "perClass", perClass);
+    chosen.push(...shuffled(members.length, generator).slice(0, count).map((i) => members[i]!));
+  }
+  return subset(dataset, chosen.sort((a, b) => a - b));
+}
+
+/**
+ * Parts of a set, drawn once: every sample is in one of them.
+ *
+ * @param lengths of the parts: samples, or shares that add up to 1
+ * @param options `seed`: default 0
+ * @example const [train, validation] = data.randomSplit(set, [0.9, 0.1], { seed: 1 });
+ */
+export function randomSplit<T extends readonly [Tensor, ...Tensor[]]>(dataset: TensorDataset<T>, lengths: readonly number[], options?: { seed?: number }): TensorDataset<T>[];
+export function randomSplit<Batch>(dataset: Dataset<Batch>, lengths: readonly number[], options?: { seed?: number }): Dataset<Batch>[];
+export function randomSplit(dataset: Dataset<unknown>, lengths: readonly number[], options: { seed?: number } = {}): Dataset<unknown>[] {
+  checkKeys(options, ["seed"]);
+  if (!Array.isArray(lengths) || lengths.length === 0 || !lengths.every((length) => typeof length === "number" && length >= 0)) throw expected("an array of lengths or shares", "lengths", lengths);
+  const sum = lengths.reduce((a, b) => a + b, 0);
+  const shares = Math.abs(sum - 1) < 1e-6 && dataset.length !== 1;
+  if (!shares && (sum !== dataset.length || !lengths.every(Number.isSafeInteger))) throw expected(`shares that add up to 1, or lengths that add up to ${dataset.length}`, "lengths", sum);
+  // As PyTorch: shares rounded down, what is left over one by one from the first.
+  const counts = shares ? lengths.map((length) => Math.floor(length * dataset.length)) : [...lengths];
+  for (let i = 0, left = dataset.length - counts.reduce((a, b) => a + b, 0); left > 0; left--, i++) counts[i % counts.length]!++;
+  const order = shuffled(dataset.length, generatorOf(seedOf(options.seed ?? 0), 0));
+  let from = 0;
+  return counts.map((count) => subset(dataset, order.slice(from, (from += count))));
+}
+
+export interface LabelNoiseOptions {
+  /** The share of the samples whose label is made wrong, from 0 to 1. */
+  rate: number;
+  /**
+   * "symmetric": any other class, each with the same probability. An object: from a class to the class it is taken for; classes that
+   * are not in it keep their labels, and `rate` is the share of those that are. Default "symmetric".
+   */
+  kind?: "symmetric" | Readonly<Record<number, number>>;
+  /** Number of classes; default as many as the largest label tells. */
+  classes?: number;
+  /** Which samples, and which labels; default 0. */
+  seed?: number;
+  /** Which tensor holds the labels (int64 [N]); default the last. */
+  labels?: number;
+}
+
+/**
+ * The same samples with some wrong labels, exactly the share that was asked for (rounded), the same for the same seed. The other
+ * tensors are the set's own.
+ *
+ * @example
+ * const noisy = data.labelNoise(set.train, { rate: 0.2, seed: 1 });
+ * data.labelNoise(set.train, { rate: 0.4, kind: { 9: 1, 2: 0, 3: 5, 5: 3, 4: 7 } }); // truck → automobile, bird → airplane, cat ↔ dog, deer → horse
+ */
+export function labelNoise<T extends readonly [Tensor, ...Tensor[]]>(dataset: TensorDataset<T>, options: LabelNoiseOptions): TensorDataset<T> {
+  if (typeof options !== "object" || options === null) throw expected("an object with rate", "options", options);
+  checkKeys(options, ["rate", "kind", "classes", "seed", "labels"]);
+  const { rate, kind = "symmetric", seed = 0 } = options;
+  share(rate, "rate");
+  const { at, labels } = labelsOf(dataset as never, options.labels);
+  const largest = labels.reduce((a, b) => Math.max(a, b), 0);
+  const { classes = largest + 1 } = options;
+  if (!Number.isSafeInteger(classes) || classes <= largest || classes < 2) throw expected(`an integer above ${Math.max(1, largest)}`, "classes", classes);
+  if (kind !== "symmetric" && (typeof kind !== "object" || kind === null)) throw expected('"symmetric" or an object from class to class', "kind", kind);
+  const table = kind === "symmetric" ? null : kind;
+  for (const [from, to] of Object.entries(table ?? {})) {
+    if (!(Number(from) < classes) || !Number.isSafeInteger(to) || to < 0 || to >= classes) throw expected(`classes below ${classes}`, `kind[${from}]`, to);
+  }
+  const generator = generatorOf(seedOf(seed), 0);
+  const candidates = labels.flatMap((label, i) => (table === null || Object.hasOwn(table, label) ? [i] : []));
+  const chosen = shuffled(candidates.length, generator).slice(0, Math.round(rate * candidates.length)).map((i) => candidates[i]!);
+  const steps = torch.scope(() => torch.randint(1, classes, [chosen.length], { generator, dtype: "int64" }).toArray() as number[]);
+  const noisy = [...labels];
+  chosen.forEach((i, k) => (noisy[i] = table === null ? (labels[i]! + steps[k]!) % classes : table[labels[i]!]!));
+  const tensors = [...dataset.tensors] as [Tensor, ...Tensor[]];
+  tensors[at] = torch.tensor(noisy, { dtype: tensors[at]!.dtype, device: tensors[at]!.device });
+  return new TensorDataset(...(tensors as unknown as T));
+}
