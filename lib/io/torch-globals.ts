@@ -48,8 +48,19 @@ const functions: Readonly<Record<string, (args: readonly unknown[]) => unknown>>
     }
     return dict;
   },
-  "torch.Size": ([sizes]) => sizes,
-  "torch.device": ([type, index]) => (index === undefined ? type : `${String(type)}:${String(index)}`),
+  // Of some learning rate schedules.
+  "collections.Counter": ([counts]) => {
+    if (!(counts instanceof Dict)) throw new Refusal("the counts of a Counter", describe(counts));
+    return counts;
+  },
+  "torch.Size": ([sizes]) => {
+    if (!isSizes(sizes)) throw new Refusal("sizes", describe(sizes));
+    return sizes;
+  },
+  "torch.device": ([type, index]) => {
+    if (typeof type !== "string" || (index !== undefined && !isSize(index))) throw new Refusal("a device", describe(type));
+    return index === undefined ? type : `${type}:${index}`;
+  },
   "torch._utils._rebuild_tensor": ([storage, offset, shape, strides]) => view(storage, offset, shape, strides),
   "torch._utils._rebuild_tensor_v2": ([storage, offset, shape, strides, _requiresGrad, _hooks, metadata]) => {
     refuseMetadata(metadata);

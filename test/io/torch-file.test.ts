@@ -127,6 +127,10 @@ describe("refused, with the place", () => {
     ["an odd dict", "\x80\x02(K\x01d.", /a value for each key/],
     ["a bare storage", `\x80\x02(${text("storage")}${global("torch.FloatStorage")}${text("0")}${text("cpu")}K\x02tQ.`, /tensors and plain values/],
     ["a bare function", `\x80\x02${global("torch._utils._rebuild_tensor_v2")}.`, /tensors and plain values/],
+    ["a Counter of nothing", `\x80\x02${global("collections.Counter")})R.`, /the counts of a Counter .* received nothing/],
+    ["a size that is none", `\x80\x02${global("torch.Size")}J\xff\xff\xff\xff\x85\x85R.`, /Expected sizes/],
+    ["a device that is none", `\x80\x02${global("torch.device")}K\x01\x85R.`, /Expected a device/],
+    ["an OrderedDict of no pairs", `\x80\x02${global("collections.OrderedDict")}]K\x01a\x85R.`, /a pair of an OrderedDict/],
     ["deep nesting", `\x80\x02${"]".repeat(100_000)}${"a".repeat(99_999)}.`, /nested at most 200 deep/],
     ["an integer of millions of digits", "\x80\x02\x8b\xff\xff\xff\x7f.", /an integer of at most 1024 bytes/],
   ])("%s", (_, pickle, message) => {
