@@ -163,6 +163,18 @@ bool Recorder::saves_overwritten(const c10::OperatorHandle& op, c10::ArrayRef<co
          std::find(overwritten_.begin(), overwritten_.end(), storage_of(inputs[0].toTensor())) != overwritten_.end();
 }
 
+// Memory that LibTorch's own code fills without an operator, as at::tensor() does: in a program it would stay unfilled.
+bool Recorder::reads_unfilled(const c10::OperatorHandle& op, c10::ArrayRef<const c10::IValue> inputs) const {
+  bool found = false;
+  const auto& arguments = op.schema().arguments();
+  for (size_t i = 0; i < inputs.size() && !unfilled_.empty(); i++) {
+    // What an operator writes to, or looks at in another way, it does not read.
+    if (i < arguments.size() && arguments[i].alias_info() != nullptr) continue;
+    each_tensor(inputs[i], [&](const at::Tensor& tensor) { found |= tensor.numel() > 0 && unfilled_.contains(storage_of(tensor)); });
+  }
+  return found && !op.schema().name().ends_with("_like");
+}
+
 std::unique_ptr<at::ObserverContext> Recorder::start(const at::RecordFunction& function) {
   if (inside_ > 1 || (inside_ > 0 && overwritten_.empty()) || constants_ > 0 || !obstacle_.empty()) return nullptr;
   const auto name = function.operator_name();
@@ -171,6 +183,10 @@ std::unique_ptr<at::ObserverContext> Recorder::start(const at::RecordFunction& f
   if (!op.has_value() || (inside_ > 0 ? !saves_overwritten(*op, function.inputs()) : look_into(*op, function.inputs()))) return nullptr;
   if (depends_on_values(*op, function.inputs())) {
     obstacle(readable(*op) + " reads values: its result, or the result's shape, depends on them");
+    return nullptr;
+  }
+  if (reads_unfilled(*op, function.inputs())) {
+    obstacle(readable(*op) + " was given a tensor that was filled by no operator");
     return nullptr;
   }
   inside_++;
@@ -182,6 +198,7 @@ std::unique_ptr<at::ObserverContext> Recorder::start(const at::RecordFunction& f
     each_tensor(function.inputs()[i], [&](const at::Tensor& tensor) {
       before_write(tensor, *op);
       overwritten_.push_back(storage_of(tensor));
+      unfilled_.erase(storage_of(tensor));
     });
   }
   for (const auto& value : function.inputs()) instruction.inputs.push_back(operand(value));
@@ -210,6 +227,8 @@ void Recorder::end(const at::RecordFunction& function, Pending& pending) {
   }
   // contiguous() and reshape() give a view or a copy, as the order in memory has it.
   if (relaid_ && instruction.op.schema().name() == "aten::clone") copies_.insert(storage_of(outputs[0].toTensor()));
+  const auto& name = instruction.op.schema().name();
+  if (name.starts_with("aten::empty") || name.starts_with("aten::new_empty")) unfilled_.insert(storage_of(outputs[0].toTensor()));
   instruction.views = as_views(instruction);
   program_->draws |= instruction.op.hasTag(at::Tag::nondeterministic_seeded);
   program_->instructions.push_back(std::move(instruction));

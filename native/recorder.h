@@ -76,6 +76,7 @@ class Recorder : public c10::MemoryReportingInfoBase {
   void end(const at::RecordFunction& function, Pending& pending);
   bool look_into(const c10::OperatorHandle& op, c10::ArrayRef<const c10::IValue> inputs) const;
   bool saves_overwritten(const c10::OperatorHandle& op, c10::ArrayRef<const c10::IValue> inputs) const;
+  bool reads_unfilled(const c10::OperatorHandle& op, c10::ArrayRef<const c10::IValue> inputs) const;
   Program::Operand operand(const c10::IValue& value);
   int32_t reg_of(const at::Tensor& tensor) const;  // existing register or kNone
   int32_t new_reg(const at::Tensor& tensor);
@@ -106,6 +107,7 @@ class Recorder : public c10::MemoryReportingInfoBase {
   int log_level_ = 0;  // LibTorch's, from before the recording
   int inside_ = 0;     // depth of recorded operators: what runs inside them is theirs
   int constants_ = 0;
+  std::unordered_set<const void*> unfilled_;  // storages of empty() that nothing was written to yet
   std::vector<const void*> overwritten_;  // storages that the recorded operator writes to
   at::CallbackHandle callback_ = at::INVALID_CALLBACK_HANDLE;
 };

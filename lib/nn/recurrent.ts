@@ -1,7 +1,7 @@
 import { expected } from "../errors.js";
 import type { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
-import { count as positive, flag, or, probability } from "./arguments.js";
+import { count, flag, or, probability } from "./arguments.js";
 import { uniform_ } from "./init.js";
 import { Module } from "./module.js";
 import { emptyParameter, factory } from "./parameter.js";
@@ -10,10 +10,10 @@ import { PackedSequence } from "./utils/packed-sequence.js";
 
 /** The arguments of recurrent layers, but for what only some have. */
 export const recurrentArguments = {
-  inputSize: positive,
-  hiddenSize: positive,
+  inputSize: count,
+  hiddenSize: count,
   /** Layers on top of each other. */
-  numLayers: or(positive, 1),
+  numLayers: or(count, 1),
   bias: or(flag, true),
   /** Whether input and output are [batch, sequence, features] rather than [sequence, batch, features]. */
   batchFirst: or(flag, false),
@@ -113,12 +113,12 @@ export abstract class Recurrent extends Module {
   protected over(input: Tensor | PackedSequence, states: Tensor[] | null, run: Run): [output: Tensor | PackedSequence, states: Tensor[]] {
     const weights = this.#weightNames.map((name) => Reflect.get(this, name) as Parameter);
     if (input instanceof PackedSequence) {
-      const { data, batchSizes, sortedIndices, unsortedIndices, count } = input;
+      const { data, batchSizes, sortedIndices, unsortedIndices, lengths } = input;
       this.#check(data, 2, weights[0]!);
-      const placed = this.#checked(states, count, data).map((state) => (sortedIndices === null ? state : state.indexSelect(1, sortedIndices)));
+      const placed = this.#checked(states, lengths.length, data).map((state) => (sortedIndices === null ? state : state.indexSelect(1, sortedIndices)));
       const [output, ...after] = run(data, batchSizes, placed, weights);
       const back = after.map((state) => (unsortedIndices === null ? state : state.indexSelect(1, unsortedIndices)));
-      return [new PackedSequence(output, batchSizes, sortedIndices, unsortedIndices, count), back];
+      return [new PackedSequence(output, batchSizes, sortedIndices, unsortedIndices, lengths), back];
     }
     if (input.dim() === 2) {
       const batchDim = this.batchFirst ? 0 : 1;

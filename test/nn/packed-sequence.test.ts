@@ -12,7 +12,10 @@ describe("packed sequences", () => {
     expect(packed.batchSizes.toArray()).toEqual([3, 2, 1, 1]);
     expect(packed.sortedIndices!.toArray()).toEqual([1, 0, 2]);
     expect(packed.unsortedIndices!.toArray()).toEqual([1, 0, 2]);
-    expect(packed.count).toBe(3);
+    expect(packed.lengths).toEqual([2, 4, 1]);
+    const { data, batchSizes, sortedIndices, unsortedIndices } = packed;
+    expect(new rnn.PackedSequence(data, batchSizes, sortedIndices, unsortedIndices).lengths).toEqual([2, 4, 1]);
+    expect(new rnn.PackedSequence(data, batchSizes).lengths).toEqual([4, 2, 1]);
   });
 
   test("come back padded, with their lengths, in their order", () => {

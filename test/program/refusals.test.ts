@@ -50,6 +50,7 @@ describe("what cannot be recorded is refused, and the message names the call", (
     ["a loss from elsewhere", () => outside, /not computed by operators that were called in it/],
     ["a parameter that is changed", (batch) => (torch.noGrad(() => model.fc.weight.mul_(2)), loss(batch)), /aten::mul_\.Scalar.*changes a parameter/],
     ["a parameter that is changed through a view", (batch) => (torch.noGrad(() => model.fc.weight.view([12]).zero_()), loss(batch)), /aten::zero_.*changes a parameter/],
+    ["a tensor that an operator fills by itself", (batch) => torch.ctcLoss(model.forward(batch).unsqueeze(1).logSoftmax(2), torch.tensor([[1, 2]], { dtype: "int64" }), [5], [2], 0, 1), /was given a tensor that was filled by no operator/],
     ["a generator of its own", (batch) => loss(batch).mul(torch.rand([], { generator: new torch.Generator() })), /generator of its own/],
   ];
   const outside = torch.ones([], { requiresGrad: true }).mul(2);

@@ -14,14 +14,14 @@ export class PackedSequence {
    * @param batchSizes how many sequences have a first step, a second, ...: [longest], int64
    * @param sortedIndices the given sequences by decreasing length, [batch]; null if they came so
    * @param unsortedIndices the way back
-   * @param count the number of sequences
+   * @param lengths of the sequences as they were given
    */
   constructor(
     readonly data: Tensor,
     readonly batchSizes: Tensor,
     readonly sortedIndices: Tensor | null = null,
     readonly unsortedIndices: Tensor | null = null,
-    readonly count: number = batchSizes.select(0, 0).item() as number,
+    readonly lengths: readonly number[] = lengthsOf(batchSizes, unsortedIndices),
   ) {}
 }
 
@@ -63,7 +63,7 @@ export function packPaddedSequence(
   const [there, back] = sorted && enforceSorted ? [null, null] : [indices(order), indices(order.map((_, i) => order.indexOf(i)))];
   const rows = there === null ? input : input.indexSelect(batchFirst ? 0 : 1, there);
   const [data, batchSizes] = torch.ops.call("aten::_pack_padded_sequence", rows, torch.tensor(decreasing, { dtype: "int64" }), batchFirst) as [Tensor, Tensor];
-  return new PackedSequence(data, batchSizes, there, back, given.length);
+  return new PackedSequence(data, batchSizes, there, back, given);
 }
 
 const unpackArguments = { batchFirst: or(flag, false), paddingValue: or(real, 0), totalLength: orNull(size) };
@@ -84,9 +84,17 @@ export function padPackedSequence(
   const { data, batchSizes, unsortedIndices } = sequence;
   const longest = batchSizes.shape[0]!;
   if (totalLength !== null && totalLength < longest) throw expected(`at least ${longest}, the longest sequence,`, `totalLength of ${owner}`, totalLength);
-  const padded = torch.ops.call("aten::_pad_packed_sequence", data, batchSizes, batchFirst, paddingValue, totalLength ?? longest) as [Tensor, Tensor];
-  if (unsortedIndices === null) return padded;
-  return [padded[0].indexSelect(batchFirst ? 0 : 1, unsortedIndices), padded[1].indexSelect(0, unsortedIndices.to({ device: "cpu" }))];
+  // The operator's second result, the lengths, is filled by no operator: in a program it would stay empty.
+  const [padded] = torch.ops.call("aten::_pad_packed_sequence", data, batchSizes, batchFirst, paddingValue, totalLength ?? longest) as [Tensor, Tensor];
+  const inOrder = unsortedIndices === null ? padded : padded.indexSelect(batchFirst ? 0 : 1, unsortedIndices);
+  return [inOrder, torch.tensor([...sequence.lengths], { dtype: "int64" })];
+}
+
+/** Reads how long the sequences are from how many have a first step, a second, ... */
+function lengthsOf(batchSizes: Tensor, unsortedIndices: Tensor | null): number[] {
+  const counts = batchSizes.toArray() as number[];
+  const decreasing = Array.from({ length: counts[0]! }, (_, i) => counts.filter((count) => count > i).length);
+  return unsortedIndices === null ? decreasing : (unsortedIndices.toArray() as number[]).map((place) => decreasing[place]!);
 }
 
 const padArguments = { batchFirst: or(flag, false), paddingValue: or(real, 0), paddingSide: or(oneOf("right", "left"), "right") };
@@ -121,8 +129,7 @@ export function unpadSequence(padded: Tensor, lengths: Lengths, batchFirst = fal
 
 /** The sequences that were packed, each [length, ...features]. */
 export function unpackSequence(sequence: PackedSequence): Tensor[] {
-  const [padded, lengths] = padPackedSequence(sequence, true);
-  return unpadSequence(padded, lengths, true);
+  return unpadSequence(padPackedSequence(sequence, true)[0], sequence.lengths, true);
 }
 
 const several = kind<readonly Tensor[]>("an array of tensors", (value) => Array.isArray(value) && value.length > 0 && value.every((item) => item instanceof Tensor));
