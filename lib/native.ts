@@ -153,6 +153,13 @@ export interface Native {
   grad(tensor: Handle): Handle | null;
   setGrad(tensor: Handle, grad: Handle | null): void;
   retainGrad(tensor: Handle): void;
+  /** What autograd saves on this thread until `leaveSegment` is the segment's, to be computed again: see native/checkpoint.cc. */
+  enterSegment(segment: number): void;
+  leaveSegment(): void;
+  /** The segments whose functions will not run again. */
+  endedSegments(): number[];
+  /** What runs a segment's function again, in a backward. */
+  onSegment(runAgain: (segment: number) => void): void;
   /** Sets what autocast does on a device, and gives back what it was. */
   swapAutocast(device: string, enabled: boolean, dtype: string): { enabled: boolean; dtype: string };
   gradMode(): boolean;

@@ -1,6 +1,7 @@
 #include <napi.h>
 
 #include "autograd.h"
+#include "checkpoint.h"
 #include "dispatch.h"
 #include "functions.h"
 #include "instance_data.h"
@@ -43,6 +44,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   register_dispatch(env, exports);
   register_tensor_access(env, exports);
   register_autograd(env, exports);
+  register_checkpoints(env, exports);
   register_random(env, exports);
   register_programs(env, exports);
   sam::register_engine(env, exports);

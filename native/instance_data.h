@@ -55,6 +55,7 @@ struct Instance {
   Handles handles;
   Napi::FunctionReference create_error;
   Napi::FunctionReference collector;
+  Napi::FunctionReference run_segment_again;  // see checkpoint.cc
   Napi::ObjectReference open_nest;  // keeps alive what Handles reads
   Table<at::Generator> generators;
   Table<Program> programs;

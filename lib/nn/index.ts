@@ -22,6 +22,7 @@ export { ConvTranspose1d, ConvTranspose2d, ConvTranspose3d } from "./conv-transp
 export type { ConvTransposeOptions } from "./conv-transpose.js";
 export type { ConvOptions, PaddingMode } from "./conv.js";
 export type { Destination } from "./conversion.js";
+export { checkpoint } from "./checkpoint.js";
 export { CTCLoss } from "./ctc-loss.js";
 export { CosineSimilarity, PairwiseDistance } from "./distance.js";
 export { AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout } from "./dropout.js";

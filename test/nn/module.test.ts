@@ -238,6 +238,28 @@ describe("gradients", () => {
   });
 });
 
+test("in one process a synchronized batch norm is a batch norm", () => {
+  const [plain, synchronized] = [new nn.BatchNorm1d(3), new nn.SyncBatchNorm(3)];
+  const x = torch.randn([5, 3, 4]);
+  expect(synchronized.forward(x).toArray()).toEqual(plain.forward(x).toArray());
+  expect(Object.keys(synchronized.stateDict())).toEqual(Object.keys(plain.stateDict()));
+  expect(synchronized.running_mean!.toArray()).toEqual(plain.running_mean!.toArray());
+});
+
+test("a transformer's mask hides what comes later", () => {
+  expect(nn.Transformer.generateSquareSubsequentMask(3).toArray()).toEqual([[0, -Infinity, -Infinity], [0, 0, -Infinity], [0, 0, 0]]);
+});
+
+test("an encoder's layers are copies that are trained apart", () => {
+  const layer = new nn.TransformerEncoderLayer(4, 2, 8);
+  layer.linear1.bias!.requiresGrad = false;
+  const encoder = new nn.TransformerEncoder(layer, 2);
+  const [first, second] = [...encoder.layers] as [nn.TransformerEncoderLayer, nn.TransformerEncoderLayer];
+  expect(first.linear1.weight.toArray()).toEqual(layer.linear1.weight.toArray());
+  expect(new Set([layer, first, second].map(({ linear1 }) => linear1.weight)).size).toBe(3);
+  expect([first.linear1.bias!.requiresGrad, first.linear1.weight.requiresGrad]).toEqual([false, true]);
+});
+
 test("apply visits children first", () => {
   const net = new nn.Sequential(new nn.Linear(1, 1), new nn.Sequential(new nn.ReLU()));
   const seen: string[] = [];

@@ -67,6 +67,11 @@ new nn.Linear(2, 3).registerForwardHook((layer, [input], output) => {
 // @ts-expect-error a tensor takes the place of a tensor
 new nn.Linear(2, 3).registerForwardHook(() => 3);
 
+// A checkpoint takes and returns what its function does.
+expectTypeOf(nn.checkpoint((a: Tensor, scale: number): [Tensor, Tensor] => [a.mul(scale), a], x, 2)).toEqualTypeOf<[Tensor, Tensor]>();
+// @ts-expect-error a number is missing
+nn.checkpoint((a: Tensor, scale: number) => a.mul(scale), x);
+
 expectTypeOf(new nn.ParameterDict({ left: torch.ones([1]) }).get("left")).toEqualTypeOf<nn.Parameter>();
 // @ts-expect-error no such name
 new nn.ParameterDict({ left: torch.ones([1]) }).get("right");

@@ -11,7 +11,7 @@ import type { Reduction } from "./reduction.js";
 const weightedArguments = { reduction, weight: orNull(tensor) };
 type WeightedRest = Rest<[reduction: Reduction, weight: Tensor | null], typeof weightedArguments>;
 
-/** Losses of single elements, weighted; or by the operator that reduces, too. `mean` divides by the number of elements. */
+/** Losses of single elements, weighted; or by the operator that reduces, too. */
 function elementwise(
   owner: string,
   [input, target]: [Tensor, Tensor],
@@ -22,15 +22,17 @@ function elementwise(
   const [a, b] = torch.broadcastTensors([input, target]) as [Tensor, Tensor];
   if (weight === null) return loss(a, b, reductionCode[reduction]);
   requireSameShape(owner, input, weight, "weight");
-  return reduce(loss(a, b, reductionCode.none).mul(weight), reduction);
+  const losses = loss(a, b, reductionCode.none).mul(weight);
+  // As in PyTorch, where the Huber loss alone divides by the number of elements.
+  return reduction === "mean" && owner !== "huberLoss" ? losses.sum().div(weight.sum()) : reduce(losses, reduction);
 }
 
-/** (x - y)². @param target the shape of `input` @param rest `reduction`; `weight` of each element, the shape of `input` */
+/** (x - y)². @param target the shape of `input` @param rest `reduction`, a weighted mean with `weight`, of the shape of `input` */
 export function mseLoss(input: Tensor, target: Tensor, ...rest: WeightedRest): Tensor {
   return elementwise("mseLoss", [input, target], read("nn.functional.mseLoss", weightedArguments, rest), torch.mseLoss);
 }
 
-/** |x - y|. @param target the shape of `input` @param rest `reduction`; `weight` of each element, the shape of `input` */
+/** |x - y|. @param target the shape of `input` @param rest `reduction`, a weighted mean with `weight`, of the shape of `input` */
 export function l1Loss(input: Tensor, target: Tensor, ...rest: WeightedRest): Tensor {
   return elementwise("l1Loss", [input, target], read("nn.functional.l1Loss", weightedArguments, rest), torch.l1Loss);
 }

@@ -1,0 +1,10 @@
+#pragma once
+#include <napi.h>
+
+namespace steppe {
+
+// Gradient checkpointing: what a part of the loss function saves for its backward is computed again when the backward
+// comes to it.
+void register_checkpoints(Napi::Env env, Napi::Object exports);
+
+}  // namespace steppe
