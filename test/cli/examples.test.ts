@@ -13,6 +13,7 @@ const run = (...args: string[]) => start(process.execPath, [join(root, "scripts"
 const expectations: Record<string, { says: RegExp; least: number; most: number }> = {
   digits: { says: /^test accuracy ([\d.]+) %$/m, least: 92, most: 97 },
   closure: { says: /^test accuracy ([\d.]+) %$/m, least: 87.5, most: 94 },
+  "vit-digits": { says: /^test accuracy ([\d.]+) %$/m, least: 90, most: 96 },
   "language-model": { says: /^test loss ([\d.]+) nats per character$/m, least: 1.95, most: 2.08 },
 };
 
@@ -38,6 +39,6 @@ test.each(Object.entries(expectations))("%s comes to what its head says", { time
 
 test("an unknown example: the names there are", async () => {
   const { code, stderr } = await run("digit");
-  expect(stderr).toContain('Expected one of closure, digits, language-model as example but received "digit".');
+  expect(stderr).toContain('Expected one of closure, digits, language-model, vit-digits as example but received "digit".');
   expect(code).toBe(1);
 });
