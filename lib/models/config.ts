@@ -61,8 +61,21 @@ export function readConfig<S extends Signature>(owner: string, modelType: string
   checkKeys(values, Object.keys(fields), name);
   const named = values.id2label;
   if (named !== null && named !== undefined && values.numLabels === undefined) values.numLabels = Object.keys(named).length;
-  const options = read(name, fields, [values]);
-  return { options, file: fromFile ? (given as ConfigFile) : toFile(modelType, options) };
+  const options = labelled(read(name, fields, [values]));
+  return { options, file: fromFile ? corrected(given as ConfigFile, options) : toFile(modelType, options) };
+}
+
+/** With a name for each label, Hugging Face's where there is none. */
+function labelled<Options extends object>(options: Options & { numLabels?: number; id2label?: Readonly<Record<string, string>> | null }): Options {
+  const { numLabels, id2label } = options;
+  if (numLabels === undefined || (id2label && Object.keys(id2label).length === numLabels)) return options;
+  return { ...options, id2label: Object.fromEntries(Array.from({ length: numLabels }, (_, i) => [i, `LABEL_${i}`])) };
+}
+
+/** A file that says how many labels there are, other than it has names: with as many names. */
+function corrected(file: ConfigFile, options: { numLabels?: number; id2label?: unknown }): ConfigFile {
+  const { num_labels, ...others } = file;
+  return num_labels === undefined || options.numLabels === undefined ? file : ({ ...others, ...labelEntries(options.id2label as object) } as ConfigFile);
 }
 
 function camelCased(file: ConfigFile, fields: Signature): Record<string, unknown> {
@@ -76,9 +89,11 @@ function camelCase(key: string): string {
 }
 
 /** Options as a `config.json` holds them: the number of labels shows in their names alone there. */
-function toFile(modelType: string, { numLabels, id2label, ...options }: Record<string, unknown>): ConfigFile {
+function toFile(modelType: string, { numLabels: _, id2label, ...options }: Record<string, unknown>): ConfigFile {
   const entries = Object.entries(options).map(([key, value]) => [key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), value]);
-  const names = id2label ?? (numLabels === undefined ? undefined : Object.fromEntries(Array.from({ length: numLabels as number }, (_, i) => [i, `LABEL_${i}`])));
-  const labels = names === undefined ? {} : { id2label: names, label2id: Object.fromEntries(Object.entries(names as object).map(([i, label]) => [label, Number(i)])) };
-  return { model_type: modelType, ...Object.fromEntries(entries), ...labels };
+  return { model_type: modelType, ...Object.fromEntries(entries), ...(id2label ? labelEntries(id2label) : {}) };
+}
+
+function labelEntries(id2label: object): Config {
+  return { id2label, label2id: Object.fromEntries(Object.entries(id2label).map(([i, label]) => [label, Number(i)])) };
 }

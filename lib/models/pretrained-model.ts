@@ -57,7 +57,14 @@ export function savePretrained(model: PretrainedModel, folder: string): void {
   const states = model.states();
   const once = states.filter(({ tensor }, i) => states.findIndex((other) => other.tensor === tensor) === i);
   saveSafetensors(join(folder, "model.safetensors"), Object.fromEntries(once.map(({ name, tensor }) => [model.fileName(name), tensor])), { format: "pt" });
-  writeWhole(join(folder, "config.json"), [Buffer.from(`${JSON.stringify(configFile(model), null, 2)}\n`)]);
+  writeWhole(join(folder, "config.json"), [Buffer.from(configText(configFile(model)))]);
+}
+
+/** Python tells 1.0 from 1, and Hugging Face's configurations refuse an integer in these places. */
+const floats = /^( *"(?:initializer_factor|initializer_range|layer_norm_eps|layer_norm_epsilon)": -?\d+)(,?)$/gm;
+
+function configText(config: Config): string {
+  return `${JSON.stringify(config, null, 2)}\n`.replace(floats, "$1.0$2");
 }
 
 function configFile(model: PretrainedModel): Config {

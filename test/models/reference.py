@@ -33,6 +33,8 @@ def save(model, case, folder):
 def make(case):
     torch.manual_seed(case["seed"])
     config = getattr(transformers, case["config_class"])(**case["config"])
+    if case.get("eager"):
+        config._attn_implementation = "eager"
     model = getattr(transformers, case["model"])(config)
     with torch.no_grad():  # fresh biases are 0 and fresh norms 1: what is left out would not be seen
         for parameter in model.parameters():
@@ -57,8 +59,6 @@ def cast(value, dtype):
 def reference(case, folder):
     model = make(case)
     save(model, case, folder)
-    if case.get("eager"):
-        model.set_attn_implementation("eager")
     given = {key: unpack(v) if isinstance(v, dict) else v for key, v in case["inputs"].items()}
     found = {}
     for dtype in (torch.float32, torch.float64):

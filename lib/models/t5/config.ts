@@ -56,12 +56,15 @@ export type T5ConfigInput = ConfigInput<typeof t5Fields>;
 
 /** @throws SteppeError `ARGUMENT` for unknown options and wrong values */
 export function readT5Config(owner: string, given: T5ConfigInput, modelType = "t5", fields = t5Fields): ReadConfig<T5Config> {
-  return readConfig(owner, modelType, fields, given);
+  const { options, file } = readConfig(owner, modelType, fields, given);
+  const { scaleDecoderOutputs, tieWordEmbeddings, decoderStartTokenId, padTokenId } = options;
+  const told = { scaleDecoderOutputs: scaleDecoderOutputs ?? tieWordEmbeddings, decoderStartTokenId: decoderStartTokenId ?? padTokenId };
+  const entries = { scale_decoder_outputs: told.scaleDecoderOutputs, decoder_start_token_id: told.decoderStartTokenId };
+  return { options: { ...options, ...told }, file: "model_type" in given ? file : { ...file, ...entries } };
 }
 
 /** The token that the decoder reads first. */
-export function startToken(owner: string, { decoderStartTokenId, padTokenId }: T5Config): number {
-  const token = decoderStartTokenId ?? padTokenId;
-  if (token === null) throw new SteppeError("ARGUMENT", `Expected decoderStartTokenId or padTokenId in the configuration of ${owner}: the decoder begins with it.`);
-  return token;
+export function startToken(owner: string, { decoderStartTokenId }: T5Config): number {
+  if (decoderStartTokenId === null) throw new SteppeError("ARGUMENT", `Expected decoderStartTokenId or padTokenId in the configuration of ${owner}: the decoder begins with it.`);
+  return decoderStartTokenId;
 }

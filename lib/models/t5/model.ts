@@ -143,8 +143,8 @@ export class T5ForConditionalGeneration extends LanguageModel<T5Config> {
   }
 
   #head(states: Tensor): Tensor {
-    const { scaleDecoderOutputs, tieWordEmbeddings, dModel } = this.options;
-    return this.lm_head.forward(scaleDecoderOutputs ?? tieWordEmbeddings ? states.mul(dModel ** -0.5) : states);
+    const { scaleDecoderOutputs, dModel } = this.options;
+    return this.lm_head.forward(scaleDecoderOutputs === true ? states.mul(dModel ** -0.5) : states);
   }
 
   /** What the decoder reads to write `labels`: one place later, after the start token; padding where a label does not count. */
