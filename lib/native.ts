@@ -68,7 +68,6 @@ export interface NativeEngineSettings {
   lossScale: { initial: number; growth: number; backoff: number; interval: number };
   accumulationSteps: number;
   perturbsPerMicro: boolean;
-  normOverSubset: boolean;
   names: readonly string[];
   groupOf: readonly number[];
   inSubset: readonly boolean[];

@@ -12,7 +12,7 @@ export type ParameterGroupOptions = {
   parameters: Iterable<Tensor> | Module;
   /** Radius for these parameters. */
   rho?: number;
-  /** false: the perturbation and its norm leave these parameters out. Default true. */
+  /** false: the perturbation and all norms of the method leave these parameters out. Default true. */
   perturb?: boolean;
   /** Adadelta's own rho. */
   baseRho?: number;

@@ -37,6 +37,7 @@ export class Optimizer<M extends Method = Method> {
     this.#collected = collect(trained, this.#resolved.base, this.#resolved.group, () => {
       this.#stale = true;
     });
+    this.#valuesAt(0); // what cannot be is refused now, not by the first step
     const { parameters, buffers, names, groupOf } = this.#collected;
     const { definition, parts, base, maxGradNorm, maxGradValue, startStep, sameNoise, throwNonFinite, lossScale, accumulationSteps, accumulate } = this.#resolved;
     const normalization = definition.normalizationOnly === true ? normalizationParameters(this.#collected) : null;
@@ -53,7 +54,6 @@ export class Optimizer<M extends Method = Method> {
         lossScale,
         accumulationSteps,
         perturbsPerMicro: accumulate === "shard",
-        normOverSubset: normalization !== null,
         names,
         groupOf,
         inSubset: parameters.map((parameter) => normalization === null || normalization.has(parameter)),
@@ -196,9 +196,10 @@ export class Optimizer<M extends Method = Method> {
   }
 
   #valuesAt(step: number): Values[] {
-    const { definition, numbers, schedules } = this.#resolved;
+    const { definition, numbers, base, schedules } = this.#resolved;
     return this.groups.map((group) => {
       const values = scheduled(schedules, group.toJSON(), step);
+      definition.checkBase?.(base, values);
       return { ...values, rho: definition.radius?.(numbers, values["lr"]!) ?? values["rho"]! };
     });
   }

@@ -52,13 +52,14 @@ Report Engine::pass_ahead(const Plan& plan) {
     }
   }
   Report report;
-  if (const auto gradient = first.has_value() ? window_.pass_ahead(*first) : std::nullopt) {
+  if (auto gradient = first.has_value() ? window_.pass_ahead(*first) : std::nullopt) {
     try {
       step.require_finite(*gradient, "a micro-batch's");
     } catch (const NonFinite& found) {
       if (throws_non_finite()) fail(Code::non_finite, found.message);  // else the mean of the window is not finite either
     }
-    report_gradient(*gradient, step, {}, report);
+    step.measure(*gradient);
+    report_gradient(*gradient, {}, report);
   } else {
     report.loss = micros().back().passes->loss(w_, {});
     report.grad_norm = std::numeric_limits<double>::quiet_NaN();
@@ -92,8 +93,7 @@ Report Engine::shard_step(const Plan& plan, bool closes) {
 
 void Engine::add_shard(const Step& step, Report& report) {
   // Whether the step perturbs is decided once, for all its shards.
-  for (auto* part : active_parts(step))
-    if (micros().size() == 1 || part != method_.when.get()) part->begin(step);
+  begin(step, micros().size() == 1);
   const auto d = is_active(step) ? method_direction(step, report) : base_direction(step, report);
   window_.end_last();
   shards_.include(d, micros().back().weight);

@@ -50,7 +50,6 @@ Napi::Value create(Call& call) {
   settings.throw_non_finite = given.Get("throwNonFinite").As<Napi::Boolean>();
   settings.accumulation_steps = static_cast<int64_t>(number_of(given, "accumulationSteps"));
   settings.perturbs_per_micro = given.Get("perturbsPerMicro").As<Napi::Boolean>();
-  settings.norm_over_subset = given.Get("normOverSubset").As<Napi::Boolean>();
   const auto name_list = given.Get("names").As<Napi::Array>();
   const auto group_list = given.Get("groupOf").As<Napi::Array>();
   const auto subset = given.Get("inSubset").As<Napi::Array>();

@@ -11,8 +11,8 @@ class SurrogateGap : public Combine {
  public:
   explicit SurrogateGap(double alpha) : alpha_(alpha) {}
   bool looks_back() const override { return true; }
-  Tensors operator()(const Gradient& g, const Gradient& g_p, const Perturbation&, const Step&, const Piece&) override {
-    return add(g_p.g, orthogonal(g.g, g_p.g), -alpha_);
+  Tensors operator()(const Gradient& g, const Gradient& g_p, const Perturbation&, const Step& step, const Piece&) override {
+    return add(g_p.g, step.orthogonal(g.g, g_p.g), -alpha_);
   }
 
  private:
@@ -48,9 +48,11 @@ class Reuse : public Combine {
  public:
   Reuse(size_t parameters, double alpha) : alpha_(alpha), now_(parameters), next_(parameters) {}
   bool looks_back() const override { return true; }
-  Tensors operator()(const Gradient& g, const Gradient& g_p, const Perturbation&, const Step&, const Piece&) override {
-    const auto v = orthogonal(g_p.g, g.g);
-    next_ = scaled(v, inverse(norm(v)));
+  Tensors operator()(const Gradient& g, const Gradient& g_p, const Perturbation&, const Step& step, const Piece&) override {
+    const auto v = step.orthogonal(g_p.g, g.g);
+    // What rounding leaves of two gradients that point the same way is no direction.
+    const double length = step.norm(v);
+    next_ = scaled(v, length > 4 * rounding(g_p.g) * g_p.norm ? 1 / length : 0);
     return g_p.g;
   }
   Tensors plain(const Gradient& g, const Step&) override { return add(g.g, now_, alpha_ * g.norm); }
@@ -105,7 +107,7 @@ class FirstOrderFlatness : public Combine {
     const auto g3 = step.at({add(to_w1, beyond, 1), ones}, {.samples = piece.descend}, "the fourth pass's");
     const auto p = add(g.g, g2.g, beta2_);
     const auto big_g = add(scaled(g_r.g, beta1_), g3.g, beta3_);
-    return add(big_g, orthogonal(p, big_g), -gamma_);
+    return add(big_g, step.orthogonal(p, big_g), -gamma_);
   }
 
  private:

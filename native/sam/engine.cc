@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <limits>
 #include <mutex>
 
 #include "../errors.h"
@@ -29,10 +30,10 @@ const optim::Groups& Plan::at(int64_t steps) const {
 void LossScale::update(bool good) {
   if (interval == 0) return;
   if (!good) {
-    scale *= backoff;
+    scale = std::max<double>(scale * backoff, std::numeric_limits<float>::min());
     good_steps = 0;
   } else if (++good_steps >= interval) {
-    scale *= growth;
+    if (scale * growth <= std::numeric_limits<float>::max()) scale *= growth;
     good_steps = 0;
   }
 }
@@ -55,7 +56,7 @@ Engine::Engine(Settings settings, Tensors parameters, std::vector<std::string> n
 }
 
 Step Engine::step_over(Passes& passes, const Plan& plan) {
-  return {w_, names_, in_subset_, group_of_, plan.at(counters.steps), *base_, passes, point_, counters.method_steps};
+  return {w_, names_, in_subset_, group_of_, plan.at(counters.steps), *base_, passes, point_, counters.method_steps, settings_.perturbs};
 }
 
 bool Engine::is_active(const Step& step) const { return settings_.perturbs && any_radius(step.groups) && counters.steps >= settings_.start_step; }
@@ -66,13 +67,22 @@ Report Engine::step(Passes& passes, const Plan& plan) {
   at::NoGradGuard no_grad;
   const auto step = step_over(passes, plan);
   return take(step, [&](Report& report) {
-    for (auto* part : active_parts(step)) part->begin(step);
+    begin(step, true);
     if (auto* minimizer = base_->minimizer()) {
       minimize(*minimizer, step, report);
     } else {
       descend(step, is_active(step) ? method_direction(step, report) : base_direction(step, report));
     }
   });
+}
+
+void Engine::begin(const Step& step, bool decides) {
+  if (!is_active(step)) return;
+  if (method_.rule != nullptr) return method_.rule->begin(step);
+  if (decides) method_.when->begin(step);
+  if (!method_.when->before(step)) return;  // the base optimizer's own step, with its noise
+  for (auto* part : method_.parts())
+    if (part != method_.when.get()) part->begin(step);
 }
 
 Report Engine::take(const Step& step, const std::function<void(Report&)>& advance) {
@@ -129,7 +139,7 @@ std::vector<int64_t> Engine::sample_counts(int64_t batch_size) const {
 Tensors Engine::base_direction(const Step& step, Report& report) {
   step.passes.begin_piece();
   const auto g = step.at_w({.moves_buffers = true}, "the");
-  report_gradient(g, step, {}, report);
+  report_gradient(g, {}, report);
   return g.g;
 }
 
@@ -142,7 +152,7 @@ Tensors Engine::method_direction(const Step& step, Report& report) {
   if (!method_.when->before(step)) {
     step.passes.begin_piece();
     const auto g = step.at_w({.moves_buffers = true}, "the");
-    report_gradient(g, step, {}, report);
+    report_gradient(g, {}, report);
     d = method_.combine->plain(g, step);
   } else {
     step.passes.begin_piece();
@@ -195,7 +205,7 @@ Tensors Engine::sum_at_the_same_time(const Step& step, const std::vector<Piece>&
     at::NoGradGuard no_grad;
     try {
       const Step own{step.w,    step.names,  step.in_subset,        step.group_of, step.groups,
-                     step.base, *passes[j], shard_points_[thread], step.number};
+                     step.base, *passes[j], shard_points_[thread], step.number, step.perturbs};
       auto part = piece_direction(own, pieces[j], results[j].report);
       // In the order of the shards, whichever is done first; what is summed is let go of.
       std::lock_guard lock(mutex);
@@ -236,7 +246,7 @@ Tensors Engine::piece_direction(const Step& step, const Piece& piece, Report& re
   const bool climbs_by_pass = method_.climb->takes_pass();
   auto g = (*method_.climb)(step, piece);
   if (climbs_by_pass) {
-    report_gradient(g, step, piece, report);
+    report_gradient(g, piece, report);
     if (!method_.when->after(g, step)) return method_.combine->plain(g, step);
   }
   const bool climbs = !g.g.empty();
@@ -248,15 +258,15 @@ Tensors Engine::piece_direction(const Step& step, const Piece& piece, Report& re
     epsilon = {};
   }
   const auto g_p = step.at(step.passes, point, query, climbs_by_pass ? "the second pass's" : "the");
-  if (!climbs_by_pass) report_gradient(g_p, step, piece, report);
+  if (!climbs_by_pass) report_gradient(g_p, piece, report);
   if (climbs) report.perturbed_loss = report.perturbed_loss.value_or(0) + piece.weight * g_p.loss;
   return (*method_.combine)(g, g_p, epsilon, step, piece);
 }
 
-void Engine::report_gradient(const Gradient& gradient, const Step& step, const Piece& piece, Report& report) const {
+void Engine::report_gradient(const Gradient& gradient, const Piece& piece, Report& report) const {
   report.has_gradient = true;
   if (piece.reports_loss) report.loss += piece.weight * gradient.loss;
-  report.grad_norm += piece.weight * (settings_.norm_over_subset ? norm(step.perturbed_part(gradient.g)) : gradient.norm);
+  report.grad_norm += piece.weight * gradient.norm;
 }
 
 // torch.nn.utils.clip_grad_value_, then clip_grad_norm_, but out of place: a gradient may share memory with an input.

@@ -21,7 +21,6 @@ struct Settings {
   bool throw_non_finite = true;
   int64_t accumulation_steps = 1;     // micro-batches per step
   bool perturbs_per_micro = false;    // each by its own gradient (mSAM), or all by that of the whole step
-  bool norm_over_subset = false;      // the gradient norm that is reported is over the perturbed parameters only
 };
 
 // The loss scale of float16 training, as torch.amp.GradScaler: after `interval` good steps it grows, after a step that met
@@ -78,6 +77,8 @@ class Engine {
   Step step_over(Passes& passes, const Plan& plan);
   bool is_active(const Step& step) const;
   std::vector<Part*> active_parts(const Step& step) const;
+  // Draws what the parts draw before the first pass. `decides`: whether the step perturbs is drawn, too.
+  void begin(const Step& step, bool decides);
   // Takes the step that `advance` computes, if it goes well.
   Report take(const Step& step, const std::function<void(Report&)>& advance);
   void descend(const Step& step, Tensors d);
@@ -94,7 +95,7 @@ class Engine {
   Tensors sum_at_the_same_time(const Step& step, const std::vector<Piece>& pieces, std::vector<std::unique_ptr<Passes>> passes,
                                BufferOrder& order, Report& report);
   Tensors piece_direction(const Step& step, const Piece& piece, Report& report);
-  void report_gradient(const Gradient& gradient, const Step& step, const Piece& piece, Report& report) const;
+  void report_gradient(const Gradient& gradient, const Piece& piece, Report& report) const;
   void clip(Tensors& d) const;
 
   Settings settings_;

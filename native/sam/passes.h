@@ -32,7 +32,7 @@ struct Query {
 struct Gradient {
   double loss = 0;             // the loss itself, also where another objective is climbed
   Tensors g;                   // one per parameter, laid out as the parameter is; undefined where it has none
-  double norm = 0;             // over all parameters together
+  double norm = 0;             // over all parameters together; once a step has it, over the perturbed ones
   at::Tensor sample_losses{};  // [n], where the loss function gives one loss per sample
 };
 

@@ -38,6 +38,23 @@ Tensors Step::perturbed_part(const Tensors& x) const {
   return result;
 }
 
+double Step::norm(const Tensors& x) const { return sam::norm(perturbed_part(x)); }
+
+Tensors Step::orthogonal(const Tensors& x, const Tensors& u) const {
+  const auto there = perturbed_part(u);
+  const double length = sam::norm(there);
+  if (length == 0) return x;
+  return add(x, u, -dot(x, there) / length / length);
+}
+
+void Step::measure(Gradient& gradient) const {
+  for (size_t k = 0; k < gradient.g.size(); k++) {
+    if (!gradient.g[k].defined() || is_perturbed(k)) continue;
+    gradient.norm = norm(gradient.g);
+    return;
+  }
+}
+
 Gradient Step::at_w(const Query& query, const char* where) const { return at(passes, w, query, where); }
 
 Gradient Step::at(const Perturbation& epsilon, const Query& query, const char* where, double times) const {
@@ -47,6 +64,7 @@ Gradient Step::at(const Perturbation& epsilon, const Query& query, const char* w
 Gradient Step::at(Passes& over, const Tensors& there, const Query& query, const char* where) const {
   auto gradient = over.at(there, query);
   require_finite(gradient, where);
+  measure(gradient);
   turn(gradient.g);
   return gradient;
 }

@@ -53,18 +53,25 @@ struct Step {
   Passes& passes;
   Point& point;
   int64_t number;  // steps that the method has taken before; skipped ones do not count
+  bool perturbs;   // false: the base optimizer alone, for which no parameter is left out
 
   const optim::Hyperparameters& group(size_t k) const { return groups[group_of[k]]; }
-  bool is_perturbed(size_t k) const { return in_subset[k] != 0 && group(k).perturb; }
+  bool is_perturbed(size_t k) const { return !perturbs || (in_subset[k] != 0 && group(k).perturb); }
   double rho(size_t k) const { return group(k).rho; }
   // x without the parameters that are not perturbed.
   Tensors perturbed_part(const Tensors& x) const;
+  // The norm of every rule, ‖x‖, is over the perturbed parameters together; what of x is orthogonal to u likewise.
+  double norm(const Tensors& x) const;
+  // x − ⟨x,u⟩u/‖u‖²; x itself where u is zero.
+  Tensors orthogonal(const Tensors& x, const Tensors& u) const;
 
   // A gradient at w, at w + times·ε, at any point. Throws NonFinite, in which `where` names the gradient. Where the base
   // optimizer maximises it is −L's: a method only ever descends.
   Gradient at_w(const Query& query, const char* where) const;
   Gradient at(const Perturbation& epsilon, const Query& query, const char* where, double times = 1) const;
   Gradient at(Passes& over, const Tensors& there, const Query& query, const char* where) const;
+  // From the norm over all parameters to that over the perturbed ones.
+  void measure(Gradient& gradient) const;
   // From L's gradient to the one that is descended, and back.
   void turn(Tensors& g) const;
   void require_finite(const Gradient& gradient, const char* where) const;

@@ -7,6 +7,7 @@
 #include <ATen/ops/mul.h>
 #include <ATen/ops/sum.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "small.h"
@@ -78,10 +79,14 @@ Tensors add(const Tensors& x, const Tensors& y, double a) {
 
 Tensors scaled(const Tensors& x, double a) { return add(Tensors(x.size()), x, a); }
 
-Tensors orthogonal(const Tensors& x, const Tensors& u) {
-  const double length = norm(u);
-  if (length == 0) return x;
-  return add(x, u, -dot(x, u) / length / length);
+double rounding(const Tensors& x) {
+  double most = 0;
+  for (const auto& tensor : x) {
+    if (!tensor.defined()) continue;
+    const auto dtype = tensor.scalar_type();
+    most = std::max(most, dtype == at::kBFloat16 ? 0x1p-7 : dtype == at::kHalf ? 0x1p-10 : dtype == at::kFloat ? 0x1p-23 : 0x1p-52);
+  }
+  return most;
 }
 
 }  // namespace steppe::sam

@@ -18,8 +18,8 @@ double dot(const Tensors& x, const Tensors& y);
 Tensors add(const Tensors& x, const Tensors& y, double a);
 // a·x
 Tensors scaled(const Tensors& x, double a);
-// x − ⟨x,u⟩u/‖u‖²: what of x is orthogonal to u. x itself where u is zero.
-Tensors orthogonal(const Tensors& x, const Tensors& u);
+// The relative rounding error of x's dtype, of several the coarsest.
+double rounding(const Tensors& x);
 // 1/x, and 0 for 0: n(v) is inverse(‖v‖)·v.
 inline double inverse(double x) { return x == 0 ? 0 : 1 / x; }
 

@@ -98,7 +98,7 @@ describe('accumulate: "full" is the step on the whole batch', () => {
     async: {},
     "adaptive-schedule": { totalSteps: 4 },
     randomized: {},
-    bayesian: { dataSize: 10, base: plain },
+    bayesian: { dataSize: 10, base: plain, maxGradNorm: undefined },
     gam: {},
     parallel: { base: plain },
     bilevel: {},

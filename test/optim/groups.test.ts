@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { nn, optim, torch } from "../../lib/index.js";
 import type { Tensor } from "../../lib/index.js";
+import { drawing, lossFunction, makeBatch, makeModel, methods, nets, over, titled, type MethodOptions } from "./nets.js";
 import { bytes } from "./walk.js";
 
 // What an optimizer knows of the parameters that it is given, in whatever form they come.
@@ -78,4 +79,67 @@ test("models are freed, also those whose parameters were asked for", () => {
     most = Math.max(most, torch.memory().bytes);
   }
   expect(most).toBeLessThan(400 * 2 ** 20);
+});
+
+describe("parameters that are not perturbed", () => {
+  test("norm-only is SAM with a group of all other parameters that is not perturbed, reports and all", async () => {
+    for (const name of ["norms", "conv", "heads"] as const) {
+      const run = (options: MethodOptions, groups: boolean) => {
+        const model = makeModel(nets[name], 41);
+        const layers = new Set(model.modules().filter((module) => module.isNormalization).flatMap((layer) => layer.parameters({ recurse: false })));
+        const [inside, outside] = [true, false].map((is) => model.parameters().filter((p) => layers.has(p) === is));
+        const trained = groups ? [{ parameters: inside! }, { parameters: outside!, perturb: false }] : model;
+        const step = optim.create(trained, over(options) as never).compile(lossFunction(nets[name], model, "sam") as (x: Tensor, y: Tensor) => Tensor);
+        const reports = [0, 1, 2].map((s) => {
+          torch.manualSeed(s);
+          return step.sync(...makeBatch(nets[name], 8, s));
+        });
+        return { reports, state: bytes(model.stateDict()) };
+      };
+      const [wanted, got] = [run({ method: "norm-only", rho: 0.4 }, false), run({ method: "sam", rho: 0.4 }, true)];
+      expect(got.state).toEqual(wanted.state);
+      got.reports.forEach((report, s) => expect(Math.abs(report.gradNorm / wanted.reports[s]!.gradNorm - 1)).toBeLessThan(1e-12));
+    }
+  });
+
+  test.each(titled([...methods, ...drawing].filter(({ method }) => !["none", "norm-only", "k-sam", "efficient", "bilevel"].includes(method))))(
+    "%s: nothing that the others do depends on their gradient",
+    (_, options) => {
+      // A loss in two parts that share no parameter: the second one's slope is another in each run.
+      const run = (slope: number) => {
+        torch.manualSeed(42);
+        const [a, b] = [nn.parameter(torch.randn([4, 3], { dtype: "float64" })), nn.parameter(torch.randn([5], { dtype: "float64" }))];
+        const optimizer = optim.create([{ parameters: [a] }, { parameters: [b], perturb: false }], over(options) as never) as optim.Optimizer;
+        const step = optimizer.compile<[Tensor]>((x) => x.matmul(a).pow(2).add(1).sqrt().mean().add(b.sin().mean().mul(slope)));
+        const reports = [0, 1, 2, 3, 4].map((s) => {
+          torch.manualSeed(s);
+          return step.sync(torch.randn([6, 4], { dtype: "float64" })).gradNorm;
+        });
+        return { reports, a: bytes({ a }), b: bytes({ b }) };
+      };
+      const [one, other] = [run(1), run(7)];
+      expect(other.reports).toEqual(one.reports);
+      expect(other.a).toEqual(one.a);
+      expect(other.b).not.toEqual(one.b);
+    },
+  );
+
+  test("of the base optimizer alone all count", () => {
+    const [a, b] = [nn.parameter(torch.tensor([3], { dtype: "float64" })), nn.parameter(torch.tensor([4], { dtype: "float64" }))];
+    const norm = (method: "none" | "sam") =>
+      optim.create([{ parameters: [a] }, { parameters: [b], perturb: false }], { method, base: { name: "sgd", lr: 0 } }).compile(() => a.mul(3).add(b.mul(4)).sum()).sync().gradNorm;
+    expect([norm("none"), norm("sam")]).toEqual([5, 3]);
+  });
+});
+
+test("LookSAM takes no direction from what rounding leaves of two gradients that point the same way", () => {
+  // One parameter: nothing of a gradient is orthogonal to another.
+  const w = nn.parameter(torch.tensor([0.7], { dtype: "float64" }));
+  const step = optim.create([w], { method: "look", k: 2, alpha: 0.5, rho: 0.1, base: { name: "sgd", lr: 0.1 } }).compile(() => w.pow(4).mul(0.3).sum());
+  for (let s = 0; s < 6; s++) {
+    const before = w.item() as number;
+    const slope = (x: number) => 1.2 * x ** 3;
+    step.sync();
+    expect(w.item()).toBeCloseTo(before - 0.1 * slope(s % 2 === 0 ? before + 0.1 : before), 12);
+  }
 });

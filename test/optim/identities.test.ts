@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { nn, optim, torch } from "../../lib/index.js";
 import type { Tensor } from "../../lib/index.js";
-import { basesFor, drawing, methods, nets, type MethodOptions, type Net, type NetName } from "./nets.js";
+import { basesFor, drawing, methods, nets, normalises, type MethodOptions, type NetName } from "./nets.js";
 import { difference, walk, type Walk } from "./walk.js";
 
 // What must hold between methods whatever the net, the batch, the radius and the base optimizer; and what theory says in
@@ -34,7 +34,6 @@ function take({ name, rho, base, ...rest }: Setting, options: MethodOptions, mor
 
 /** The nets that a method can train: with classes, with normalisation layers. */
 function netsFor(method: optim.Method): NetName[] {
-  const normalises = ({ layers }: Net) => layers.some(({ type, unused }) => type.includes("Norm") && unused !== true);
   return names.filter((name) => (method !== "bilevel" || nets[name].loss === "cross_entropy") && (method !== "norm-only" || normalises(nets[name])));
 }
 

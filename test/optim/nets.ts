@@ -78,8 +78,19 @@ export const nets = {
     frozen: ["6.weight"],
     tied: [[3, 0]],
   },
+  /** A trunk with two heads, a normalisation layer that is frozen in part, and one that two layers share. */
+  heads: {
+    ...plain,
+    outputs: 7,
+    layers: [linear(6, 7), { type: "LayerNorm", normalized_shape: [7] }, tanh, linear(7, 7), { type: "LayerNorm", normalized_shape: [7] }, tanh, linear(7, 7), linear(7, 7)],
+    frozen: ["1.bias"],
+    tied: [[4, 1]],
+  },
   evaluated: { ...plain, evaluation: true, layers: [linear(6, 8), { type: "BatchNorm1d", num_features: 8 }, tanh, dropout(0.5), linear(8, 3)] },
 } satisfies Record<string, Net>;
+
+/** Whether it has a normalisation layer that is used. */
+export const normalises = ({ layers }: Net): boolean => layers.some(({ type, unused }) => type.includes("Norm") && unused !== true);
 
 export type NetName = keyof typeof nets;
 

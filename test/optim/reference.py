@@ -41,13 +41,6 @@ def minus(a, b):
     return each(lambda x, y: x - y, a, b)
 
 
-def rejection(v, onto):
-    """What of v is orthogonal to `onto`."""
-    u = unit(onto)
-    along = dot(v, u)
-    return each(lambda x, y: x - along * y, v, u)
-
-
 def first(batch, count):
     return [t[:count] for t in batch]
 
@@ -87,6 +80,7 @@ BASES = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.
          "rmsprop": torch.optim.RMSprop, "adagrad": torch.optim.Adagrad, "nadam": torch.optim.NAdam, "radam": torch.optim.RAdam,
          "adamax": torch.optim.Adamax, "adadelta": torch.optim.Adadelta}
 NAMES = {"weightDecay": "weight_decay", "beta2Decay": "beta2_decay"}
+SCALE_NAMES = {"initial": "init_scale", "growth": "growth_factor", "backoff": "backoff_factor", "interval": "growth_interval"}
 NORMALIZATION = (nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 
 
@@ -109,12 +103,17 @@ class Run:
         self.group_of = [group_of[name] for name in self.names]
         self.radii = [group.get("rho", self.options.get("rho", DEFAULT_RHO.get(self.options["method"], 0.05))) for group in groups]
         normalizing = {id(p) for m in self.net.modules() if isinstance(m, NORMALIZATION) for p in m.parameters()}
-        self.perturbed = [groups[g].get("perturb", True) and (self.options["method"] != "norm-only" or id(w) in normalizing) for g, w in zip(self.group_of, self.w)]
+        self.perturbed = [self.options["method"] == "none" or groups[g].get("perturb", True) and (self.options["method"] != "norm-only" or id(w) in normalizing)
+                          for g, w in zip(self.group_of, self.w)]
         mine = ("parameters", "rho", "perturb")
         self.base = BASES[self.options["base"]["name"]](
             [{"params": [self.net.get_parameter(name) for name in group["parameters"]], **base_options({k: v for k, v in group.items() if k not in mine})} for group in groups],
             **base_options(self.options["base"]), foreach=False)
         self.taken, self.own_taken, self.state = 0, 0, {}
+        self.autocast = torch.autocast("cpu", getattr(torch, case.get("autocast") or "bfloat16"), enabled=case.get("autocast") is not None)
+        scale = self.options.get("lossScale")
+        self.scaler = torch.amp.GradScaler("cpu", enabled=scale is not None, **{SCALE_NAMES[name]: value for name, value in (scale or {}).items()})
+        self.sensor = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0)
 
     def option(self, name, default):
         return self.options.get(name, default)
@@ -128,8 +127,24 @@ class Run:
         """The perturbed parameters' part: the norms run over those."""
         return [x if perturbed else None for x, perturbed in zip(v, self.perturbed)]
 
-    def reported_norm(self, g):
-        return norm(self.climbing(g) if self.options["method"] == "norm-only" else g)
+    def norm(self, v):
+        """The norm of all rules: over the perturbed parameters."""
+        return norm(self.climbing(v))
+
+    def unit(self, v):
+        length = self.norm(v)
+        return each(lambda x: x / length if length > 0 else torch.zeros_like(x), v)
+
+    def mean(self, mean, g, share):
+        """A running mean, which begins with a parameter's first gradient and stands still in steps that give it none."""
+        mean = mean or [None] * len(g)
+        return [a if x is None else x if a is None else (1 - share) * a + share * x for a, x in zip(mean, g)]
+
+    def rejection(self, v, onto):
+        """What of v is orthogonal to `onto`."""
+        u = self.unit(onto)
+        along = dot(self.climbing(v), self.climbing(u))
+        return each(lambda x, y: x - along * y, v, u)
 
     def by_radius(self, direction):
         return [None if x is None else self.radii[g] * x for x, g in zip(self.climbing(direction), self.group_of)]
@@ -145,15 +160,16 @@ class Run:
                 if x is not None:
                     w.add_(x)
         try:
-            seen, objective = value(self.net(batch[0]), batch[1])
+            with self.autocast:
+                seen, objective = value(self.net(batch[0]), batch[1])
             if objective is None:
                 return seen, None
             wanted = [w for w in self.w if w.requires_grad]
-            found = dict(zip(map(id, wanted), torch.autograd.grad(objective, wanted, allow_unused=True)))
+            found = dict(zip(map(id, wanted), torch.autograd.grad(self.scaler.scale(objective), wanted, allow_unused=True)))
             gradient = [found.get(id(w)) for w in self.w]
             if not all(bool(x.isfinite().all()) for x in gradient if x is not None):
                 raise NonFinite
-            return seen, gradient
+            return seen, scaled(1 / self.scaler.get_scale(), gradient)
         finally:
             with torch.no_grad():
                 for w, old in zip(self.w, weights):
@@ -174,7 +190,7 @@ class Run:
     def at_w(self, batch=None, value=None):
         """The gradient at w; the pass that reports and moves the buffers."""
         loss, g = self.take_pass([None] * len(self.w), self.batch if batch is None else batch, True, value or self.mean_loss)
-        self.report |= {"loss": loss, "gradNorm": self.reported_norm(g)}
+        self.report |= {"loss": loss, "gradNorm": self.norm(g)}
         return g
 
     def at(self, shift, batch=None, reports=True, value=None):
@@ -187,7 +203,7 @@ class Run:
     def only_pass_at(self, shift):
         """For methods with one pass, taken away from w."""
         loss, g = self.take_pass(shift, self.batch, True, self.mean_loss)
-        self.report |= {"loss": loss, "perturbedLoss": loss, "gradNorm": self.reported_norm(g)}
+        self.report |= {"loss": loss, "perturbedLoss": loss, "gradNorm": self.norm(g)}
         return g
 
     # A step.
@@ -207,13 +223,19 @@ class Run:
         kept = deepcopy(self.state), [b.clone() for b in self.net.buffers()]
         by_base = self.options["method"] == "none" or self.taken < self.option("startStep", 0) or all(rho == 0 for rho in self.current_radii())
         chosen = by_base or self.own_taken % self.option("every", 1) == 0
+        if not by_base and 0 < self.option("probability", 1) < 1:
+            chosen = float(torch.rand([], dtype=torch.float64)) < self.option("probability", 1)
+            self.noise = torch.get_rng_state()
         try:
             d = METHODS[self.options["method"]](self) if chosen and not by_base else self.at_w()
+            if self.options["method"] == "async" and not by_base:
+                self.state["d"] = d
         except NonFinite:
             self.state = kept[0]
             for b, old in zip(self.net.buffers(), kept[1]):
                 b.copy_(old)
             self.report["skipped"] = True
+            self.update_scale(math.inf)
             return
         self.hand_to_base(d)
         if self.afterwards is not None:
@@ -221,6 +243,15 @@ class Run:
                 self.afterwards()
         self.taken += 1
         self.own_taken += 0 if by_base else 1
+        self.update_scale(0)
+
+    def update_scale(self, seen):
+        """Shows the scaler an optimizer of its own that holds an infinity, or none: a step has several passes."""
+        self.scaler.scale(torch.zeros(1))
+        self.sensor.param_groups[0]["params"][0].grad = torch.tensor([float(seen)])
+        self.scaler.step(self.sensor)
+        self.scaler.update()
+        self.report["lossScale"] = self.scaler.get_scale()
 
     def current_radii(self):
         if self.options["method"] == "gsam" and "rhoMin" in self.options:
@@ -292,33 +323,32 @@ def gsam(run):
     alpha = run.option("alpha", 0.4)
     g = run.at_w()
     g_p = run.at(run.by_radius(unit(run.climbing(g))))
-    return minus(g_p, scaled(alpha, rejection(g, g_p)))
+    return minus(g_p, scaled(alpha, run.rejection(g, g_p)))
 
 
 def friendly(run):
     sigma, lam = run.option("sigma", 1), run.option("lambda", 0.9)
     g = run.at_w()
     m = run.state.get("m")
-    v = g if m is None else minus(g, scaled(sigma, m))
-    run.state["m"] = g if m is None else each(lambda a, b: lam * a + (1 - lam) * b, m, g)
+    v = g if m is None else minus(g, scaled(sigma, [None if x is None else a for a, x in zip(m, g)]))
+    run.state["m"] = run.mean(m, g, 1 - lam)
     return run.at(run.by_radius(unit(run.climbing(v))))
 
 
 def vasso(run):
     theta = run.option("theta", 0.9)
     g = run.at_w()
-    e = run.state.get("e")
-    e = run.state["e"] = g if e is None else each(lambda a, b: (1 - theta) * a + theta * b, e, g)
-    return run.at(run.by_radius(unit(run.climbing(e))))
+    e = run.state["e"] = run.mean(run.state.get("e"), g, theta)
+    return run.at(run.by_radius(unit(run.climbing([None if x is None else a for a, x in zip(e, g)]))))
 
 
 def look(run):
     alpha = run.option("alpha", 0.2)
     g = run.at_w()
     if run.own_taken % run.option("k", 5) != 0:
-        return each(lambda a, b: a + alpha * norm(g) * b, g, run.state["v"])
+        return each(lambda a, b: a + alpha * run.norm(g) * b, g, run.state["v"])
     g_p = run.at(run.by_radius(unit(run.climbing(g))))
-    run.state["v"] = unit(rejection(g_p, g))
+    run.state["v"] = run.unit(run.rejection(g_p, g))
     return g_p
 
 
@@ -347,17 +377,20 @@ def masked(run, keep, refresh, accumulates):
     g = run.at_w()
     climbing = run.climbing(g)
     squares = each(lambda x: x * x, climbing)
-    if accumulates and "sum" in run.state:
-        squares = each(lambda a, b: a + b, run.state["sum"], squares)
-    run.state["sum"] = squares
-    if run.own_taken % refresh == 0:
+    if accumulates:
+        sums = run.state.get("sum", [None] * len(squares))
+        squares = [x if a is None or x is None else a + x for a, x in zip(sums, squares)]
+        run.state["sum"] = [a if x is None else x for a, x in zip(sums, squares)]
+    period = run.own_taken // refresh
+    if run.state.get("period") != period:
+        run.state["period"] = period
         scores = torch.cat([x.flatten() for x in squares if x is not None]).tolist()
         best = sorted(range(len(scores)), key=lambda i: (-scores[i], i))[:ceil(keep * len(scores) - 1e-9)]
         flat = torch.zeros(len(scores), dtype=run.w[0].dtype)
         flat[best] = 1
         parts = iter(flat.split([x.numel() for x in squares if x is not None]))
         run.state["mask"] = each(lambda x: next(parts).reshape(x.shape), squares)
-    return run.at(run.by_radius(each(lambda x, m: x * m, unit(climbing), run.state["mask"])))
+    return run.at(run.by_radius([None if x is None or m is None else x * m for x, m in zip(unit(climbing), run.state["mask"])]))
 
 
 def sparse(run):
@@ -380,7 +413,7 @@ def fisher(run):
 def stable(run):
     g = run.at_w()
     g_p = run.at(run.by_radius(unit(run.climbing(g))))
-    return scaled(norm(g), unit(g_p))
+    return scaled(run.norm(g), run.unit(g_p))
 
 
 def curvature(run):
@@ -401,7 +434,7 @@ def asynchronous(run):
 def adaptive_schedule(run):
     delta, l1, l2 = run.option("delta", 0.9), run.option("lambda1", -1), run.option("lambda2", 1)
     g = run.at_w()
-    square = norm(g) ** 2
+    square = run.norm(g) ** 2
     mu = run.state["mu"] = delta * run.state.get("mu", 0) + (1 - delta) * square
     variance = run.state["variance"] = delta * run.state.get("variance", 0) + (1 - delta) * (square - mu) ** 2
     tau = min(run.own_taken / run.options["totalSteps"], 1)
@@ -418,7 +451,7 @@ def k_sam(run):
     chosen = sorted(sorted(range(size), key=lambda i: (-float(losses[i]), i))[:k])
     subset = [t[chosen] for t in run.batch]
     _, g = run.take_pass(nothing, subset, False, run.mean_loss)
-    run.report |= {"loss": float(losses.mean()), "gradNorm": run.reported_norm(g)}
+    run.report |= {"loss": float(losses.mean()), "gradNorm": run.norm(g)}
     return run.at(run.by_radius(unit(run.climbing(g))), subset)
 
 
@@ -432,7 +465,7 @@ def gam(run):
     g3 = run.at(each(lambda a, b: a + b, e1, run.by_radius(unit(run.climbing(g2)))), reports=False)
     P = each(lambda a, b: a + b2 * b, g, g2)
     G = each(lambda a, b: b1 * a + b3 * b, g_r, g3)
-    return minus(G, scaled(gamma, rejection(P, G)))
+    return minus(G, scaled(gamma, run.rejection(P, G)))
 
 
 def parallel(run):
@@ -440,14 +473,16 @@ def parallel(run):
     before = run.state.get("before")
     if before is None:
         g = run.at_w()
-        run.state["before"] = g, [t.clone() for t in run.batch]
+        run.state["before"] = g, [t.clone() for t in run.batch], run.net.unused
         return g
-    g_y, batch = before
+    g_y, batch, unused = before
+    run.net.unused, present = unused, run.net.unused
     climbed = run.at(run.by_radius(unit(run.climbing(g_y))), batch)
+    run.net.unused = present
     ahead = [None if x is None else -run.lr(k) * x for k, x in enumerate(g_y)]
     loss, g = run.take_pass(ahead, run.batch, True, run.mean_loss)
-    run.report |= {"loss": loss, "gradNorm": run.reported_norm(g)}
-    run.state["before"] = g, [t.clone() for t in run.batch]
+    run.report |= {"loss": loss, "gradNorm": run.norm(g)}
+    run.state["before"] = g, [t.clone() for t in run.batch], run.net.unused
     return each(lambda a, b: (1 - lam) * a + lam * b, climbed, g)
 
 
@@ -474,7 +509,7 @@ def efficient(run):
         losses = run.losses(output, target)
         return losses.detach(), losses.mean()
     before, g = run.take_pass([None] * len(run.w), run.batch, True, both)
-    run.report |= {"loss": float(before.mean()), "gradNorm": norm(g)}
+    run.report |= {"loss": float(before.mean()), "gradNorm": run.norm(g)}
     e = run.by_radius(each(lambda x, m: x / beta * m, unit(run.climbing(g)), keep))
     k = ceil(gamma * size - 1e-9)
     if k == size:
@@ -497,7 +532,7 @@ def random(run):
         z.append(torch.randn_like(w) * lengths * sigma)
     run.noise = torch.get_rng_state()
     loss, g = run.take_pass(z, run.batch, True, run.mean_loss)
-    run.report |= {"loss": loss, "gradNorm": norm(g)}
+    run.report |= {"loss": loss, "gradNorm": run.norm(g)}
     v = [None if x is None else lam * x + y for x, y in zip(run.climbing(g), z)]
     return run.at(run.by_radius(unit(v)))
 
@@ -518,7 +553,7 @@ def bayesian(run):
     z = [torch.randn_like(w) / (o["dataSize"] * x).sqrt() if w.requires_grad and perturbed else None for w, x, perturbed in zip(run.w, s, run.perturbed)]
     run.noise = torch.get_rng_state()
     loss, g_s = run.take_pass(z, run.batch, True, run.mean_loss)
-    run.report |= {"loss": loss, "gradNorm": norm(g_s)}
+    run.report |= {"loss": loss, "gradNorm": run.norm(g_s)}
     g_e = run.at(run.by_radius([None if x is None else x / y for x, y in zip(g_s, s)]))
     there = [k for k, x in enumerate(g_e) if x is not None]
     new_m, new_s = list(m), list(s)
@@ -552,6 +587,7 @@ def trajectory(case):
             else:
                 for group in run.base.param_groups:
                     group[NAMES.get(name, name)] = value
+        run.net.unused = [i in case["unusedAt"][s] for i in range(len(run.net))] if case.get("unusedAt") else run.net.unused
         torch.manual_seed(case["seed"] + s)
         x, y = [unpack(t) for t in batch]
         run.step([x * math.nan if s in case["spoiled"] else x, y])

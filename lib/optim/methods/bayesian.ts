@@ -8,7 +8,7 @@ import type { CommonOptions, MethodDefinition } from "./method.js";
  * and weight decay λ are used. The pass at the sampled point is the one that reports and moves the normalisation buffers.
  * (arXiv 2210.01620)
  */
-export interface BayesianOptions extends Omit<CommonOptions, "every" | "probability"> {
+export interface BayesianOptions extends Omit<CommonOptions, "every" | "probability" | "maxGradNorm" | "maxGradValue"> {
   method: "bayesian";
   /** Number of training samples N. */
   dataSize: number;
@@ -32,12 +32,13 @@ export const bayesian: MethodDefinition = {
   },
   parts: (o) => ({ rule: part("bayesian", o) }),
   acrossSteps: () => true,
-  check: (_, base) => checkPlainSgd("bayesian", base),
+  checkBase: (base, values) => checkPlainSgd("bayesian", base, values),
+  movesWeightsItself: true,
 };
 
 /** @throws SteppeError `ARGUMENT` unless the base is SGD without momentum */
-export function checkPlainSgd(method: string, { name, numbers }: { name: string; numbers: Readonly<Record<string, number>> }): void {
-  if (name === "sgd" && numbers["momentum"] === 0) return;
-  const came = name === "sgd" ? `momentum ${numbers["momentum"]}` : name;
+export function checkPlainSgd(method: string, base: string, values: Readonly<Record<string, number>>): void {
+  if (base === "sgd" && values["momentum"] === 0) return;
+  const came = base === "sgd" ? `momentum ${values["momentum"]}` : base;
   throw new SteppeError("ARGUMENT", `Expected sgd without momentum as options.base for method ${method}, whose rule has no other, but received ${came}.`);
 }

@@ -103,7 +103,11 @@ export interface MethodDefinition {
   /** A radius that follows the learning rate; undefined: `rho` as it is. */
   readonly radius?: (options: Values, lr: number) => number | undefined;
   /** Refuses options that make no sense together. */
-  readonly check?: (options: Values, base: { name: string; numbers: Values }) => void;
+  readonly check?: (options: Values) => void;
+  /** Refuses a base optimizer that the method cannot work with. Asked for the hyperparameters of every group, in every step that changes them. */
+  readonly checkBase?: (base: string, values: Values) => void;
+  /** The base optimizer gets no gradient: there is nothing to clip. */
+  readonly movesWeightsItself?: true;
 }
 
 /** Spells a part. */

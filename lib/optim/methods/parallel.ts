@@ -19,5 +19,5 @@ export const parallel: MethodDefinition = {
   parts: (o) => ({ rule: part("parallel", o) }),
   acrossSteps: () => true,
   cutsBatch: () => true,
-  check: (_, base) => checkPlainSgd("parallel", base),
+  checkBase: (base, values) => checkPlainSgd("parallel", base, values),
 };

@@ -1,3 +1,4 @@
+import { SteppeError } from "../../errors.js";
 import { part } from "./method.js";
 import type { CommonOptions, MethodDefinition } from "./method.js";
 
@@ -13,4 +14,7 @@ export const weighted: MethodDefinition = {
   fields: { gamma: { default: 0.9, min: 0, below: 1 } },
   parts: (o) => ({ combine: part("weighted", o) }),
   acrossSteps: () => true,
+  checkBase(base, { lr }) {
+    if (Number.isNaN(lr)) throw new SteppeError("ARGUMENT", `Expected a base with a learning rate for method weighted, whose second part has it as a factor, but received ${base} with a relative step.`);
+  },
 };
