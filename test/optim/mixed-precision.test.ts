@@ -1,0 +1,81 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { torch } from "../../lib/index.js";
+import type { Tensor } from "../../lib/index.js";
+import { needsPython, python, sameLibTorch } from "../support/python.js";
+import { basesFor, drawing, makeBatch, methods, nets, normalises, type MethodOptions, type Net, type NetName } from "./nets.js";
+import { compare, trajectories, type After, type Case } from "./reference.js";
+
+// Every method in mixed precision beside a plain implementation in PyTorch: torch.autocast, and torch.amp.GradScaler for float16.
+
+// A second thread costs small tensors more than it gives.
+torch.setNumThreads(1);
+
+const steps = 4;
+const all = [...methods, ...drawing];
+
+interface Titled extends Case {
+  title: string;
+}
+
+function makeCase(name: NetName, autocast: "bfloat16" | "float16", options: MethodOptions, seed: number): Titled {
+  const net: Net = nets[name];
+  // Adam turns a gradient that is nearly zero into a whole step, and its rounding into a step the other way.
+  const bases = basesFor(options.method).filter(({ name }) => !name.startsWith("adam"));
+  const base = bases[seed % bases.length]!;
+  // So large at first that float16 overflows on the way back.
+  const more = autocast === "float16" ? { nonFinite: "skip", lossScale: { initial: 2 ** 24, growth: 2, backoff: 2 ** -5, interval: 2 } } : {};
+  const batches = Array.from({ length: autocast === "float16" ? steps + 2 : steps }, (_, s): [Tensor, Tensor] => makeBatch(net, s === steps - 1 ? 7 : 8, 1000 * seed + s, "float32"));
+  return { title: `${autocast}: ${JSON.stringify(options)} over ${base.name} on ${name}`, net, options: { ...options, ...more, base }, seed, batches, autocast, dtype: "float32" };
+}
+
+const cases: Titled[] = [];
+for (const [autocast, names] of [["bfloat16", ["norms", "dropout", "conv", "lstm", "odd"]], ["float16", ["norms", "dropout"]]] as const) {
+  for (const name of names) {
+    for (const options of all) {
+      if (options.method === "norm-only" && !normalises(nets[name])) continue;
+      cases.push(makeCase(name, autocast, options, cases.length + 1));
+    }
+  }
+}
+
+describe.skipIf(python === null || !sameLibTorch)(`methods in mixed precision beside plain ones in ${needsPython}`, () => {
+  let expected: After[][];
+  beforeAll(() => {
+    expected = trajectories(cases);
+  });
+
+  // The same kernels in the same order: almost all agree to float32's rounding. Where a sum is taken in another order, a value may
+  // come out on the other side of a rounding of the lower precision, half a unit in the last place away, in every pass anew.
+  const close = { relative: 1e-6, absolute: 1e-6 };
+  const unit = { bfloat16: 2 ** -8, float16: 2 ** -11 };
+  const agrees = (i: number, changes: Partial<Case> = {}): boolean => {
+    try {
+      compare({ ...cases[i]!, ...changes }, expected[i]!, close);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+
+  test.each(cases.map(({ title }, i) => [title, i] as const))("%s", (_, i) => {
+    const each = cases[i]!;
+    const within = 4 * unit[each.autocast!];
+    compare(each, expected[i]!, { relative: within, absolute: within });
+  });
+
+  test("almost all agree to float32's rounding, none in full precision", () => {
+    const good = cases.filter((_, i) => agrees(i));
+    expect(good.length).toBeGreaterThan(0.95 * cases.length);
+    cases.forEach(({ title }, i) => {
+      if (i % 9 === 0) expect(agrees(i, { autocast: undefined }), title).toBe(false);
+    });
+  });
+
+  test("float16 overflows on the way back, and then does not", () => {
+    cases.forEach(({ title, autocast }, i) => {
+      const skipped = expected[i]!.map(({ report }) => report.skipped);
+      if (autocast === "float16") expect([skipped[0], skipped.at(-1)], title).toEqual([true, false]);
+      else expect(skipped, title).not.toContain(true);
+    });
+  });
+});
