@@ -1,11 +1,12 @@
 export { create, Optimizer, type LossOf } from "./optimizer.js";
 export type { OptimizerState } from "./state.js";
 export type { SavedMicroBatch } from "./window.js";
-export type { CompileOptions, CompiledStep, ProgramInfo, StepReport } from "./compile.js";
+export type { CompileOptions, CompiledStep, ProgramInfo, StepReport } from "./compiled-step.js";
 export type * from "./base-options.js";
 export type { Method, OptimizerOptions } from "./methods/index.js";
 export type { CommonOptions, LossScaleOptions, LossWithLogits } from "./methods/method.js";
 export { ParameterGroup, type ParameterGroupOptions, type Trained } from "./groups.js";
 export { schedule, type PlateauState, type Rate, type Schedule } from "./schedules.js";
 export type * from "./schedule-options.js";
-export { average, Average, type AverageOptions, type AverageState, type EmaOptions, type SwaOptions } from "./averaging.js";
+export { average, Average } from "./averaging.js";
+export type { AverageOptions, AverageState, EmaOptions, SwaOptions } from "./averaging-options.js";

@@ -84,7 +84,7 @@ export function resolve(options: OptimizerOptions): Resolved {
   const resolvedBase = baseNumbers(base);
   const accumulationSteps = values["accumulationSteps"]!;
   checkUse(resolvedBase.name, { method, maxGradNorm: Math.max(values["maxGradNorm"]!, values["maxGradValue"]!), accumulationSteps });
-  definition.check?.(own);
+  definition.check?.(own, rest);
   if (definition.movesWeightsItself === true) {
     for (const name of ["maxGradNorm", "maxGradValue"] as const) {
       if (values[name] !== 0) throw new SteppeError("ARGUMENT", `Method ${method} moves the weights by its own rule and hands the base optimizer no gradient to clip: leave options.${name} out.`);

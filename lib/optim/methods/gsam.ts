@@ -28,11 +28,13 @@ export const gsam: MethodDefinition = {
     if (Number.isNaN(lr)) throw new SteppeError("ARGUMENT", "A relative step has no learning rate for rhoMin and rhoMax to follow: give rho.");
     return lrMin === lrMax ? rhoMax : Math.max(0, rhoMin + ((rhoMax - rhoMin) * (lr - lrMin)) / (lrMax - lrMin));
   },
-  check(o) {
+  check(o, all) {
     const given = range.filter((name) => o[name] !== undefined);
     if (given.length !== 0 && given.length !== range.length) {
       throw new SteppeError("ARGUMENT", `Expected ${range.join(", ")} together in options but received only ${given.join(", ")}.`);
     }
+    const replaced = given.length === 0 ? undefined : ["rho", "rhoSchedule"].find((name) => all[name] !== undefined);
+    if (replaced !== undefined) throw new SteppeError("ARGUMENT", `A range from rhoMin to rhoMax takes the place of options.${replaced}: leave one of them out.`);
     if (o["lrMin"] !== undefined && o["lrMax"]! < o["lrMin"]) throw new SteppeError("ARGUMENT", "Expected options.lrMax of at least options.lrMin.");
     if (o["rhoMin"] !== undefined && o["rhoMax"]! < o["rhoMin"]) throw new SteppeError("ARGUMENT", "Expected options.rhoMax of at least options.rhoMin.");
   },

@@ -102,8 +102,8 @@ export interface MethodDefinition {
   readonly normalizationOnly?: true;
   /** A radius that follows the learning rate; undefined: `rho` as it is. */
   readonly radius?: (options: Values, lr: number) => number | undefined;
-  /** Refuses options that make no sense together. */
-  readonly check?: (options: Values) => void;
+  /** Refuses options that make no sense together. `given` holds all that the user gave. */
+  readonly check?: (options: Values, given: Readonly<Record<string, unknown>>) => void;
   /** Refuses a base optimizer that the method cannot work with. Asked for the hyperparameters of every group, in every step that changes them. */
   readonly checkBase?: (base: string, values: Values) => void;
   /** The base optimizer gets no gradient: there is nothing to clip. */

@@ -1,0 +1,63 @@
+import type { AutocastOptions } from "../autocast.js";
+
+/**
+ * What one step reports. With `accumulationSteps` above 1: each call but the last reports its own micro-batch; the last one, with
+ * `accumulate: "full"`, the whole batch, and with `"shard"` its own micro-batch, too.
+ */
+export interface StepReport {
+  /** The loss at w, before the step. */
+  loss: number;
+  /** The loss at w + ε; undefined if the step took no pass at a perturbed point. */
+  perturbedLoss: number | undefined;
+  /** ‖∇L(w)‖ over the perturbed parameters (all but those of groups with `perturb: false`), unclipped. NaN for a micro-batch whose gradient the method does not take at w. */
+  gradNorm: number;
+  /** The step met NaN or infinity and changed nothing (`nonFinite: "skip"`); of several micro-batches the last one tells. */
+  skipped: boolean;
+  /** The base optimizer took its step: false for a skipped one, and for a micro-batch after which more are to come. */
+  updated: boolean;
+}
+
+/** A loss function that has become a training step: one native call. */
+export interface CompiledStep<Args extends unknown[]> {
+  /** Takes one step on the training thread. Steps run in the order in which they were asked for. */
+  (...args: Args): Promise<StepReport>;
+  /** The same, here and now, after all steps that are under way. */
+  sync(...args: Args): StepReport;
+  /** The recorded programs, to look at: one per signature and number of samples. */
+  readonly programs: readonly ProgramInfo[];
+  /** In words: what was recorded, and where autograd runs the backward, and why. */
+  explain(): string;
+}
+
+/** A recorded program. */
+export interface ProgramInfo {
+  /** What it was recorded for. */
+  readonly signature: string;
+  /** Number of samples; -1 where the arguments have no dimension of samples. */
+  readonly samples: number;
+  /** It is of the objective that the method climbs, not of the loss. */
+  readonly climbed: boolean;
+  /** Number of operators. */
+  readonly instructions: number;
+  /** Why autograd runs its backward, or null if that is recorded, too. */
+  readonly backwardObstacle: string | null;
+  /** One line per operator. */
+  readonly text: string;
+}
+
+/** Keyword arguments of {@link Optimizer.compile}. */
+export interface CompileOptions {
+  /** Runs the loss function in mixed precision, as torch.autocast; {} for bfloat16 on the CPU. */
+  autocast?: AutocastOptions;
+}
+
+/** See {@link CompiledStep.explain}. */
+export function explain(programs: readonly ProgramInfo[]): string {
+  if (programs.length === 0) return "Nothing is recorded yet: the first call records the loss function.";
+  const lines = programs.map(({ samples, climbed, instructions, backwardObstacle }, i) => {
+    const what = `${samples < 0 ? "no batch dimension" : samples === 1 ? "1 sample" : `${samples} samples`}${climbed ? ", the objective that is climbed" : ""}`;
+    const how = backwardObstacle === null ? "forward and backward are replayed" : `the forward is replayed, autograd runs the backward: ${backwardObstacle}`;
+    return `${i + 1}. ${what}: ${instructions} operators; ${how}.`;
+  });
+  return [`${programs.length} ${programs.length === 1 ? "program" : "programs"}, with no JavaScript in a step:`, ...lines].join("\n");
+}
