@@ -62,6 +62,11 @@ Gradient AccumulatedPasses::at(const Tensors& point, const Query& query) {
   return result;
 }
 
+void AccumulatedPasses::begin_piece() {
+  if (!kept_) return;
+  for (const auto& micro : micros_) micro.passes->begin_piece();
+}
+
 at::Tensor AccumulatedPasses::sample_losses(const Tensors&, const Query&) {
   fail(Code::internal, "The samples of an accumulated step are not together.");
 }
@@ -70,6 +75,7 @@ double AccumulatedPasses::loss(const Tensors&, const Query&) { fail(Code::intern
 
 std::shared_ptr<Passes> AccumulatedPasses::keep(const Tensors& given) const {
   auto kept = std::make_shared<AccumulatedPasses>(w_);
+  kept->kept_ = true;
   size_t used = 0;
   for (const auto& [passes, weight, generators] : micros_) {
     Tensors own;

@@ -40,7 +40,8 @@ class AccumulatedPasses : public Passes {
   double loss(const Tensors& point, const Query& query) override;
   void commit() override { micros_.back().passes->commit(); }
   int64_t batch_size() const override { return -1; }
-  void begin_piece() override {}
+  // Those of the step under way keep the noise that each started with. Kept ones begin anew: the step before may have been skipped.
+  void begin_piece() override;
   std::shared_ptr<Passes> keep(const Tensors& inputs) const override;
   Tensors inputs() const override;
 
@@ -54,6 +55,7 @@ class AccumulatedPasses : public Passes {
   Gradient pass(Sum& sum, const Tensors& point, const Query& query);
 
   const Tensors& w_;
+  bool kept_ = false;
   std::vector<Micro> micros_;
   Sum ahead_;
   Tensors moved_;  // buffers after the passes so far that move them
