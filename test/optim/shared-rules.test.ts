@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { nn, optim, torch } from "../../lib/index.js";
-import type { Tensor } from "../../lib/index.js";
+import { Tensor, nn, optim, torch } from "../../lib/index.js";
 import { basesFor, drawing, lossFunction, makeBatch, makeModel, methods, nets, over, takesClosures, titled, type MethodOptions } from "./nets.js";
 import { bytes, difference, everything, walk, type Walk } from "./walk.js";
 
@@ -216,5 +215,41 @@ describe("forms", () => {
       return { reports, state: everything(model, optimizer) };
     };
     expect(run(3)).toEqual(run(1));
+  });
+});
+
+describe("a batch whose gradient is zero", () => {
+  test.each(titled(all.filter(({ method }) => method !== "bayesian")))("%s: is the base optimizer's step with it, momentum and weight decay", async (_, options) => {
+    for (const name of ["norms", "heads", "dropout"] as const) {
+      if (options.method === "norm-only" && name === "dropout") continue;
+      for (const form of closed.includes(options) ? (["sync", "closure"] as const) : (["sync"] as const)) {
+        const net = nets[name];
+        const run = (method: MethodOptions, zeros: (step: number) => boolean) => {
+          const model = makeModel(net, 17);
+          const optimizer = optim.create(model, over(method, { base: basesFor(options.method)[0] }) as never) as optim.Optimizer;
+          const given = lossFunction(net, model, method.method);
+          const loss = (x: Tensor, y: Tensor, factor: Tensor) => {
+            const result = given(x, y);
+            return (result instanceof Tensor ? result.mul(factor) : { ...result, loss: result.loss.mul(factor), logits: result.logits.mul(factor) }) as Tensor;
+          };
+          const step = optimizer.compile(loss);
+          const reports = [0, 1, 2, 3].map((s) => {
+            const args = [...makeBatch(net, 8, s), torch.tensor(zeros(s) ? 0 : 1, { dtype: "float64" })] as const;
+            torch.manualSeed(s);
+            return form === "sync" ? step.sync(...args) : optimizer.step(() => loss(...args));
+          });
+          return { model, reports };
+        };
+        // From the first step on.
+        const [got, plain] = [run(options, () => true), run({ method: "none" }, () => true)];
+        const wanted = Object.fromEntries(plain.model.namedParameters());
+        for (const [key, tensor] of got.model.namedParameters()) expect(torch.equal(tensor, wanted[key]!), `${name} ${form} ${key}`).toBe(true);
+        for (const { gradNorm, loss } of got.reports) expect([gradNorm, Math.abs(loss)]).toEqual([0, 0]);
+        // And on the way: nothing but numbers comes of it.
+        const mixed = run(options, (s) => s === 1 || s === 2);
+        for (const [key, tensor] of mixed.model.namedParameters()) expect(tensor.isfinite().all().item(), `${name} ${form} ${key}`).toBe(true);
+        expect(mixed.reports[1]!.gradNorm).toBe(0);
+      }
+    }
   });
 });
