@@ -88,12 +88,17 @@ export function engineTable(results) {
 /** @returns {Table | null} */
 export function memoryTable(memory) {
   if (memory === null) return null;
-  const { base, sam, parameterBytes } = memory;
-  const megabytes = (bytes) => `${(bytes / 1e6).toFixed(0)} MB`;
+  const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
   return {
-    title: "Peak memory of the process, ResNet-18, batch 32",
-    header: ["base step", "SAM step", "more", "the parameters", "copies of them"],
-    rows: [[base, sam, sam - base, parameterBytes].map(megabytes).concat(ratio((sam - base) / parameterBytes))],
+    title: "Peak memory of the process, and of the tensors of a step",
+    header: ["net", "parameters", "base step", "SAM step", "more, in copies", "base's tensors", "SAM's tensors", "more, in copies"],
+    rows: memory.map(({ title, parameterBytes, base, sam }) => [
+      title,
+      ...[parameterBytes, base.peak, sam.peak].map(megabytes),
+      ratio((sam.peak - base.peak) / parameterBytes),
+      ...[base.stepBytes, sam.stepBytes].map(megabytes),
+      ratio((sam.stepBytes - base.stepBytes) / parameterBytes),
+    ]),
     notes: [],
   };
 }

@@ -1,0 +1,49 @@
+import { expect, test } from "vitest";
+import { nn, optim, torch } from "../../lib/index.js";
+import type { Tensor } from "../../lib/index.js";
+
+// What a step has in use at its peak, by the figures of the memory that steps keep.
+
+torch.setNumThreads(1);
+
+const models = {
+  "parameters take the memory": () => {
+    const layer = () => [new nn.Linear(256, 256), new nn.ReLU()];
+    return { model: new nn.Sequential(...layer(), ...layer(), ...layer(), new nn.Linear(256, 10)), x: torch.randn([4, 256]) };
+  },
+  "activations take the memory": () => {
+    const layer = (from: number) => [new nn.Conv2d(from, 16, 3, { padding: 1, bias: false }), new nn.BatchNorm2d(16), new nn.ReLU()];
+    return { model: new nn.Sequential(...layer(3), ...layer(16), ...layer(16), new nn.Flatten(), new nn.Linear(16 * 256, 10)), x: torch.randn([16, 3, 16, 16]) };
+  },
+  "with dropout": () => ({ model: new nn.Sequential(new nn.Linear(64, 512), new nn.Dropout(0.5), new nn.ReLU(), new nn.Linear(512, 10)), x: torch.randn([64, 64]) }),
+};
+
+/** Bytes that steps had in use at once, above what was in use before there was the optimizer; and the parameters' bytes. */
+async function peak(make: () => { model: nn.Sequential; x: Tensor }, options: object): Promise<{ bytes: number; parameters: number }> {
+  torch.manualSeed(1);
+  torch.sweep();
+  const before = torch.memory().stepBytes;
+  const { model, x } = make();
+  const y = torch.randint(10, [x.size(0)]);
+  const step = optim.create(model, { base: { name: "sgd", lr: 0.01, momentum: 0.9 }, ...options } as optim.OptimizerOptions).compile((x, y) => nn.functional.crossEntropy(model.forward(x), y));
+  for (let s = 0; s < 3; s++) await step(x, y);
+  torch.sweep(); // the recording has held everything that it saw
+  for (let s = 0; s < 3; s++) await step(x, y);
+  const parameters = model.parameters().reduce((sum, p) => sum + p.numel() * p.itemSize, 0);
+  return { bytes: torch.memory().stepBytes - before, parameters };
+}
+
+// What the blocks of the arena are larger than their tensors.
+const rounding = 0.02;
+
+test.each(Object.entries(models))("a SAM step holds one copy of the parameters more than the base step, and no more activations: %s", async (_, make) => {
+  const base = await peak(make, { method: "none" });
+  for (const options of [{ method: "sam" }, { method: "norm-only" }, { method: "gasam" }, { method: "sam", every: 2 }]) {
+    if (options.method === "norm-only" && !make().model.modules().some((module) => module.isNormalization)) continue;
+    const { bytes, parameters } = await peak(make, options);
+    expect(bytes - base.bytes, JSON.stringify(options)).toBeLessThanOrEqual(parameters + rounding * base.bytes);
+  }
+  // The measure sees what a method holds: GSAM combines two gradients.
+  const { bytes, parameters } = await peak(make, { method: "gsam" });
+  expect(bytes - base.bytes).toBeGreaterThan(parameters);
+});
