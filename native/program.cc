@@ -126,7 +126,11 @@ void Program::replay_below_autograd(Tensors& registers, bool with_backward, cons
       }
       const bool in_turn = turns.order != nullptr && instruction.turn >= 0;
       if (in_turn && !turns.order->wait(turns.run, instruction.turns_before)) fail(Code::closed, "A shard before this one has failed.");
-      op->callBoxed(stack);
+      if (instruction.kernel != nullptr) {
+        instruction.kernel(*op, stack);
+      } else {
+        op->callBoxed(stack);
+      }
       if (in_turn) turns.order->done(turns.run);
       for (size_t i = 0; i < instruction.outputs.size(); i++) store(instruction.outputs[i], stack[i], registers);
       stack.clear();

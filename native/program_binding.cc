@@ -52,6 +52,7 @@ Napi::Value program_text(Call& call) {
     text += "= " + c10::toString(instruction.op.operator_name());
     for (const auto reg : input_registers(instruction)) text += " %" + std::to_string(reg);
     if (instruction.reuse.has_value()) text += " over %" + std::to_string(instruction.inputs[instruction.reuse->operand].reg);
+    if (instruction.kernel != nullptr) text += " by a kernel of our own";
     text += "\n";
   }
   return Napi::String::New(call.env(), text);

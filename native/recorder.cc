@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "functions.h"
+#include "lstm.h"
 #include "program_passes.h"
 #include "recorder_layout.h"
 #include "rng.h"
@@ -367,6 +368,7 @@ std::shared_ptr<Program> Recorder::finish(const at::Tensor& loss, const Tensors&
   program_->backward_obstacle = obstacle_;
   if (!obstacle_.empty()) std::erase_if(program_->instructions, [](const auto& instruction) { return instruction.backward; });
   drop_dead_code(*program_);
+  replace_lstm_layers(*program_);
   place_last_uses(*program_);
   place_turns(*program_, changed_buffer_of_registers());
   reuse_operands(*program_, [&](int32_t a, int32_t b) {

@@ -1,0 +1,91 @@
+import { describe, expect, test } from "vitest";
+import { nn, optim, torch } from "../../lib/index.js";
+import type { Tensor } from "../../lib/index.js";
+
+// Layers of an LSTM run by kernels of our own in a program: beside autograd over LibTorch's, and over its cells in float64.
+
+torch.setNumThreads(1);
+
+type Options = { numLayers?: number; bias?: boolean; batchFirst?: boolean; bidirectional?: boolean; dropout?: number };
+
+/** A loss that looks at everything that comes out. */
+const lossOf = (layer: nn.LSTM) => (x: Tensor, h: Tensor, c: Tensor) => {
+  const [y, [hn, cn]] = layer.forward(x, [h, c]);
+  return y.mul(y).sum().add(hn.exp().sum()).add(cn.mul(0.5).sin().sum());
+};
+
+function make(options: Options, dtype: "float32" | "float64" = "float32") {
+  torch.manualSeed(4);
+  const layer = new nn.LSTM(6, 10, options).to(dtype);
+  const size = options.batchFirst === true ? [3, 7, 6] : [7, 3, 6];
+  const states = [(options.numLayers ?? 1) * (options.bidirectional === true ? 2 : 1), 3, 10];
+  const batch = [size, states, states].map((shape) => torch.randn(shape).to(dtype));
+  // Gates far from 0, too, where an activation is flat.
+  torch.noGrad(() => void layer.parameters()[0]!.mul_(6));
+  return { layer, batch };
+}
+
+/** Gradients of one pass in a program: the momentum of a first step without weight decay. */
+function recorded(layer: nn.LSTM, batch: Tensor[]) {
+  const optimizer = optim.create(layer, { method: "none", nonFinite: "skip", base: { name: "sgd", lr: 0, momentum: 0.5 } });
+  const step = optimizer.compile(lossOf(layer) as (...args: Tensor[]) => Tensor);
+  const { loss } = step.sync(...batch);
+  const { tensors } = optimizer.stateDict();
+  return { loss, gradients: layer.namedParameters().map(([name]) => tensors[`${name}/momentum_buffer`]!), text: step.programs[0]!.text };
+}
+
+describe.each<[string, Options]>([
+  ["one layer", {}],
+  ["batch first", { batchFirst: true }],
+  ["no biases", { bias: false }],
+  ["two layers, both directions", { numLayers: 2, bidirectional: true }],
+  ["both directions, batch first, no biases", { bidirectional: true, batchFirst: true, bias: false }],
+])("%s", (_, options) => {
+  test("float32: as autograd over LibTorch's, up to rounding", () => {
+    const { layer, batch } = make(options);
+    const { loss, gradients, text } = recorded(layer, batch);
+    const eager = lossOf(layer)(batch[0]!, batch[1]!, batch[2]!);
+    eager.backward();
+    expect(Math.abs(loss / (eager.item() as number) - 1)).toBeLessThan(1e-6);
+    layer.parameters().forEach((parameter, i) => {
+      const scale = parameter.grad!.abs().max().item() as number;
+      expect(gradients[i]!.sub(parameter.grad!).abs().max().item() as number).toBeLessThan(3e-6 * scale);
+    });
+    const layers = (options.numLayers ?? 1) * (options.bidirectional === true ? 2 : 1);
+    for (const half of ["mkldnn_rnn_layer ", "mkldnn_rnn_layer_backward "]) {
+      const lines = text.split("\n").filter((line) => line.includes(`aten::${half}`));
+      expect(lines.filter((line) => line.endsWith("by a kernel of our own"))).toHaveLength(layers);
+    }
+  });
+
+  test("float32: as near to float64 as LibTorch's own", () => {
+    const { layer, batch } = make(options);
+    const wide = make(options, "float64");
+    wide.layer.loadStateDict(layer.stateDict());
+    const { gradients } = recorded(layer, batch);
+    lossOf(layer)(batch[0]!, batch[1]!, batch[2]!).backward();
+    const exact = batch.map((tensor) => tensor.to("float64"));
+    lossOf(wide.layer)(exact[0]!, exact[1]!, exact[2]!).backward();
+    const error = (of: (i: number) => Tensor) => Math.max(...wide.layer.parameters().map((parameter, i) => of(i).to("float64").sub(parameter.grad!).abs().max().item() as number));
+    expect(error((i) => gradients[i]!)).toBeLessThan(3 * error((i) => layer.parameters()[i]!.grad!) + 1e-6);
+  });
+});
+
+test("other dtypes are LibTorch's: float64 bit for bit", () => {
+  const { layer, batch } = make({}, "float64");
+  const { gradients } = recorded(layer, batch);
+  lossOf(layer)(batch[0]!, batch[1]!, batch[2]!).backward();
+  layer.parameters().forEach((parameter, i) => expect(torch.equal(gradients[i]!, parameter.grad!)).toBe(true));
+});
+
+test("values that are not finite come through", () => {
+  const { layer, batch } = make({});
+  torch.noGrad(() => void batch[0]!.select(0, 3).fill_(NaN));
+  expect(recorded(layer, batch).loss).toBeNaN();
+  // Gates beyond what e to them can hold.
+  const huge = make({});
+  torch.noGrad(() => void huge.batch[0]!.mul_(1e30));
+  const { loss } = recorded(huge.layer, huge.batch);
+  const eager = lossOf(huge.layer)(huge.batch[0]!, huge.batch[1]!, huge.batch[2]!).item() as number;
+  expect(Math.abs(loss / eager - 1)).toBeLessThan(1e-5);
+});
