@@ -23,38 +23,47 @@ function plain(value: io.TorchValue): unknown {
 
 const numberOf = (dtype: string) => (element: number | bigint) => (dtype === "bool" ? element === 1 : Number(element));
 
+interface ArchiveOptions {
+  compress?: boolean;
+  flags?: number;
+  /** Sizes and places in fields of 64 bits, as in files of 4 GB. */
+  wide?: boolean;
+}
+
+const uint = (bytes: 2 | 4 | 8, ...values: number[]) => {
+  const buffer = Buffer.alloc(bytes * values.length);
+  values.forEach((value, i) => (bytes === 8 ? buffer.writeBigUInt64LE(BigInt(value), 8 * i) : buffer.writeUIntLE(value, bytes * i, bytes)));
+  return buffer;
+};
+
 /** An archive as torch.save writes it, of any pickle and any storages. */
-function archive(pickle: Buffer | string, entries: Record<string, Buffer> = {}, { compress = false, flags = 0 } = {}): string {
+function archive(pickle: Buffer | string, entries: Record<string, Buffer> = {}, { compress = false, flags = 0, wide = false }: ArchiveOptions = {}): string {
   const files = { "a/data.pkl": Buffer.isBuffer(pickle) ? pickle : Buffer.from(pickle, "latin1"), ...entries };
+  const most = 0xffffffff;
   const locals: Buffer[] = [];
   const directory: Buffer[] = [];
   let at = 0;
   for (const [name, content] of Object.entries(files)) {
     const body = compress ? deflateRawSync(content) : content;
-    const fields = Buffer.alloc(26);
-    fields.writeUInt16LE(20, 0);
-    fields.writeUInt16LE(flags, 2);
-    fields.writeUInt16LE(compress ? 8 : 0, 4);
-    fields.writeUInt32LE(crc32(content), 10);
-    fields.writeUInt32LE(body.length, 14);
-    fields.writeUInt32LE(content.length, 18);
-    fields.writeUInt16LE(Buffer.byteLength(name), 22);
-    const local = Buffer.concat([Buffer.from("PK\x03\x04", "latin1"), fields, Buffer.from(name), body]);
-    const tail = Buffer.alloc(14);
-    tail.writeUInt32LE(at, 10);
-    directory.push(Buffer.concat([Buffer.from("PK\x01\x02\x14\x00", "latin1"), fields, tail, Buffer.from(name)]));
+    const extra = wide ? Buffer.concat([uint(2, 0x4246, 3), Buffer.from("pad"), uint(2, 1, 24), uint(8, content.length, body.length, at)]) : Buffer.alloc(0);
+    const head = (fields: number[]) => Buffer.concat([uint(2, 20, flags, compress ? 8 : 0, 0, 0), uint(4, crc32(content), ...fields), uint(2, Buffer.byteLength(name))]);
+    const local = Buffer.concat([Buffer.from("PK\x03\x04", "latin1"), head([body.length, content.length]), uint(2, 0), Buffer.from(name), body]);
+    const sizes = wide ? [most, most] : [body.length, content.length];
+    directory.push(Buffer.concat([Buffer.from("PK\x01\x02\x14\x00", "latin1"), head(sizes), uint(2, extra.length, 0, 0, 0), uint(4, 0, wide ? most : at), Buffer.from(name), extra]));
     locals.push(local);
     at += local.length;
   }
   const list = Buffer.concat(directory);
-  const end = Buffer.alloc(22);
-  end.write("PK\x05\x06", "latin1");
-  end.writeUInt16LE(directory.length, 8);
-  end.writeUInt16LE(directory.length, 10);
-  end.writeUInt32LE(list.length, 12);
-  end.writeUInt32LE(at, 16);
+  const count = directory.length;
+  const tail = wide
+    ? Buffer.concat([
+        Buffer.from("PK\x06\x06", "latin1"), uint(8, 44), uint(2, 45, 45), uint(4, 0, 0), uint(8, count, count, list.length, at),
+        Buffer.from("PK\x06\x07", "latin1"), uint(4, 0), uint(8, at + list.length), uint(4, 1),
+      ])
+    : Buffer.alloc(0);
+  const end = Buffer.concat([Buffer.from("PK\x05\x06", "latin1"), uint(2, 0, 0, ...(wide ? [0xffff, 0xffff] : [count, count])), uint(4, ...(wide ? [most, most] : [list.length, at])), uint(2, 0)]);
   const path = join(temporaryFolder(), "made.pt");
-  writeFileSync(path, Buffer.concat([...locals, list, end]));
+  writeFileSync(path, Buffer.concat([...locals, list, tail, end]));
   return path;
 }
 
@@ -240,6 +249,35 @@ describe("other forms", () => {
     const path = join(temporaryFolder(), "unchecked.pt");
     writeFileSync(path, withoutChecksums(readFileSync(fixture)));
     expect(plain(io.loadTorch(path))).toEqual(plain(io.loadTorch(fixture)));
+  });
+
+  test("sizes and places of 64 bits, whole and damaged", () => {
+    const path = archive(`\x80\x02${tensor(2, 0, [2], [1])}.`, { "a/data/0": floats(1.5, -2) }, { wide: true });
+    expect((io.loadTorch(path) as Tensor).toArray()).toEqual([1.5, -2]);
+    const bytes = readFileSync(path);
+    const damaged: [string, number, RegExp][] = [
+      ["PK\x06\x07", 0, /the place of the end record of 64 bits/],
+      ["PK\x06\x07", 8, /the place of the end record of 64 bits/],
+      ["PK\x06\x06", 32, /a zip directory of at least/],
+      ["PK\x06\x06", 48, /a zip directory before byte|of the zip directory/],
+      ["\x01\0\x18\0", 0, /sizes of 64 bits .* received none/],
+    ];
+    for (const [mark, offset, message] of damaged) {
+      const copy = Buffer.from(bytes);
+      copy[copy.indexOf(Buffer.from(mark, "latin1")) + offset]! ^= 0x7f;
+      writeFileSync(path, copy);
+      expect(() => io.loadTorch(path), `${mark} ${offset}`).toThrow(message);
+    }
+  });
+
+  test("two entries over the same bytes are refused", () => {
+    const path = archive(`\x80\x02${tensor(2, 0, [2], [1])}.`, { "a/data/0": floats(1.5, -2), "a/data/1": floats(1.5, -2) });
+    const bytes = readFileSync(path);
+    const directory = bytes.lastIndexOf("PK\x01\x02");
+    const before = bytes.lastIndexOf("PK\x01\x02", directory - 1);
+    bytes.copy(bytes, directory + 42, before + 42, before + 46);
+    writeFileSync(path, bytes);
+    expect(() => io.loadTorch(path)).toThrow(/the entry "a\/data\/1" to begin at byte \d+ of .* received bytes of "a\/data\/0"/);
   });
 
   test("a comment after the archive", () => {
