@@ -31,9 +31,10 @@ export const cases = [
   { id: "transformer", title: "causal transformer, 2 blocks of 128, 64 tokens, batch 16", net: "Transformer", sizes: { vocabulary: 80, width: 128, heads: 4, blocks: 2, length: 64 }, data: tokens(16, 64, 80), goal: 0.9, large: true },
 ];
 
-/** What Steppe runs, by contender: the options of `optim.create`, and what for. */
+/** What Steppe runs, by contender: the options of `optim.create`, and what for; with `passes`, so many bare passes of its program instead of a step. */
 export const steppeContenders = {
   sam: { options: { method: "sam", rho: settings.rho } },
+  passes: { options: { method: "none" }, passes: 2 },
   base: { options: { method: "none" } },
   quarter: { options: { method: "sam", rho: settings.rho, ascentFraction: 0.25 } },
   msam: { options: { method: "msam", rho: settings.rho, shards: 4 }, only: (each) => each.sharded === true },

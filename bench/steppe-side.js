@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { io, optim, torch } from "../dist/index.js";
+import { native } from "../dist/native.js";
 import { settings, steppeContenders } from "./cases.js";
 import { lossOf, nets } from "./nets.js";
 
@@ -11,7 +12,7 @@ let batch;
 /** What the main process asks for; each answer is an object. */
 const commands = {
   /** Draws data and initial weights, and leaves them in the folder for PyTorch. */
-  load({ case: { net, sizes, data }, threads, folder, contenders }) {
+  async load({ case: { net, sizes, data }, threads, folder, contenders }) {
     torch.setNumThreads(threads);
     torch.manualSeed(0);
     const model = new nets[net](sizes);
@@ -24,9 +25,10 @@ const commands = {
     for (const name of contenders) {
       const copy = new nets[net](sizes);
       copy.loadStateDict(initial);
-      const { options } = steppeContenders[name];
+      const { options, passes } = steppeContenders[name];
       try {
-        steps.set(name, optim.create(copy, { ...options, base: { name: "sgd", ...base } }).compile(lossOf(copy)));
+        const step = optim.create(copy, { ...options, base: { name: "sgd", ...base } }).compile(lossOf(copy));
+        steps.set(name, passes === undefined ? step : await barePasses(copy, step, passes));
       } catch (error) {
         refused[name] = error.message;
       }
@@ -63,6 +65,14 @@ const commands = {
     });
   },
 };
+
+/** Forward and backward so many times by the step's program, and nothing else: no perturbation, no update. */
+async function barePasses(model, step, times) {
+  await step(...batch);
+  const [{ program }] = step.programs;
+  const handles = (tensors) => tensors.map(({ handle }) => handle);
+  return async () => ({ loss: native.programRun(program, handles(model.parameters()), handles(model.buffers()), handles(batch), times) });
+}
 
 function makeBatch({ kind, shape, classes }) {
   if (kind === "tokens") return [torch.randint(0, classes, shape), torch.randint(0, classes, shape)];

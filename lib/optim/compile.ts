@@ -231,6 +231,7 @@ export function compileStep<Args extends unknown[]>(
         instructions,
         backwardObstacle: obstacle === "" ? null : obstacle,
         text: native.programText(program),
+        program,
       })),
   });
   step.explain = () => explain(step.programs);

@@ -43,6 +43,8 @@ export interface ProgramInfo {
   readonly backwardObstacle: string | null;
   /** One line per operator. */
   readonly text: string;
+  /** @internal the addon's number of it */
+  readonly program: number;
 }
 
 /** Keyword arguments of {@link Optimizer.compile}. */
