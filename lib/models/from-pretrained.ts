@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { toDType } from "../dtype.js";
 import { SteppeError, checkKeys, expected, suggest } from "../errors.js";
+import { withoutDrawing } from "../nn/drawing.js";
 import type { LoadResult } from "../nn/index.js";
 import type { Device, DType } from "../types.js";
 import { architectures } from "./architectures.js";
@@ -32,7 +33,8 @@ export interface FromPretrainedOptions<Name extends string = string> {
  *
  * Reads `config.json`, then the weights: `model.safetensors`, `model.safetensors.index.json` with its shards,
  * `pytorch_model.bin` (single or with an index), or the folder's only `.safetensors`, `.pt`, `.pth` or `.bin`. Nothing in a
- * file is executed. Beyond the model, memory is needed for a piece of one tensor at a time.
+ * file is executed. Beyond the model, memory is needed for a piece of one tensor at a time. No random numbers are drawn, but
+ * for what stays random without `strict`.
  *
  * Names are matched as Hugging Face does: those of older versions (`gamma`, `beta`), with or without the base model's prefix,
  * tied weights under any of their names. A tensor of another shape is an error in any case.
@@ -61,7 +63,9 @@ export async function fromPretrained<Name extends ArchitectureName | (string & {
   const weights = findWeights(folder);
   try {
     const shapes = new Map([...weights.tensors].map(([name, { shape }]) => [name, shape]));
-    const model = architecture.build(config, shapes);
+    // Strict loading fills everything or fails.
+    const build = () => architecture.build(config, shapes);
+    const model = strict ? withoutDrawing(build) : build();
     const said = config.dtype ?? config.torch_dtype;
     const dtype = asked ?? (typeof said === "string" ? toDType(said, "dtype in config.json") : floatingDType(weights.tensors.values()));
     model.to({ dtype, device });

@@ -1,4 +1,5 @@
 import { checkKeys, expected } from "../errors.js";
+import { isDrawing } from "../nn/drawing.js";
 import * as nn from "../nn/index.js";
 import { torch } from "../torch.js";
 import type { Tensor } from "../tensor.js";
@@ -206,7 +207,7 @@ export class ViT extends PretrainedModel {
 
 /** A normal distribution as timm draws it for ViT. It is cut at ±2, which no value of these deviations reaches. */
 function normal_(weight: Tensor, std: number): void {
-  torch.noGrad(() => weight.uniform_(-1, 1).erfinv_().mul_(std * Math.SQRT2).clamp_(-2, 2));
+  if (isDrawing()) torch.noGrad(() => weight.uniform_(-1, 1).erfinv_().mul_(std * Math.SQRT2).clamp_(-2, 2));
 }
 
 function complete(options: ViTOptions): Required<ViTOptions> {

@@ -2,6 +2,7 @@ import { expected } from "../errors.js";
 import { Generator } from "../random.js";
 import type { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
+import { isDrawing } from "./drawing.js";
 import { kind, oneOf, or, orNull, probability, read, real } from "./arguments.js";
 import type { Rest, Signature } from "./arguments.js";
 
@@ -62,14 +63,14 @@ export function fans(weight: Tensor): { fanIn: number; fanOut: number } {
 /** Values drawn uniformly from [a, b). */
 export function uniform_(weight: Tensor, ...rest: Rest<[a: number, b: number, generator: Generator | null], typeof uniform>): Tensor {
   const { a, b, generator } = read("nn.init.uniform_", uniform, rest);
-  return fill(() => weight.uniform_(a, b, { generator }));
+  return draw(weight, () => weight.uniform_(a, b, { generator }));
 }
 const uniform = { a: or(real, 0), b: or(real, 1), ...drawn } satisfies Signature;
 
 /** Values drawn from a normal distribution. */
 export function normal_(weight: Tensor, ...rest: Rest<[mean: number, std: number, generator: Generator | null], typeof normal>): Tensor {
   const { mean, std, generator } = read("nn.init.normal_", normal, rest);
-  return fill(() => weight.normal_(mean, std, { generator }));
+  return draw(weight, () => weight.normal_(mean, std, { generator }));
 }
 const normal = { mean: or(real, 0), std: or(real, 1), ...drawn } satisfies Signature;
 
@@ -130,7 +131,7 @@ export function sparse_(weight: Tensor, sparsity: number, ...rest: Rest<[std: nu
   if (weight.dim() !== 2) throw expected("2 dimensions", "the tensor of nn.init.sparse_", [...weight.shape]);
   const [rows, cols] = weight.shape as [number, number];
   const zeros = Math.ceil(sparsity * rows);
-  return fill(() => {
+  return draw(weight, () => {
     weight.normal_(0, std, { generator });
     for (let column = 0; column < cols; column++) {
       const chosen = torch.randperm(rows, { device: weight.device }).narrow(0, 0, zeros);
@@ -207,7 +208,7 @@ export function orthogonal_(weight: Tensor, ...rest: Rest<[gain: number, generat
   if (weight.numel() === 0) return weight;
   const rows = weight.shape[0]!;
   const cols = weight.numel() / rows;
-  return fill(() => {
+  return draw(weight, () => {
     const flat = torch.empty([rows, cols], { dtype: weight.dtype, device: weight.device }).normal_(0, 1, { generator });
     const [q, r] = torch.linalgQr(rows < cols ? flat.t() : flat);
     const uniformQ = q.mul(r.diag().sign()); // the signs make Q uniform: arXiv math-ph/0609050
@@ -229,7 +230,7 @@ export function truncNormal_(
 ): Tensor {
   const { mean, std, a, b, generator } = read("nn.init.truncNormal_", truncated, rest);
   const inside = normalCdf((b - mean) / std) - normalCdf((a - mean) / std);
-  return fill(() => {
+  return draw(weight, () => {
     const values = inside > 0.3 ? rejectNormal(weight, mean, std, a, b, generator) : rejectUniform(weight, mean, std, a, b, generator);
     return weight.copy_(values);
   });
@@ -273,4 +274,9 @@ function normalCdf(x: number): number {
 /** Initial values have no gradient history. */
 function fill(write: () => Tensor): Tensor {
   return torch.noGrad(write);
+}
+
+/** The same for random ones. */
+function draw(weight: Tensor, write: () => Tensor): Tensor {
+  return isDrawing() ? fill(write) : weight;
 }
