@@ -41,6 +41,11 @@ const statistics = [
   ...[givenUnless("running_mean", "training"), givenUnless("running_var", "training")],
   ...perChannels("weight", "bias", "running_mean", "running_var"),
 ];
+const batchNormBackward = (training: string, ...saved: string[]) => [
+  ...[elements("input"), sameShape("grad_out", "input"), givenUnless("running_mean", training), givenUnless("running_var", training)],
+  ...saved.map((name) => givenIf(name, training)),
+  ...perChannels("weight", "running_mean", "running_var", ...saved),
+];
 const paddingBackward = (sliding: number) => [length("padding", 2 * sliding), samePlanes("grad_output", "self", sliding)];
 const fractionalBackward = (sliding: number) => [
   length("kernel_size", sliding),
@@ -71,11 +76,8 @@ export const guards: Readonly<Record<string, Rules>> = {
   "aten::_chunk_cat": [haveDimension("tensors", "dim")],
   "aten::_foreach_copy": [asLongAs("src", "self")],
   "aten::native_batch_norm": statistics,
-  "aten::native_batch_norm_backward": [
-    ...[elements("input"), sameShape("grad_out", "input"), givenUnless("running_mean", "train"), givenUnless("running_var", "train")],
-    ...[givenIf("save_mean", "train"), givenIf("save_invstd", "train")],
-    ...perChannels("weight", "running_mean", "running_var", "save_mean", "save_invstd"),
-  ],
+  "aten::native_batch_norm_backward": batchNormBackward("train", "save_mean", "save_invstd"),
+  "aten::batch_norm_backward": batchNormBackward("update", "save_mean", "save_var"),
   "aten::_batch_norm_no_update": [given("running_mean"), given("running_var"), ...perChannels("weight", "bias", "running_mean", "running_var")],
   "aten::_native_batch_norm_legit": statistics,
   "aten::_native_batch_norm_legit.no_stats": [isTrue("training")],

@@ -1,5 +1,6 @@
 /** Python's short words for conversions, transposes and sizes: each is another member of Tensor, or an operator, by a shorter name. */
 import { call, family } from "./dispatch.js";
+import { expected } from "./errors.js";
 import { Tensor } from "./tensor.js";
 import type { DType } from "./types.js";
 
@@ -84,6 +85,7 @@ export function installShorthands(): void {
     return this.to("cpu");
   });
   method("cuda", function (index: number = 0) {
+    if (!Number.isSafeInteger(index) || index < 0) throw expected("the number of a GPU", "index", index);
     return this.to(`cuda:${index}`);
   });
   for (const [name, operator] of Object.entries(transposes)) {

@@ -3,7 +3,7 @@ import { autocast } from "./autocast.js";
 import { binaryInfo } from "./load-binary.js";
 import { fromBuffer, tensorFrom } from "./creation.js";
 import { callByName, schemas } from "./dispatch.js";
-import { expected } from "./errors.js";
+import { checkKeys, expected } from "./errors.js";
 import { at, setAt } from "./indexing.js";
 import { operatorFunctions } from "./install.js";
 import { fft, linalg, special } from "./namespaces.js";
@@ -67,7 +67,9 @@ const handWritten = {
    *
    * @param limits bytes (default 128 MiB) and count (default 1,024)
    */
-  setMemoryLimits: ({ bytes = 128 * 2 ** 20, count = 1024 }: { bytes?: number; count?: number } = {}): void => {
+  setMemoryLimits: (limits: { bytes?: number; count?: number } = {}): void => {
+    checkKeys(limits, ["bytes", "count"], "limits");
+    const { bytes = 128 * 2 ** 20, count = 1024 } = limits;
     if (!Number.isSafeInteger(bytes) || bytes < 1) throw expected("a positive integer", "bytes", bytes);
     if (!Number.isSafeInteger(count) || count < 1) throw expected("a positive integer", "count", count);
     native.setMemoryLimits(bytes, count);

@@ -92,6 +92,11 @@ export const probability = kind<number>("a probability from 0 to 1", (value) => 
 export const device = kind<Device>("a device", (value) => typeof value === "string");
 export const tensor = kind<Tensor>("a tensor", (value) => value instanceof Tensor);
 
+/** Arguments that come by position alone. */
+export function requireTensors(owner: string, tensors: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(tensors)) tensor.read(value, `${name} of ${owner}`);
+}
+
 export const dtype: Argument<DType, DType, false> = { optional: false, read: toDType };
 
 /** One of a few words. */

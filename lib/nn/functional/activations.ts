@@ -1,6 +1,6 @@
 import type { Tensor } from "../../tensor.js";
 import { torch } from "../../torch.js";
-import { flag, integer, oneOf, or, read, real } from "../arguments.js";
+import { flag, integer, oneOf, or, read, real, requireTensors } from "../arguments.js";
 import type { Named, Rest } from "../arguments.js";
 
 // Elementwise unless said otherwise: any shape in, the same shape out. Formulae are for each element x.
@@ -131,6 +131,7 @@ export function softshrink(input: Tensor, ...rest: ShrinkRest): Tensor {
 
 /** x - tanh(x). */
 export function tanhshrink(input: Tensor): Tensor {
+  requireTensors("nn.functional.tanhshrink", { input });
   return input.sub(input.tanh());
 }
 
@@ -145,6 +146,7 @@ export function softplus(input: Tensor, ...rest: SoftplusRest): Tensor {
 
 /** x / (1 + |x|). */
 export function softsign(input: Tensor): Tensor {
+  requireTensors("nn.functional.softsign", { input });
   return input.div(input.abs().add(1));
 }
 

@@ -1,6 +1,7 @@
 import { expected } from "../../errors.js";
 import type { Tensor } from "../../tensor.js";
 import { torch } from "../../torch.js";
+import { requireTensors } from "../arguments.js";
 import type { Argument } from "../arguments.js";
 
 /** The size of an output; `null` for that of the input. */
@@ -24,6 +25,7 @@ function adaptive<Result>(name: string, dims: number, operator: (input: Tensor, 
   const size = outputSize(dims);
   return (input: Tensor, output: OutputSize): Result => {
     const sides = size.read(output, `outputSize of nn.functional.${name}`);
+    requireTensors(`nn.functional.${name}`, { input });
     return operator(input, sides.map((side, i) => side ?? input.shape.at(i - dims)!));
   };
 }

@@ -1,6 +1,6 @@
 import type { Tensor } from "../../tensor.js";
 import { torch } from "../../torch.js";
-import { count, flag, kind, or, orNull, perDim, read } from "../arguments.js";
+import { count, flag, kind, or, orNull, perDim, read, requireTensors } from "../arguments.js";
 import type { Named, Rest, Size } from "../arguments.js";
 import { windowArguments } from "./max-pooling.js";
 import * as max from "./max-pooling.js";
@@ -77,6 +77,7 @@ function lpPool(dims: 1 | 2 | 3, average: typeof avgPool1d | typeof avgPool2d, m
   function pool(input: Tensor, options: Named<LPPoolSignature>): Tensor;
   function pool(input: Tensor, ...rest: unknown[]): Tensor {
     const { normType: p, kernelSize, stride, ceilMode } = read(`nn.functional.lpPool${dims}d`, signature, rest);
+    requireTensors(`nn.functional.lpPool${dims}d`, { input });
     if (p === Infinity) return maximum(input.abs(), { kernelSize, stride, ceilMode });
     if (p === -Infinity) return maximum(input.abs().neg(), { kernelSize, stride, ceilMode }).neg();
     const means = average(input.pow(p), { kernelSize, stride, ceilMode });

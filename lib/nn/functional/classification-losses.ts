@@ -1,7 +1,7 @@
 import { expected } from "../../errors.js";
 import type { Tensor } from "../../tensor.js";
 import { torch } from "../../torch.js";
-import { flag, integer, kind, oneOf, or, orNull, probability, read, real, tensor } from "../arguments.js";
+import { flag, integer, kind, oneOf, or, orNull, probability, read, real, requireTensors, tensor } from "../arguments.js";
 import type { Rest } from "../arguments.js";
 import { plainLossArguments, reduce, reduction, reductionCode, requireClasses, requireSameShape, sameShape } from "./reduction.js";
 import type { PlainLossRest, Reduction } from "./reduction.js";
@@ -41,6 +41,7 @@ export type CrossEntropyRest = Rest<
  */
 export function crossEntropy(input: Tensor, target: Tensor, ...rest: CrossEntropyRest): Tensor {
   const { weight, ignoreIndex, reduction, labelSmoothing } = read("nn.functional.crossEntropy", crossEntropyArguments, rest);
+  requireTensors("nn.functional.crossEntropy", { input, target });
   if (!/float/.test(target.dtype)) requireClasses("crossEntropy", target, true);
   if (weight !== null && labelSmoothing > 0 && reduction === "mean" && !sameShape(input, target)) {
     return smoothedWeightedMean(input, target, weight, ignoreIndex, labelSmoothing);
@@ -154,6 +155,7 @@ export const multilabelSoftMarginArguments = bceArguments;
  */
 export function multilabelSoftMarginLoss(input: Tensor, target: Tensor, ...rest: BCERest): Tensor {
   const { weight, reduction } = read("nn.functional.multilabelSoftMarginLoss", multilabelSoftMarginArguments, rest);
+  requireTensors("nn.functional.multilabelSoftMarginLoss", { input, target });
   requireSameShape("multilabelSoftMarginLoss", input, target);
   const each = torch.binaryCrossEntropyWithLogits(input, target.to(input.dtype), weight, null, reductionCode.none);
   return reduce(each.mean(-1), reduction);

@@ -1,6 +1,6 @@
 import type { Tensor } from "../../tensor.js";
 import { torch } from "../../torch.js";
-import { flag, integer, or, read, real } from "../arguments.js";
+import { flag, integer, or, read, real, requireTensors } from "../arguments.js";
 import type { Rest } from "../arguments.js";
 
 export const cosineSimilarityArguments = { dim: or(integer, 1), eps: or(real, 1e-8) };
@@ -33,5 +33,6 @@ const normalizeArguments = { p: or(real, 2), dim: or(integer, 1), eps: or(real, 
 /** x / max(‖x‖, eps), by the p-norm (2) over dimension `dim` (1). */
 export function normalize(input: Tensor, ...rest: Rest<[p: number, dim: number, eps: number], typeof normalizeArguments>): Tensor {
   const { p, dim, eps } = read("nn.functional.normalize", normalizeArguments, rest);
+  requireTensors("nn.functional.normalize", { input });
   return input.div(torch.norm(input, p, [dim], true).clampMin(eps));
 }

@@ -1,7 +1,7 @@
 import { expected } from "../../errors.js";
 import type { Tensor } from "../../tensor.js";
 import { torch } from "../../torch.js";
-import { flag, or, probability, read } from "../arguments.js";
+import { flag, or, probability, read, requireTensors } from "../arguments.js";
 import type { Rest } from "../arguments.js";
 
 const dropoutArguments = { p: or(probability, 0.5), training: or(flag, true), inplace: or(flag, false) };
@@ -17,6 +17,7 @@ export function dropout(input: Tensor, ...rest: DropoutRest): Tensor {
 function channels(name: string, dims: number, input: Tensor, rest: DropoutRest): Tensor {
   const owner = `nn.functional.${name}`;
   const { p, training, inplace } = read(owner, dropoutArguments, rest);
+  requireTensors(owner, { input });
   const single = input.dim() === dims + 1;
   if (!single && input.dim() !== dims + 2) throw expected(`a tensor of ${dims + 1} or ${dims + 2} dimensions`, `the input of ${owner}`, [...input.shape]);
   const batch = single ? input.unsqueeze(0) : input;

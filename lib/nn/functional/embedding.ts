@@ -1,7 +1,7 @@
 import { expected } from "../../errors.js";
 import type { Tensor } from "../../tensor.js";
 import { torch } from "../../torch.js";
-import { flag, integer, oneOf, or, orNull, read, real, tensor } from "../arguments.js";
+import { flag, integer, oneOf, or, orNull, read, real, requireTensors, tensor } from "../arguments.js";
 import type { Rest } from "../arguments.js";
 
 const embeddingArguments = {
@@ -77,6 +77,7 @@ export function embeddingBag(
   const owner = "nn.functional.embeddingBag";
   const options = read(owner, embeddingBagArguments, rest);
   const { offsets, maxNorm, normType, scaleGradByFreq, mode, sparse, perSampleWeights, includeLastOffset, paddingIdx } = options;
+  requireTensors(owner, { input, weight });
   if (perSampleWeights !== null && mode !== "sum") throw expected('"sum" beside perSampleWeights', `mode of ${owner}`, mode);
   if (perSampleWeights !== null && String(perSampleWeights.shape) !== String(input.shape)) {
     throw expected(`shape [${input.shape.join(", ")}], as the input,`, `perSampleWeights of ${owner}`, [...perSampleWeights.shape]);

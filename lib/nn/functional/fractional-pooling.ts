@@ -1,7 +1,7 @@
 import { expected } from "../../errors.js";
 import type { Tensor } from "../../tensor.js";
 import { torch } from "../../torch.js";
-import { orNull, perDim, read, tensor } from "../arguments.js";
+import { orNull, perDim, read, requireTensors, tensor } from "../arguments.js";
 import type { Argument, Named, Rest, Size } from "../arguments.js";
 
 /** A share of the input's size for each dimension, or one for all. */
@@ -46,6 +46,7 @@ function fractional<Result>(name: string, dims: 2 | 3, result: (both: [Tensor, T
   function pool(input: Tensor, options: Named<FractionalSignature>): Result;
   function pool(input: Tensor, ...rest: unknown[]): Result {
     const { kernelSize, outputSize, outputRatio, randomSamples } = read(`nn.functional.${name}`, signature, rest);
+    requireTensors(`nn.functional.${name}`, { input });
     checkFractional(`nn.functional.${name}`, outputSize, outputRatio);
     const size = outputSize ?? outputRatio!.map((share, i) => Math.floor(input.shape.at(i - dims)! * share));
     const batch = input.dim() === dims + 1 ? 1 : input.shape[0]!;

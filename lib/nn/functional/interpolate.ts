@@ -1,7 +1,7 @@
 import { expected } from "../../errors.js";
 import type { Tensor } from "../../tensor.js";
 import { torch } from "../../torch.js";
-import { flag, kind, oneOf, or, orNull, read, shape } from "../arguments.js";
+import { flag, kind, oneOf, or, orNull, read, requireTensors, shape } from "../arguments.js";
 import type { Argument, Rest, Size } from "../arguments.js";
 import { adaptiveAvgPool1d, adaptiveAvgPool2d, adaptiveAvgPool3d } from "./adaptive-pooling.js";
 
@@ -56,6 +56,7 @@ export function interpolate(
 ): Tensor {
   const owner = "nn.functional.interpolate";
   const { size, scaleFactor, mode, alignCorners, recomputeScaleFactor, antialias } = read(owner, interpolateArguments, rest);
+  requireTensors(owner, { input });
   const dims = input.dim() - 2;
   if (dims < 1 || dims > 3) throw expected("a tensor of 3 to 5 dimensions", `the input of ${owner}`, [...input.shape]);
   if (dimsOf[mode] !== undefined && dimsOf[mode] !== dims) throw expected(`a tensor of ${dimsOf[mode] + 2} dimensions for mode "${mode}"`, `the input of ${owner}`, [...input.shape]);
@@ -124,5 +125,6 @@ export function gridSample(
 
 /** A grid for `gridSample` that turns, stretches and moves. @param theta [N, 2, 3] or [N, 3, 4] @param size the output's: [N, C, H, W] or [N, C, D, H, W] */
 export function affineGrid(theta: Tensor, size: readonly number[], alignCorners = false): Tensor {
-  return torch.affineGridGenerator(theta, [...size], alignCorners);
+  requireTensors("nn.functional.affineGrid", { theta });
+  return torch.affineGridGenerator(theta, shape.read(size, "size of nn.functional.affineGrid"), alignCorners);
 }

@@ -1,7 +1,7 @@
 import { expected } from "../../errors.js";
 import type { Tensor } from "../../tensor.js";
 import { torch } from "../../torch.js";
-import { flag, kind, or, orNull, read, real } from "../arguments.js";
+import { flag, kind, or, orNull, read, real, requireTensors } from "../arguments.js";
 import type { Rest } from "../arguments.js";
 import { reduce, reduction, reductionCode } from "./reduction.js";
 import type { Reduction } from "./reduction.js";
@@ -86,6 +86,7 @@ export type TripletDistanceRest = Rest<
 export function tripletMarginWithDistanceLoss(anchor: Tensor, positive: Tensor, negative: Tensor, ...rest: TripletDistanceRest): Tensor {
   const owner = "tripletMarginWithDistanceLoss";
   const { distanceFunction, margin, swap, reduction } = read(`nn.functional.${owner}`, tripletDistanceArguments, rest);
+  requireTensors(`nn.functional.${owner}`, { anchor, positive, negative });
   for (const [name, other] of [["positive", positive], ["negative", negative]] as const) requireDims(owner, name, other, anchor);
   const distance = distanceFunction ?? torch.pairwiseDistance;
   const near = distance(anchor, positive);

@@ -1,7 +1,7 @@
 import { expected } from "../../errors.js";
 import type { Tensor } from "../../tensor.js";
 import { torch } from "../../torch.js";
-import { count, flag, or, orNull, read, real, tensor } from "../arguments.js";
+import { count, flag, or, orNull, read, real, requireTensors, tensor } from "../arguments.js";
 import type { Named, Rest } from "../arguments.js";
 
 const affine = { weight: orNull(tensor), bias: orNull(tensor) };
@@ -28,6 +28,7 @@ export function batchNorm(
   >
 ): Tensor {
   const { weight, bias, training, momentum, eps } = read("nn.functional.batchNorm", batchNormArguments, rest);
+  requireTensors("nn.functional.batchNorm", { input });
   if (training) refuseSingle(input, input.numel() / (input.shape[1] ?? 1), "channel");
   const cudnn = true; // allowed where there is one
   return torch.batchNorm(input, weight, bias, runningMean, runningVar, training, momentum, eps, cudnn);
@@ -105,6 +106,7 @@ export function instanceNorm(
 ): Tensor {
   const options = read("nn.functional.instanceNorm", instanceNormArguments, rest);
   const { runningMean, runningVar, weight, bias, useInputStats, momentum, eps } = options;
+  requireTensors("nn.functional.instanceNorm", { input });
   if (useInputStats) refuseSingle(input, input.shape.slice(2).reduce((product, length) => product * length, 1), "channel");
   const cudnn = true; // allowed where there is one
   return torch.instanceNorm(input, weight, bias, runningMean, runningVar, useInputStats, momentum, eps, cudnn);
@@ -124,6 +126,7 @@ export function localResponseNorm(input: Tensor, size: number, ...rest: Response
 export function localResponseNorm(input: Tensor, options: Named<typeof responseArguments>): Tensor;
 export function localResponseNorm(input: Tensor, ...rest: unknown[]): Tensor {
   const { size, alpha, beta, k } = read("nn.functional.localResponseNorm", responseArguments, rest);
+  requireTensors("nn.functional.localResponseNorm", { input });
   if (input.dim() < 3) throw expected("at least 3 dimensions", "the input of nn.functional.localResponseNorm", [...input.shape]);
   const squares = input.square().flatten(2).unsqueeze(1); // [N, 1, C, places]
   const padded = torch.pad(squares, [0, 0, Math.floor(size / 2), Math.floor((size - 1) / 2)]);

@@ -14,5 +14,5 @@ export function pad(
   mode: "constant" | "reflect" | "replicate" | "circular" = "constant",
   value: number | null = null,
 ): Tensor {
-  return torch.pad(input, [...widths], mode, value);
+  return torch.pad(input, widths, mode, value);
 }

@@ -1,7 +1,7 @@
 import { expected } from "../../errors.js";
 import type { Tensor } from "../../tensor.js";
 import { torch } from "../../torch.js";
-import { flag, kind, or, orNull, read, real, tensor } from "../arguments.js";
+import { flag, kind, or, orNull, read, real, requireTensors, tensor } from "../arguments.js";
 import type { Rest } from "../arguments.js";
 import { reduce, reduction, reductionCode, requireSameShape, warnIfBroadcast } from "./reduction.js";
 import type { Reduction } from "./reduction.js";
@@ -92,6 +92,7 @@ export type GaussianNllRest = Rest<[full: boolean, eps: number, reduction: Reduc
  */
 export function gaussianNllLoss(input: Tensor, target: Tensor, variance: Tensor | number, ...rest: GaussianNllRest): Tensor {
   const { full, eps, reduction } = read("nn.functional.gaussianNllLoss", gaussianNllArguments, rest);
+  requireTensors("nn.functional.gaussianNllLoss", { input, target, ...(typeof variance === "number" ? {} : { variance }) });
   const given = typeof variance === "number" ? torch.fullLike(input, nonNegative.read(variance, "variance of nn.functional.gaussianNllLoss")) : variance;
   const spread = asWideAs(input, given).clone();
   torch.noGrad(() => spread.clampMin_(eps)); // the gradient goes to values below eps, too

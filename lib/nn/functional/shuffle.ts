@@ -1,5 +1,6 @@
 import type { Tensor } from "../../tensor.js";
 import { torch } from "../../torch.js";
+import { requireTensors } from "../arguments.js";
 
 /** Channels become pixels: [..., C · r², H, W] to [..., C, H · r, W · r]. arXiv 1609.05158. */
 export function pixelShuffle(input: Tensor, upscaleFactor: number): Tensor {
@@ -18,5 +19,6 @@ export function channelShuffle(input: Tensor, groups: number): Tensor {
 
 /** Class numbers as vectors of zeros with a 1. @param input int64, any shape @param numClasses more than the largest @returns [..., numClasses], int64 */
 export function oneHot(input: Tensor, numClasses: number): Tensor {
+  requireTensors("nn.functional.oneHot", { input });
   return torch.zeros([...input.shape, numClasses], { dtype: "int64", device: input.device }).scatter(-1, input.unsqueeze(-1), 1);
 }

@@ -1,7 +1,7 @@
 import type { Tensor } from "../../tensor.js";
 import { torch } from "../../torch.js";
 import type { DType } from "../../types.js";
-import { dtype, flag, integer, or, orNull, read, real } from "../arguments.js";
+import { dtype, flag, integer, or, orNull, read, real, requireTensors } from "../arguments.js";
 import type { Rest } from "../arguments.js";
 
 const softmaxArguments = { dim: integer, dtype: orNull(dtype) };
@@ -16,6 +16,7 @@ export function softmax(input: Tensor, ...rest: SoftmaxRest): Tensor {
 /** The softmax of -x: exp(-x) divided by its sum over `dim`. @param rest `dim`, and the dtype to compute in */
 export function softmin(input: Tensor, ...rest: SoftmaxRest): Tensor {
   const { dim, dtype } = read("nn.functional.softmin", softmaxArguments, rest);
+  requireTensors("nn.functional.softmin", { input });
   return input.neg().softmax(dim, dtype);
 }
 

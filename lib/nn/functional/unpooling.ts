@@ -1,7 +1,7 @@
 import { expected } from "../../errors.js";
 import type { Tensor } from "../../tensor.js";
 import { torch } from "../../torch.js";
-import { orNull, read, shape } from "../arguments.js";
+import { orNull, read, requireTensors, shape } from "../arguments.js";
 import type { Rest, Size } from "../arguments.js";
 import { windowArguments } from "./max-pooling.js";
 
@@ -14,6 +14,7 @@ function unpool(dims: number, operator: (input: Tensor, indices: Tensor, size: n
   const signature = withSize(dims);
   return (input: Tensor, indices: Tensor, kernelSize: Size, ...rest: UnpoolRest): Tensor => {
     const { kernelSize: kernel, stride: given, padding, outputSize } = read(owner, signature, [kernelSize, ...rest]);
+    requireTensors(owner, { input, indices });
     const stride = given ?? kernel;
     const usual = kernel.map((length, i) => (input.shape.at(i - dims)! - 1) * stride[i]! + length - 2 * padding[i]!);
     const size = outputSize === null ? usual : outputSize.slice(-dims);
