@@ -38,23 +38,25 @@ function runCalls(from: number, to: number, folder: string): Promise<Fate> {
     // Some operators write files, under names that may be anything.
     const args = [program, String(SEED), String(from), String(to), journal];
     const child = spawn(process.execPath, args, { cwd: join(folder, "files"), stdio: ["ignore", "pipe", "pipe"] });
-    let [stdout, stderr, last, since] = ["", "", "", Date.now()];
+    let [stdout, stderr, seen, since] = ["", "", "", Date.now()];
     child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
     child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr = (stderr + text).slice(-2000)));
     const watch = setInterval(() => {
       const now = read();
-      if (now !== last) [last, since] = [now, Date.now()];
+      if (now !== seen) [seen, since] = [now, Date.now()];
       else if (Date.now() - since > PATIENCE) child.kill("SIGKILL");
     }, 500);
     child.on("error", reject);
     child.on("close", (code, signal) => {
       clearInterval(watch);
-      if (code === 0) return resolve({ outcomes: JSON.parse(stdout.trimEnd().split("\n").at(-1)!) as Record<string, number>, death: null });
+      const last = stdout.trimEnd().split("\n").at(-1)!;
+      if (code === 0) return resolve({ outcomes: JSON.parse(last) as Record<string, number>, death: null });
+      const end = signal ?? `exit code ${code}`;
       const call = read();
       const number = Number.parseInt(call);
-      if (Number.isNaN(number)) return reject(new Error(`The calls could not begin: ${signal ?? `exit code ${code}`}\n${stderr}`));
+      if (Number.isNaN(number)) return reject(new Error(`The calls could not begin: ${end}\n${stderr}`));
       const again = `To see it again: node test/fuzz/calls.mjs ${SEED} ${number} ${number + 1}`;
-      resolve({ outcomes: {}, death: { number, how: `${signal ?? `exit code ${code}`} in call ${call}${again}\n${stderr}` } });
+      resolve({ outcomes: {}, death: { number, how: `${end} in call ${call}${again}\n${stderr}` } });
     });
   });
 }
