@@ -13,3 +13,5 @@ export type { TokenBatch } from "./text/tokenizer.js";
 export type { BucketOptions, DistributedOptions, Sampler, WeightedOptions } from "./samplers.js";
 export { fractionPerClass, labelNoise, randomSplit, subset } from "./subsets.js";
 export type { FractionOptions, LabelNoiseOptions } from "./subsets.js";
+export { readRows, rows } from "./tables/rows.js";
+export type { Row, RowOptions } from "./tables/rows.js";

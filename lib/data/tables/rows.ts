@@ -1,0 +1,124 @@
+import { createReadStream } from "node:fs";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import { createGunzip } from "node:zlib";
+import { CsvError, parse } from "csv-parse";
+import { SteppeError, checkKeys, describe, expected } from "../../errors.js";
+import { ioError } from "../../io/file-errors.js";
+import { isSystemError } from "../../io/whole-file.js";
+import { Utf8Check } from "./utf8.js";
+
+/** One row of a table, by column. Fields of CSV and TSV are strings; of JSON lines whatever stands there. */
+export type Row = Record<string, unknown>;
+
+export interface RowOptions {
+  /** Default by the file's name: .csv, .tsv or .txt, .jsonl or .ndjson; each also with .gz behind it. */
+  format?: "csv" | "tsv" | "jsonl";
+  /** The columns of a CSV or TSV file that has no line of their names. */
+  columns?: readonly string[];
+  /** Whether fields may stand in double quotes; default in CSV, not in TSV: GLUE's files have lone quotes in them. */
+  quotes?: boolean;
+}
+
+const formats: Record<string, "csv" | "tsv" | "jsonl"> = { csv: "csv", tsv: "tsv", txt: "tsv", jsonl: "jsonl", ndjson: "jsonl" };
+
+/**
+ * The rows of a table, one after the other: a file may be larger than memory.
+ *
+ * @param path CSV (RFC 4180), TSV, or JSON lines, in UTF-8; gzipped ones are unpacked
+ * @throws SteppeError `IO` if the file system refuses; `FORMAT` with the line, or the byte, for broken UTF-8, a row with too many
+ * or too few fields, two columns of one name, and a line that is no JSON object
+ * @example for await (const { sentence, label } of data.rows("sst2/train.tsv")) …
+ */
+export async function* rows(path: string, options: RowOptions = {}): AsyncGenerator<Row, void, undefined> {
+  const { format, columns, quotes } = readOptions(path, options);
+  const file = createReadStream(path);
+  const source = file as Readable;
+  const unpacked = path.endsWith(".gz") ? source.pipe(createGunzip()) : source;
+  const checked = unpacked.pipe(new Utf8Check(path));
+  // An error does not travel along a pipe by itself.
+  for (const stream of new Set([source, unpacked])) stream.on("error", (error) => checked.destroy(error));
+  try {
+    if (format === "jsonl") yield* jsonLines(checked, path);
+    else yield* delimited(checked, path, format, columns, quotes);
+  } catch (error) {
+    throw asSteppe(error, path);
+  } finally {
+    file.destroy();
+  }
+}
+
+/**
+ * All rows of a table at once. See {@link rows}.
+ *
+ * @example const mails = await data.readRows("spam.csv");
+ */
+export async function readRows(path: string, options: RowOptions = {}): Promise<Row[]> {
+  const all: Row[] = [];
+  for await (const row of rows(path, options)) all.push(row);
+  return all;
+}
+
+function readOptions(path: unknown, options: RowOptions): { format: "csv" | "tsv" | "jsonl"; columns: readonly string[] | null; quotes: boolean } {
+  if (typeof path !== "string" || path === "") throw expected("a path", "path", path);
+  if (typeof options !== "object" || options === null) throw expected("an object", "options", options);
+  checkKeys(options, ["format", "columns", "quotes"]);
+  const extension = /\.([a-z]+)(\.gz)?$/i.exec(path)?.[1]?.toLowerCase() ?? "";
+  const format = options.format ?? formats[extension];
+  if (format === undefined) throw expected("one of csv, tsv, jsonl", "format", options.format, `The name of ${path} does not tell.`);
+  if (!Object.values(formats).includes(format)) throw expected("one of csv, tsv, jsonl", "format", format);
+  const { columns = null, quotes = format === "csv" } = options;
+  if (columns !== null && (!Array.isArray(columns) || !columns.every((name) => typeof name === "string"))) throw expected("an array of names", "columns", columns);
+  if (typeof quotes !== "boolean") throw expected("true or false", "quotes", quotes);
+  return { format, columns, quotes };
+}
+
+async function* delimited(source: Readable, path: string, format: "csv" | "tsv", columns: readonly string[] | null, quotes: boolean): AsyncGenerator<Row> {
+  const parser = source.pipe(parse({ delimiter: format === "csv" ? "," : "\t", quote: quotes ? '"' : null, skip_empty_lines: true, max_record_size: 2 ** 26 }));
+  source.on("error", (error) => parser.destroy(error));
+  let names = columns;
+  let row = 0;
+  for await (const fields of parser as AsyncIterable<string[]>) {
+    row++;
+    if (names === null) {
+      const doubled = fields.find((name, i) => fields.indexOf(name) !== i);
+      if (doubled !== undefined) throw new SteppeError("FORMAT", `Expected columns of different names in line 1 of ${path} but received ${JSON.stringify(doubled)} twice.`);
+      names = fields;
+      continue;
+    }
+    if (fields.length !== names.length) throw new SteppeError("FORMAT", `Expected ${names.length} fields in row ${row} of ${path} but received ${fields.length}.`);
+    yield Object.fromEntries(names.map((name, i) => [name, fields[i]!]));
+  }
+}
+
+async function* jsonLines(source: Readable, path: string): AsyncGenerator<Row> {
+  const lines = createInterface({ input: source, crlfDelay: Infinity });
+  const failure = new Promise<never>((_, reject) => source.once("error", reject));
+  failure.catch(() => {}); // it is raced below
+  const iterator = lines[Symbol.asyncIterator]();
+  for (let number = 1; ; number++) {
+    const next = await Promise.race([iterator.next(), failure]);
+    if (next.done === true) return;
+    if (next.value.trim() === "") continue;
+    let value: unknown;
+    try {
+      value = JSON.parse(next.value);
+    } catch (error) {
+      throw new SteppeError("FORMAT", `Expected JSON in line ${number} of ${path} but received: ${(error as Error).message}.`, { cause: error });
+    }
+    if (typeof value !== "object" || value === null || Array.isArray(value)) throw new SteppeError("FORMAT", `Expected a JSON object in line ${number} of ${path} but received ${describe(value)}.`);
+    yield value as Row;
+  }
+}
+
+function asSteppe(error: unknown, path: string): unknown {
+  if (error instanceof SteppeError) return error;
+  if (error instanceof CsvError) {
+    if (error.code === "CSV_RECORD_INCONSISTENT_FIELDS_LENGTH") return new SteppeError("FORMAT", `Expected as many fields as before in line ${String(error["lines"])} of ${path}: ${error.message}`, { cause: error });
+    return new SteppeError("FORMAT", `Expected a table in ${path} but received: ${error.message}.`, { cause: error });
+  }
+  if (isSystemError(error)) return ioError("read", path, error);
+  const { code } = error as { code?: unknown };
+  if (typeof code === "string" && code.startsWith("Z_")) return new SteppeError("FORMAT", `Expected gzipped data in ${path} but received: ${(error as Error).message}.`, { cause: error });
+  return error;
+}

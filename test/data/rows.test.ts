@@ -1,0 +1,86 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { describe, expect, test } from "vitest";
+import { data } from "../../lib/index.js";
+import { needsPython, python, runPython } from "../support/python.js";
+import { temporaryFolder } from "../support/folder.js";
+
+function file(name: string, content: string | Buffer): string {
+  const path = join(temporaryFolder(), name);
+  writeFileSync(path, content);
+  return path;
+}
+
+describe("tables", () => {
+  test("CSV with quotes, commas, lines and marks in its fields", async () => {
+    const path = file("a.csv", '\ufeffname,text\r\n"O\'Neill, E.","He said ""no"",\nand went"\r\nplain,é🐋\r\n\r\n');
+    expect(await data.readRows(path)).toEqual([
+      { name: "O'Neill, E.", text: 'He said "no",\nand went' },
+      { name: "plain", text: "é🐋" },
+    ]);
+  });
+
+  test("TSV, in which quotes are letters", async () => {
+    const path = file("train.tsv", 'sentence\tlabel\nit \'s "fun\t1\n" quoted\t0\n');
+    expect(await data.readRows(path)).toEqual([
+      { sentence: "it 's \"fun", label: "1" },
+      { sentence: '" quoted', label: "0" },
+    ]);
+    expect(await data.readRows(file("a.tsv", '"a b"\tc\n"1\t2"\t3\n'), { quotes: true })).toEqual([{ "a b": "1\t2", c: "3" }]);
+  });
+
+  test("columns that the file does not name", async () => {
+    const path = file("in_domain_train.tsv", "gj04\t1\t\tOur friends won't buy this.\ngj04\t0\t*\tOne more.\n");
+    expect(await data.readRows(path, { columns: ["source", "label", "mark", "sentence"] })).toEqual([
+      { source: "gj04", label: "1", mark: "", sentence: "Our friends won't buy this." },
+      { source: "gj04", label: "0", mark: "*", sentence: "One more." },
+    ]);
+  });
+
+  test("JSON lines, gzipped", async () => {
+    const path = file("val.jsonl.gz", gzipSync('{"question": "is it?", "label": true, "idx": 0}\n\n{"a": [1, {"b": null}]}\r\n'));
+    expect(await data.readRows(path)).toEqual([{ question: "is it?", label: true, idx: 0 }, { a: [1, { b: null }] }]);
+  });
+
+  test("one after the other: a reader that stops early has read little", async () => {
+    const path = file("large.csv", `n,text\n${Array.from({ length: 200_000 }, (_, i) => `${i},${"x".repeat(20)}`).join("\n")}\n`);
+    let seen = 0;
+    for await (const row of data.rows(path)) {
+      expect(row["n"]).toBe(String(seen));
+      if (++seen === 1000) break;
+    }
+    expect(seen).toBe(1000);
+  });
+
+  test.skipIf(python === null)(`${needsPython}: what its csv module writes`, async () => {
+    const path = join(temporaryFolder(), "python.csv");
+    const table = [["a", "b c", 'd"e'], ['x,"y"', "line\nbreak", ""], ["é", " spaces ", "\t"], ["'", "''", '""']];
+    runPython("import csv\nwith open(inputs['path'], 'w', newline='') as file:\n    csv.writer(file).writerows(inputs['table'])\noutputs = 0", { path, table });
+    expect(await data.readRows(path)).toEqual(table.slice(1).map((row) => Object.fromEntries(row.map((field, i) => [table[0]![i]!, field]))));
+  });
+});
+
+describe("what is no table", () => {
+  test.each<[string, string, string | Buffer, RegExp]>([
+    ["too few fields", "a.csv", "a,b\n1,2\n3\n", /Expected .*fields.*a\.csv/],
+    ["too many fields", "a.tsv", "a\tb\n1\t2\t3\n", /Expected .*fields.*a\.tsv/],
+    ["two columns of one name", "a.csv", "a,a\n1,2\n", /Expected columns of different names in line 1 .* but received "a" twice/],
+    ["an open quote", "a.csv", 'a,b\n"1,2\n', /Expected a table in .*a\.csv but received/],
+    ["broken UTF-8", "a.csv", Buffer.concat([Buffer.from("a,b\n1,é"), Buffer.from([0xff]), Buffer.from("\n")]), /Expected UTF-8 at byte 8 of .* but received the byte 0xff/],
+    ["UTF-8 that ends in a character", "a.csv", Buffer.from("a\né").subarray(0, 3), /Expected UTF-8 at byte 2 of .* but received the byte 0xc3/],
+    ["no JSON", "a.jsonl", '{"a": 1}\n{"a": \n', /Expected JSON in line 2 of /],
+    ["no object", "a.jsonl", "[1]\n", /Expected a JSON object in line 1 of .* but received an array of 1/],
+    ["no gzip", "a.csv.gz", "a,b\n", /Expected gzipped data in /],
+    ["half a gzip", "a.csv.gz", gzipSync("a,b\n".repeat(1000)).subarray(0, 30), /Expected gzipped data in /],
+  ])("%s", async (_, name, content, message) => {
+    await expect(data.readRows(file(name, content))).rejects.toThrow(expect.objectContaining({ code: "FORMAT", message: expect.stringMatching(message) }));
+  });
+
+  test("no file, no format, misspelled options", async () => {
+    await expect(data.readRows("/nowhere/a.csv")).rejects.toThrow(expect.objectContaining({ code: "IO" }));
+    await expect(data.readRows("/nowhere/a.jsonl")).rejects.toThrow(expect.objectContaining({ code: "IO" }));
+    await expect(data.readRows("/nowhere/a.docx")).rejects.toThrow("Expected one of csv, tsv, jsonl for format but received nothing. The name of /nowhere/a.docx does not tell.");
+    await expect(data.readRows("a.csv", { column: ["a"] } as never)).rejects.toThrow('Did you mean "columns"?');
+  });
+});
