@@ -5,7 +5,7 @@ export { Loader, loader } from "./loader.js";
 export { BalancedSampler, BucketSampler, DistributedSampler, RandomSampler, SequentialSampler, WeightedRandomSampler } from "./samplers.js";
 export { TensorDataset } from "./tensor-dataset.js";
 export type { ImageClasses, LabelledImages } from "./image-classes.js";
-export type { ArrayLoaderOptions, LoaderOptions, LoaderState } from "./loader.js";
+export type { ArrayLoaderOptions, LoaderOptions, LoaderState, TransformOptions } from "./loader.js";
 export type { Dataset } from "./tensor-dataset.js";
 export { Tokenizer, tokenizer } from "./text/tokenizer.js";
 export type { EncodeOptions, Encoding, PaddingStrategy, TruncationStrategy } from "./text/encoding.js";
@@ -15,3 +15,4 @@ export { fractionPerClass, labelNoise, randomSplit, subset } from "./subsets.js"
 export type { FractionOptions, LabelNoiseOptions } from "./subsets.js";
 export { readRows, rows } from "./tables/rows.js";
 export type { Row, RowOptions } from "./tables/rows.js";
+export * as transforms from "./transforms.js";

@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { checkKeys, expected } from "../errors.js";
-import { RandomSampler, SequentialSampler, checkSeed } from "./samplers.js";
+import type { Generator as Random } from "../random.js";
+import { RandomSampler, SequentialSampler, checkSeed, generatorOf } from "./samplers.js";
 import type { Sampler } from "./samplers.js";
 import type { Dataset } from "./tensor-dataset.js";
 
@@ -9,7 +10,7 @@ export interface LoaderOptions {
   batchSize: number;
   /** A new order in each pass; default false. */
   shuffle?: boolean;
-  /** Decides the orders, together with the number of the pass; default 0. */
+  /** Decides the orders and what transforms draw, together with the number of the pass; default 0. */
   seed?: number;
   /** Leaves out a last batch that would be smaller; default false. */
   dropLast?: boolean;
@@ -17,8 +18,16 @@ export interface LoaderOptions {
   sampler?: Sampler;
 }
 
+/** Options with what is done to each batch. */
+export interface TransformOptions<Batch> {
+  /**
+   * Makes a batch of a batch: see `data.transforms`. The generator depends on the seed, the pass and the number of the batch alone.
+   */
+  transform?: (batch: Batch, generator: Random) => Batch | Readonly<Batch>;
+}
+
 /** Options for a data set that is an array. */
-export interface ArrayLoaderOptions<Item, Batch> extends LoaderOptions {
+export interface ArrayLoaderOptions<Item, Batch> extends LoaderOptions, TransformOptions<Batch> {
   /** Makes a batch of items; default: the array of them. */
   collate?: (items: Item[]) => Batch;
 }
@@ -40,6 +49,8 @@ export class Loader<Batch> implements Iterable<Batch>, AsyncIterable<Batch> {
   readonly batchSize: number;
   readonly dropLast: boolean;
   readonly sampler: Sampler;
+  readonly seed: number;
+  readonly #transform: ((batch: unknown, generator: Random) => unknown) | undefined;
   /** The number of the next pass, from 0: it grows when a pass begins. Set it to repeat a pass or to go on from one. */
   epoch = 0;
   /** The pass that began last, and how far it is. */
@@ -48,10 +59,10 @@ export class Loader<Batch> implements Iterable<Batch>, AsyncIterable<Batch> {
   #skip = 0;
 
   /** Use {@link loader}. */
-  constructor(dataset: Dataset<Batch>, options: LoaderOptions) {
+  constructor(dataset: Dataset<Batch>, options: LoaderOptions & TransformOptions<Batch>) {
     if (typeof options !== "object" || options === null) throw expected("an object with batchSize", "options", options);
-    checkKeys(options, ["batchSize", "shuffle", "seed", "dropLast", "sampler"]);
-    const { batchSize, shuffle = false, seed = 0, dropLast = false, sampler } = options;
+    checkKeys(options, ["batchSize", "shuffle", "seed", "dropLast", "sampler", "transform"]);
+    const { batchSize, shuffle = false, seed = 0, dropLast = false, sampler, transform } = options;
     if (!Number.isSafeInteger(batchSize) || batchSize < 1) throw expected("a positive integer", "batchSize", batchSize);
     checkSeed(seed);
     if (typeof shuffle !== "boolean") throw expected("true or false", "shuffle", shuffle);
@@ -60,11 +71,12 @@ export class Loader<Batch> implements Iterable<Batch>, AsyncIterable<Batch> {
     if (dataset.length === 0) throw expected("at least one sample", "dataset", dataset);
     if (sampler !== undefined) {
       if (typeof sampler?.order !== "function" || !Number.isSafeInteger(sampler.length)) throw expected("a sampler", "sampler", sampler);
-      for (const name of ["shuffle", "seed"] as const) {
-        if (options[name] !== undefined) throw expected("nothing", name, options[name], "The sampler decides the order.");
-      }
+      if (options.shuffle !== undefined) throw expected("nothing", "shuffle", options.shuffle, "The sampler decides the order.");
     }
+    if (transform !== undefined && typeof transform !== "function") throw expected("a function of a batch and a generator", "transform", transform);
     this.dataset = dataset;
+    this.seed = seed;
+    this.#transform = transform as ((batch: unknown, generator: Random) => unknown) | undefined;
     this.batchSize = batchSize;
     this.dropLast = dropLast;
     this.sampler = sampler ?? (shuffle ? new RandomSampler(dataset.length, { seed }) : new SequentialSampler(dataset.length));
@@ -87,8 +99,9 @@ export class Loader<Batch> implements Iterable<Batch>, AsyncIterable<Batch> {
         const indices = order.narrow(0, start, Math.min(this.batchSize, this.sampler.length - start));
         const batch = this.dataset.batch(indices);
         indices.dispose();
+        const made = this.#transform === undefined ? batch : (this.#transform(batch, generatorOf(`${this.seed}/transform`, current.epoch * 2 ** 24 + current.batch)) as Batch);
         current.batch++;
-        yield batch;
+        yield made;
       }
     } finally {
       order.dispose();
@@ -140,7 +153,7 @@ export class Loader<Batch> implements Iterable<Batch>, AsyncIterable<Batch> {
  * data.loader(mails, { batchSize: 16, shuffle: true, collate: (mails) => tokenizer.batch(mails.map(({ text }) => text)) });
  */
 export function loader<Item, Batch = Item[]>(items: readonly Item[], options: ArrayLoaderOptions<Item, Batch>): Loader<Batch>;
-export function loader<Batch>(dataset: Dataset<Batch>, options: LoaderOptions): Loader<Batch>;
+export function loader<Batch>(dataset: Dataset<Batch>, options: LoaderOptions & TransformOptions<Batch>): Loader<Batch>;
 export function loader(dataset: Dataset<unknown> | readonly unknown[], options: ArrayLoaderOptions<unknown, unknown>): Loader<unknown> {
   if (!Array.isArray(dataset)) return new Loader(dataset as Dataset<unknown>, options);
   if (typeof options !== "object" || options === null) throw expected("an object with batchSize", "options", options);

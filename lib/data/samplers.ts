@@ -12,7 +12,7 @@ export interface Sampler {
 }
 
 /** Numbers for one pass. Hashed, so that seed 0, pass 1 and seed 1, pass 0 have nothing in common. */
-export function generatorOf(seed: number, epoch: number): InstanceType<typeof torch.Generator> {
+export function generatorOf(seed: number | string, epoch: number): InstanceType<typeof torch.Generator> {
   const hash = createHash("sha256").update(`${seed}/${epoch}`).digest();
   return new torch.Generator().manualSeed(hash.readUIntBE(0, 6));
 }
