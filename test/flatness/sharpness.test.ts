@@ -95,6 +95,7 @@ describe("what it leaves behind", () => {
     loss(x, y).backward();
     const [before, gradients] = [state(model), bytes(model.parameters().map((parameter) => parameter.grad!))];
     const loaders = [[...(await digits(50, 50))], [...(await digits(50, 7))]];
+    torch.sweep(); // what earlier tests left
     const live = torch.memory().tensors;
     const values = [];
     for (const loader of loaders) values.push(await flatness.sharpness(model, loss, loader, { rho: 0.1, steps: 5, adaptive: true }));
