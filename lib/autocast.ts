@@ -12,6 +12,15 @@ export interface AutocastOptions {
   enabled?: boolean;
 }
 
+const off = { enabled: false, dtype: "bfloat16" } as const;
+const innermost: Record<string, { enabled: boolean; dtype: "bfloat16" | "float16" }> = {};
+
+/** The options with which another call would do what the innermost {@link autocast} around this one does on a device. */
+export function currentAutocast(device: string): AutocastOptions {
+  const type = device.split(":")[0] === "cuda" ? "cuda" : "cpu";
+  return { device: type, ...(innermost[type] ?? off) };
+}
+
 /**
  * Runs a synchronous function in mixed precision, as torch.autocast: matrix products and convolutions take their inputs in the
  * lower precision, losses and norms stay in float32. Weights keep their dtype. For training in float16 see `lossScale`.
@@ -24,11 +33,14 @@ export function autocast<T>(body: () => T, options: AutocastOptions = {}): T {
   if (typeof body !== "function") throw expected("a function", "body", body);
   const { device, dtype, enabled } = readAutocast(options);
   const before = native.swapAutocast(device, enabled, dtype);
+  const outer = innermost[device];
+  innermost[device] = { enabled, dtype };
   let result: T;
   try {
     result = body();
   } finally {
     native.swapAutocast(device, before.enabled, before.dtype);
+    innermost[device] = outer ?? off;
   }
   if (typeof (result as { then?: unknown } | null | undefined)?.then === "function") {
     throw new SteppeError("ARGUMENT", "Expected a synchronous function for autocast but received one that returns a promise: it would run on after autocast has ended.");

@@ -1,3 +1,4 @@
+import { autocast, currentAutocast } from "../autocast.js";
 import { enableGrad, isGradEnabled, noGrad } from "../autograd.js";
 import { expected } from "../errors.js";
 import { native } from "../native.js";
@@ -34,12 +35,13 @@ export function checkpoint<Inputs extends unknown[], Output>(fn: (...inputs: Inp
 
   const number = ++last;
   const state = randomState(like);
+  const precision = currentAutocast(like.device);
   waiting.set(number, () =>
     scope(() => {
       const now = randomState(like);
       setRandomState(state, like);
       try {
-        enableGrad(() => void within(number, () => fn(...inputs)));
+        enableGrad(() => autocast(() => void within(number, () => fn(...inputs)), precision));
       } finally {
         setRandomState(now, like);
       }

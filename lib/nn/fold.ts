@@ -1,12 +1,9 @@
 import type { Tensor } from "../tensor.js";
-import { or, perDim } from "./arguments.js";
 import type { Named, Size } from "./arguments.js";
+import { foldArguments, unfoldArguments } from "./functional/conv.js";
 import type { UnfoldRest } from "./functional/conv.js";
 import { fold, unfold } from "./functional/index.js";
 import { Stateless } from "./stateless.js";
-
-const unfoldArguments = { kernelSize: perDim(2, 1), dilation: or(perDim(2, 1), 1), padding: or(perDim(2, 0), 0), stride: or(perDim(2, 1), 1) };
-const foldArguments = { outputSize: perDim(2, 1), ...unfoldArguments };
 
 /** All windows of an image, as columns. @example new nn.Unfold(3, { padding: 1 }) */
 export class Unfold extends Stateless {

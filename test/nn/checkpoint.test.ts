@@ -97,6 +97,34 @@ describe("a checkpoint", () => {
 
 describe("a checkpoint in a compiled step", () => {
   const sgd = { name: "sgd", lr: 0.05, momentum: 0.9 } as const;
+
+  /** Convolutions with batch norm, whose statistics take each batch twice. */
+  class Convolutions extends nn.Module {
+    blocks = new nn.ModuleList([1, 4].map((channels) => new nn.Sequential(new nn.Conv2d(channels, 4, 3, { padding: 1 }), new nn.BatchNorm2d(4), new nn.ReLU(true), new nn.Dropout2d(0.3))));
+
+    loss(x: Tensor): Tensor {
+      for (const block of this.blocks) x = nn.checkpoint((x) => block.forward(x), x);
+      return x.square().mean();
+    }
+  }
+
+  test.each([undefined, { dtype: "bfloat16" } as const])("is the eager one with images, batch norm and autocast %j", (autocast) => {
+    const nets = [0, 0].map((seed) => (torch.manualSeed(seed), new Convolutions()));
+    const [eager, replayed] = nets.map((net) => optim.create(net, { method: "none", base: sgd })) as [optim.Optimizer, optim.Optimizer];
+    const step = replayed.compile((x: Tensor) => nets[1]!.loss(x), { autocast });
+    for (let k = 0; k < 3; k++) {
+      const x = torch.randn([4, 1, 8, 8]);
+      torch.manualSeed(k);
+      const report = step.sync(x);
+      torch.manualSeed(k);
+      const loss = () => nets[0]!.loss(x);
+      expect(eager.step(() => (autocast === undefined ? loss() : torch.autocast(loss, autocast))).loss).toBeCloseTo(report.loss, autocast === undefined ? 5 : 2);
+    }
+    expect(step.explain()).toMatch(/forward and backward are replayed\.$/m);
+    const theirs = nets[0]!.stateDict();
+    for (const [name, tensor] of Object.entries(nets[1]!.stateDict())) expect(distance(tensor, theirs[name]!), name).toBeLessThan(autocast === undefined ? 1e-5 : 2e-2);
+    expect(nets[1]!.getBuffer("blocks.0.1.num_batches_tracked").item()).toBe(6);
+  });
   const methods: optim.OptimizerOptions[] = [
     { method: "none", base: sgd },
     { method: "sam", rho: 0.1, base: sgd },

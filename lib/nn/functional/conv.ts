@@ -74,7 +74,12 @@ export function convTranspose3d(input: Tensor, weight: Tensor, ...rest: Transpos
   return torch.convTranspose3d(input, weight, bias, stride, padding, outputPadding, groups, dilation);
 }
 
-const unfoldArguments = { kernelSize: perDim(2, 1), dilation: or(perDim(2, 1), 1), padding: or(perDim(2, 0), 0), stride: or(perDim(2, 1), 1) };
+export const unfoldArguments = {
+  kernelSize: perDim(2, 1),
+  dilation: or(perDim(2, 1), 1),
+  padding: or(perDim(2, 0), 0),
+  stride: or(perDim(2, 1), 1),
+};
 export type UnfoldRest = Rest<[dilation: Size, padding: Size, stride: Size], typeof unfoldArguments>;
 
 /**
@@ -89,7 +94,7 @@ export function unfold(input: Tensor, kernelSize: Size, ...rest: UnfoldRest): Te
   return torch.im2col(input, options.kernelSize, options.dilation, options.padding, options.stride);
 }
 
-const foldArguments = { outputSize: perDim(2, 1), ...unfoldArguments };
+export const foldArguments = { outputSize: perDim(2, 1), ...unfoldArguments };
 
 /**
  * The sum of windows, given as columns, in an image: the transpose of `unfold`.
