@@ -91,18 +91,41 @@ export const samePlanes = (argument: string, other: string, sliding: number): Ru
   beside(argument, other, `a tensor with the same batch and channels as ${other}`, (t, like) => {
     return t.dim() === like.dim() && String(t.shape.slice(0, -sliding)) === String(like.shape.slice(0, -sliding));
   });
-/** Where values can be read: not on "meta", and not while a program is recorded. */
-export const finite = (argument: string): Rule =>
-  tensor(argument, "a tensor of finite numbers", (t) => {
-    if (t.device === "meta") return true;
-    try {
-      return noGrad(() => scope(() => t.isfinite().all().item())) === true;
-    } catch (error) {
-      if (error instanceof SteppeError && (error.code === "RECORD" || error.code === "OPERATOR")) return true;
-      throw error;
-    }
-  });
+/** Whether it is true of a tensor's values, where they can be read: not on "meta", and not while a program is recorded. */
+function seen(of: Tensor, truth: () => Tensor): boolean {
+  if (of.device === "meta") return true;
+  try {
+    return noGrad(() => scope(() => truth().item())) === true;
+  } catch (error) {
+    if (error instanceof SteppeError && (error.code === "RECORD" || error.code === "OPERATOR")) return true;
+    throw error;
+  }
+}
+export const finite = (argument: string): Rule => tensor(argument, "a tensor of finite numbers", (t) => seen(t, () => t.isfinite().all()));
 /** As many elements as images have channels. */
 export const perChannel = (argument: string, images: string): Rule =>
   beside(argument, images, `a tensor with one element per channel of ${images}`, (t, like) => like.dim() >= 2 && t.numel() === like.shape[1]);
 export const ofDtype = (argument: string, dtype: DType): Rule => tensor(argument, `a tensor of dtype ${dtype}`, (t) => t.dtype === dtype);
+/** Sizes are numbers, or the names of integer arguments. */
+export const shaped = (argument: string, sizes: readonly (number | string)[]): Rule =>
+  tensor(argument, `a tensor of shape [${sizes.join(", ")}]`, (t, all) => {
+    return t.dim() === sizes.length && sizes.every((size, i) => t.shape[i] === Number(typeof size === "string" ? all(size) : size));
+  });
+/** A gradient for each row that was looked up. */
+export const rowPerIndex = (argument: string, indices: string): Rule =>
+  beside(argument, indices, `a tensor with the shape of ${indices} and one dimension more`, (t, like) => String(t.shape.slice(0, -1)) === String(like.shape) && t.dim() > 0);
+export const indicesBelow = (argument: string, limit: string): Rule =>
+  tensor(argument, `a tensor of integers from 0 to ${limit} − 1`, (t, all) => {
+    return t.numel() === 0 || seen(t, () => t.ge(0).logicalAnd(t.lt(all(limit) as number)).all());
+  });
+/** A scale that leads from the input's size to the output's, in the dimension that counts from the end. */
+export const scaleFits = (argument: string, input: string, output: string, fromEnd: number): Rule => ({
+  argument,
+  what: `what leads from ${input}'s size to ${output}'s`,
+  holds(scale, all) {
+    const [from, to] = [all(input), all(output)];
+    const sizes = from instanceof Tensor ? from.shape : (from as readonly number[]);
+    if (isNothing(scale) || !Array.isArray(to)) return true;
+    return Math.abs(Number(sizes.at(-fromEnd)) * (scale as number) - Number((to as number[]).at(-fromEnd))) <= 1;
+  },
+});

@@ -14,6 +14,7 @@ import {
   givenIf,
   givenUnless,
   haveDimension,
+  indicesBelow,
   isTrue,
   length,
   notEmpty,
@@ -21,9 +22,12 @@ import {
   partOf,
   perChannel,
   positive,
+  rowPerIndex,
   sameDtype,
   samePlanes,
   sameShape,
+  scaleFits,
+  shaped,
   tensor,
   unquantized,
   type PartOf,
@@ -54,6 +58,8 @@ const fractionalBackward = (sliding: number) => [
   samePlanes("grad_output", "self", sliding),
   sameShape("indices", "grad_output"),
 ];
+const antialiased = [scaleFits("scales_h", "self", "output_size", 2), scaleFits("scales_w", "self", "output_size", 1)];
+const lookedUp = (gradient: string) => [rowPerIndex(gradient, "indices"), indicesBelow("indices", "num_weights")];
 /** One gain per slice of v along dim, or one for all with dim −1. */
 const gain = tensor("g", "a tensor of v's number of dimensions, with one element per slice along dim", (g, all) => {
   const [v, dim] = [all("v") as Tensor, Number(all("dim") ?? 0)];
@@ -64,6 +70,9 @@ const gain = tensor("g", "a tensor of v's number of dimensions, with one element
 const groups: readonly (readonly [RegExp, Rules])[] = [
   [/^mkldnn::_reorder_/, partOf("a compiled graph, whose weights are packed once")],
   [/^_quantized::wrapped_/, partOf("a compiled graph, whose weights are packed once")],
+  [/^mkl::_mkl_reorder_/, partOf("a compiled graph, whose weights are packed once")],
+  [/^quantized::embedding_bag_\w+_(unpack|prepack)$/, [dims("weight", 2, 3)]],
+  [/^onednn::linear/, [dims("weight", 2), elements("weight")]],
   [/^onednn::/, [elements("weight"), positive("groups")]],
   [/^mkldnn_prepacked::.*_prepack$/, [positive("groups")]],
   [/^aten::fbgemm_/, [elements("input"), elements("weight")]],
@@ -73,6 +82,9 @@ const groups: readonly (readonly [RegExp, Rules])[] = [
 /** Operators: an overload, or all of a name. */
 export const guards: Readonly<Record<string, Rules>> = {
   "aten::_stack": [notEmpty("tensors")],
+  "aten::cat": [notEmpty("tensors")],
+  "aten::concat": [notEmpty("tensors")],
+  "aten::concatenate": [notEmpty("tensors")],
   "aten::_chunk_cat": [haveDimension("tensors", "dim")],
   "aten::_foreach_copy": [asLongAs("src", "self")],
   "aten::native_batch_norm": statistics,
@@ -91,6 +103,16 @@ export const guards: Readonly<Record<string, Rules>> = {
   "aten::adaptive_avg_pool3d_backward": [samePlanes("grad_output", "self", 3)],
   "aten::fractional_max_pool2d_backward": fractionalBackward(2),
   "aten::fractional_max_pool3d_backward": fractionalBackward(3),
+  "aten::_upsample_bilinear2d_aa": antialiased,
+  "aten::_upsample_bicubic2d_aa": antialiased,
+  "aten::_upsample_lanczos2d_aa": antialiased,
+  "aten::embedding_backward": lookedUp("grad"),
+  "aten::embedding_dense_backward": lookedUp("grad_output"),
+  "aten::_scaled_dot_product_flash_attention_for_cpu": [elements("query"), elements("key"), elements("value")],
+  "aten::_sobol_engine_initialize_state_": [shaped("self", ["dimension", 30])],
+  "aten::_sobol_engine_scramble_": [shaped("self", ["dimension", 30]), shaped("ltm", ["dimension", 30, 30])],
+  "aten::_sobol_engine_ff_": [shaped("self", ["dimension"]), shaped("sobolstate", ["dimension", 30])],
+  "aten::_sobol_engine_draw": [shaped("quasi", ["dimension"]), shaped("sobolstate", ["dimension", 30])],
   "aten::quantized_lstm_cell": [length("hx", 2)],
   "quantized::linear_prepack_fp16": [dims("W", 2), elements("W")],
   "_quantized::linear_prepack_fp16": [dims("W", 2), elements("W")],
