@@ -1,0 +1,113 @@
+// How the recorder tells tensors apart, and what it takes for constants.
+#include <ATen/core/grad_mode.h>
+
+#include <algorithm>
+
+#include "recorder.h"
+#include "recorder_values.h"
+
+namespace steppe {
+
+const void* Recorder::storage_of(const at::Tensor& tensor) {
+  if (!tensor.has_storage()) return tensor.unsafeGetTensorImpl();
+  return tensor.unsafeGetTensorImpl()->unsafe_storage().unsafeGetStorageImpl();
+}
+
+Recorder::Key Recorder::key_of(const at::Tensor& tensor) {
+  if (!tensor.has_storage()) return {storage_of(tensor), tensor.scalar_type(), 0, false, false, {}, {}};
+  return {storage_of(tensor), tensor.scalar_type(), tensor.storage_offset(), tensor.is_conj(), tensor.is_neg(), tensor.sizes().vec(), tensor.strides().vec()};
+}
+
+int32_t Recorder::reg_of(const at::Tensor& tensor) const {
+  const auto found = registers_.find(key_of(tensor));
+  return found == registers_.end() ? Program::kNone : found->second;
+}
+
+int32_t Recorder::new_reg(const at::Tensor& tensor) {
+  reserve_address(tensor);
+  const auto reg = static_cast<int32_t>(program_->register_count++);
+  keys_.push_back(key_of(tensor));
+  registers_.try_emplace(keys_.back(), reg);
+  return reg;
+}
+
+// A storage (or a tensor without one) that is gone leaves its address to another: it would be taken for the first.
+void Recorder::reserve_address(const at::Tensor& tensor) {
+  if (!reserved_.insert(storage_of(tensor)).second) return;
+  if (tensor.has_storage()) {
+    storages_.push_back(tensor.storage().getWeakStorageImpl());
+  } else {
+    storageless_.emplace_back(tensor.getIntrusivePtr());
+  }
+}
+
+void Recorder::admit_constant(const at::Tensor& tensor) {
+  const bool is_number = tensor.unsafeGetTensorImpl()->is_wrapped_number();
+  const void* data = tensor.has_storage() ? tensor.storage().data() : nullptr;
+  if (!is_number && data != nullptr && allocated_.contains(data)) {
+    obstacle("a tensor was computed by something that is no operator (a custom autograd function, or a kernel's hidden state)");
+  }
+}
+
+Program::Operand Recorder::operand(const c10::IValue& value) {
+  using Kind = Program::Operand::Kind;
+  Program::Operand result;
+  if (value.isTensor() && value.toTensor().defined()) {
+    const auto& tensor = value.toTensor();
+    result.reg = reg_of(tensor);
+    if (result.reg != Program::kNone) {
+      result.kind = Kind::reg;
+      return result;
+    }
+    admit_constant(tensor);
+    result.constant = tensor.variable_data();
+    if (tensor.unsafeGetTensorImpl()->is_wrapped_number()) result.constant = value;
+    return result;
+  }
+  if (value.isTensorList() || value.isOptionalTensorList()) {
+    result.kind = value.isTensorList() ? Kind::list : Kind::optional_list;
+    for (const auto& element : value.toListRef()) {
+      if (!element.isTensor() || !element.toTensor().defined()) {
+        result.regs.push_back(Program::kNone);
+        continue;
+      }
+      auto reg = reg_of(element.toTensor());
+      if (reg == Program::kNone) {
+        admit_constant(element.toTensor());
+        result.held.push_back(element.toTensor().variable_data());
+        reg = -static_cast<int32_t>(result.held.size());
+      }
+      result.regs.push_back(reg);
+    }
+    return result;
+  }
+  if (value.isGenerator()) {
+    const auto generator = value.toGenerator();
+    const bool known = std::any_of(generator_states_.begin(), generator_states_.end(), [&](const auto& each) { return each.first == generator; });
+    if (!known) obstacle("it draws from a generator of its own, whose state a step cannot put back");
+  }
+  result.constant = value;
+  return result;
+}
+
+// Slots that an operator is about to write to, also through a view.
+void Recorder::before_write(const at::Tensor& tensor, const c10::OperatorHandle& op) {
+  const auto* storage = storage_of(tensor);
+  if (copies_.contains(storage) && !in_backward_) obstacle(readable(op) + " changes what would be a view in the user's own order");
+  const auto note = [](std::vector<uint32_t>& list, uint32_t i) {
+    if (std::find(list.begin(), list.end(), i) == list.end()) list.push_back(i);
+  };
+  for (const auto& parameter : parameters_)
+    if (storage_of(parameter) == storage) obstacle(readable(op) + " changes a parameter in place");
+  for (uint32_t b = 0; b < buffers_.size(); b++)
+    if (storage_of(buffers_[b]) == storage) note(program_->changed_buffers, b);
+  for (uint32_t i = 0; i < inputs_.size(); i++) {
+    if (storage_of(inputs_[i]) != storage) continue;
+    note(program_->changed_inputs, i);
+    if (input_values_[i].defined()) continue;
+    at::NoGradGuard no_grad;
+    input_values_[i] = inputs_[i].clone();
+  }
+}
+
+}  // namespace steppe
