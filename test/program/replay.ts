@@ -94,7 +94,8 @@ export function expectReplayLikeAutograd(model: nn.Module, loss: Loss, batches: 
 }
 
 /**
- * The same where the engine may put images into another order in memory: float32 values then differ by rounding.
+ * The same where the engine may put images into another order in memory, or runs an LSTM by kernels of its own: float32 values
+ * then differ by rounding.
  *
  * @param tolerance of each tensor's largest value
  */
