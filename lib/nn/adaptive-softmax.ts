@@ -13,9 +13,10 @@ import { factory } from "./parameter.js";
 const increasing: Argument<readonly number[], readonly number[], false> = {
   optional: false,
   read(value, name) {
-    const fits = Array.isArray(value) && value.length > 0 && value.every((cutoff, i) => Number.isSafeInteger(cutoff) && cutoff > (i === 0 ? 0 : value[i - 1]));
-    if (!fits) throw expected("an increasing array of positive integers", name, value);
-    return [...value];
+    const list: unknown[] = Array.isArray(value) ? value : [];
+    const fits = (cutoff: unknown, i: number) => Number.isSafeInteger(cutoff) && (cutoff as number) > (i === 0 ? 0 : (list[i - 1] as number));
+    if (list.length === 0 || !list.every(fits)) throw expected("an increasing array of positive integers", name, value);
+    return list as number[];
   },
 };
 
@@ -61,7 +62,9 @@ export class AdaptiveLogSoftmaxWithLoss extends Module {
   constructor(...args: unknown[]) {
     super();
     const { inFeatures, nClasses, cutoffs, divValue, headBias, ...where } = read("nn.AdaptiveLogSoftmaxWithLoss", signature, args);
-    if (cutoffs.at(-1)! >= nClasses) throw expected(`numbers below nClasses (${nClasses})`, "cutoffs of nn.AdaptiveLogSoftmaxWithLoss", cutoffs.at(-1));
+    if (cutoffs.at(-1)! >= nClasses) {
+      throw expected(`numbers below nClasses (${nClasses})`, "cutoffs of nn.AdaptiveLogSoftmaxWithLoss", cutoffs.at(-1));
+    }
     this.inFeatures = inFeatures;
     this.nClasses = nClasses;
     this.cutoffs = [...cutoffs, nClasses];

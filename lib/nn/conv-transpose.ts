@@ -93,7 +93,10 @@ abstract class ConvTranspose extends Module {
   #missing(input: Tensor, outputSize: readonly number[]): number[] {
     const dims = this.kernelSize.length;
     const wanted = outputSize.slice(-dims);
-    const least = this.kernelSize.map((length, i) => (input.shape.at(i - dims)! - 1) * this.stride[i]! - 2 * this.padding[i]! + this.dilation[i]! * (length - 1) + 1);
+    const least = this.kernelSize.map((length, i) => {
+      const places = (input.shape.at(i - dims)! - 1) * this.stride[i]!;
+      return places - 2 * this.padding[i]! + this.dilation[i]! * (length - 1) + 1;
+    });
     const missing = least.map((size, i) => (wanted[i] ?? NaN) - size);
     if (missing.some((size, i) => !(size >= 0 && size < this.stride[i]!))) {
       const most = least.map((size, i) => size + this.stride[i]! - 1);
@@ -120,7 +123,11 @@ export class ConvTranspose1d extends ConvTranspose {
     super("nn.ConvTranspose1d", 1, args);
   }
 
-  /** @param input [N, inChannels, L] or [inChannels, L] @param outputSize [L'], in place of outputPadding @returns [N, outChannels, L'] */
+  /**
+   * @param input [N, inChannels, L] or [inChannels, L]
+   * @param outputSize [L'], in place of outputPadding
+   * @returns [N, outChannels, L']
+   */
   forward(input: Tensor, outputSize: readonly number[] | null = null): Tensor {
     return this.transpose(input, outputSize, convTranspose1d);
   }
@@ -134,7 +141,11 @@ export class ConvTranspose2d extends ConvTranspose {
     super("nn.ConvTranspose2d", 2, args);
   }
 
-  /** @param input [N, inChannels, H, W] or [inChannels, H, W] @param outputSize [H', W'], in place of outputPadding @returns [N, outChannels, H', W'] */
+  /**
+   * @param input [N, inChannels, H, W] or [inChannels, H, W]
+   * @param outputSize [H', W'], in place of outputPadding
+   * @returns [N, outChannels, H', W']
+   */
   forward(input: Tensor, outputSize: readonly number[] | null = null): Tensor {
     return this.transpose(input, outputSize, convTranspose2d);
   }
@@ -148,7 +159,11 @@ export class ConvTranspose3d extends ConvTranspose {
     super("nn.ConvTranspose3d", 3, args);
   }
 
-  /** @param input [N, inChannels, D, H, W], or without N @param outputSize [D', H', W'], in place of outputPadding @returns [N, outChannels, D', H', W'] */
+  /**
+   * @param input [N, inChannels, D, H, W], or without N
+   * @param outputSize [D', H', W'], in place of outputPadding
+   * @returns [N, outChannels, D', H', W']
+   */
   forward(input: Tensor, outputSize: readonly number[] | null = null): Tensor {
     return this.transpose(input, outputSize, convTranspose3d);
   }

@@ -165,7 +165,10 @@ export class Conv3d extends Conv {
     super("nn.Conv3d", 3, args);
   }
 
-  /** @param input [N, inChannels, D, H, W] or [inChannels, D, H, W] @returns [N, outChannels, D', H', W'] or [outChannels, D', H', W'] */
+  /**
+   * @param input [N, inChannels, D, H, W] or [inChannels, D, H, W]
+   * @returns [N, outChannels, D', H', W'] or [outChannels, D', H', W']
+   */
   override forward(input: Tensor): Tensor {
     return super.forward(input);
   }

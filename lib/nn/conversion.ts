@@ -14,7 +14,9 @@ interface Conversion {
 /** A destination as a dtype and a device. */
 export function conversion(destination: Destination): Conversion {
   if (typeof destination === "string") return conversion(isDType(destination) ? { dtype: destination } : { device: destination });
-  if (typeof destination !== "object" || destination === null) throw expected("a dtype, a device or { dtype, device }", "to", destination);
+  if (typeof destination !== "object" || destination === null) {
+    throw expected("a dtype, a device or { dtype, device }", "to", destination);
+  }
   checkKeys(destination, ["dtype", "device"], "to");
   const device = (destination.device ?? undefined) as Device | undefined; // LibTorch checks it
   if (destination.dtype === undefined || destination.dtype === null) return { device };

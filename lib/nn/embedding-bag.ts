@@ -84,7 +84,9 @@ export class EmbeddingBag extends Module {
    */
   static fromPretrained(embeddings: Tensor, ...rest: Rest<[freeze: boolean, ...Behaviour], typeof pretrained>): EmbeddingBag {
     const { freeze, embeddings: _, ...options } = read("nn.EmbeddingBag.fromPretrained", pretrained, [embeddings, ...rest]);
-    if (embeddings.dim() !== 2) throw expected("2 dimensions", "the vectors of nn.EmbeddingBag.fromPretrained", [...embeddings.shape]);
+    if (embeddings.dim() !== 2) {
+      throw expected("2 dimensions", "the vectors of nn.EmbeddingBag.fromPretrained", [...embeddings.shape]);
+    }
     const [rows, width] = embeddings.shape;
     const table = new EmbeddingBag(rows!, width!, { ...options, device: "meta" });
     table.weight = parameter(embeddings, !freeze);
@@ -106,7 +108,8 @@ export class EmbeddingBag extends Module {
    */
   forward(input: Tensor, offsets: Tensor | null = null, perSampleWeights: Tensor | null = null): Tensor {
     const { maxNorm, normType, scaleGradByFreq, mode, sparse, includeLastOffset, paddingIdx } = this;
-    return embeddingBag(input, this.weight, { offsets, maxNorm, normType, scaleGradByFreq, mode, sparse, perSampleWeights, includeLastOffset, paddingIdx });
+    const bags = { offsets, perSampleWeights, includeLastOffset, paddingIdx };
+    return embeddingBag(input, this.weight, { ...bags, maxNorm, normType, scaleGradByFreq, mode, sparse });
   }
 
   protected override extraRepr(): string {

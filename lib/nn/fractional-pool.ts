@@ -33,7 +33,11 @@ abstract class FractionalMaxPool<Indices extends boolean> extends Stateless {
   }
 }
 
-/** Maxima over windows of an image at random places, in evaluation, too. arXiv 1412.6071. @example new nn.FractionalMaxPool2d(3, { outputRatio: 0.7 }) */
+/**
+ * Maxima over windows of an image at random places, in evaluation, too. arXiv 1412.6071.
+ *
+ * @example new nn.FractionalMaxPool2d(3, { outputRatio: 0.7 })
+ */
 export class FractionalMaxPool2d<Indices extends boolean = false> extends FractionalMaxPool<Indices> {
   constructor(...args: FractionalArgs<Indices>) {
     super(2, args);
@@ -46,7 +50,11 @@ export class FractionalMaxPool2d<Indices extends boolean = false> extends Fracti
   }
 }
 
-/** Maxima over windows of a volume at random places, in evaluation, too. arXiv 1412.6071. @example new nn.FractionalMaxPool3d(2, [8, 12, 12]) */
+/**
+ * Maxima over windows of a volume at random places, in evaluation, too. arXiv 1412.6071.
+ *
+ * @example new nn.FractionalMaxPool3d(2, [8, 12, 12])
+ */
 export class FractionalMaxPool3d<Indices extends boolean = false> extends FractionalMaxPool<Indices> {
   constructor(...args: FractionalArgs<Indices>) {
     super(3, args);

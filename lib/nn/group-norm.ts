@@ -46,7 +46,9 @@ export class GroupNorm extends Module {
   constructor(...args: unknown[]) {
     super();
     const { numGroups, numChannels, eps, affine, bias, ...where } = read("nn.GroupNorm", signature, args);
-    if (numChannels % numGroups !== 0) throw expected(`a multiple of numGroups (${numGroups})`, "numChannels of nn.GroupNorm", numChannels);
+    if (numChannels % numGroups !== 0) {
+      throw expected(`a multiple of numGroups (${numGroups})`, "numChannels of nn.GroupNorm", numChannels);
+    }
     this.numGroups = numGroups;
     this.numChannels = numChannels;
     this.eps = eps;

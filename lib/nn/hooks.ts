@@ -62,7 +62,9 @@ export class Hooked {
       for (const hook of this.#before) {
         const changed = hook(this, inputs);
         if (changed === undefined) continue;
-        if (!Array.isArray(changed)) throw expected("an array of inputs or nothing", `the result of a hook before the forward of ${this.constructor.name}`, changed);
+        if (!Array.isArray(changed)) {
+          throw expected("an array of inputs or nothing", `the result of a hook before the forward of ${this.constructor.name}`, changed);
+        }
         inputs = changed as unknown[];
       }
       let output = forward.apply(this, inputs);

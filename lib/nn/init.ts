@@ -103,15 +103,19 @@ export function eye_(weight: Tensor): Tensor {
  */
 export function dirac_(weight: Tensor, groups = 1): Tensor {
   const [out, into, ...kernel] = weight.shape as [number, number, ...number[]];
-  if (kernel.length < 1 || kernel.length > 3) throw expected("3 to 5 dimensions", "the tensor of nn.init.dirac_", [...weight.shape]);
-  if (!Number.isSafeInteger(groups) || groups < 1 || out % groups !== 0) throw expected(`a divisor of ${out}`, "groups of nn.init.dirac_", groups);
+  if (kernel.length < 1 || kernel.length > 3) {
+    throw expected("3 to 5 dimensions", "the tensor of nn.init.dirac_", [...weight.shape]);
+  }
+  if (!Number.isSafeInteger(groups) || groups < 1 || out % groups !== 0) {
+    throw expected(`a divisor of ${out}`, "groups of nn.init.dirac_", groups);
+  }
   const each = out / groups;
   return fill(() => {
     weight.zero_();
     for (let group = 0; group < groups; group++) {
       for (let channel = 0; channel < Math.min(each, into); channel++) {
-        const centre = kernel.reduce((part, length) => part.select(0, Math.floor(length / 2)), weight.select(0, group * each + channel).select(0, channel));
-        centre.fill_(1);
+        const own = weight.select(0, group * each + channel).select(0, channel);
+        kernel.reduce((part, length) => part.select(0, Math.floor(length / 2)), own).fill_(1);
       }
     }
     return weight;

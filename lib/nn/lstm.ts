@@ -16,7 +16,9 @@ const signature = {
   dtype,
 };
 
-/** Hidden and cell state: [numLayers · directions, batch, projSize or hiddenSize] and [numLayers · directions, batch, hiddenSize]. */
+/**
+ * Hidden and cell state: [numLayers · directions, batch, projSize or hiddenSize] and [numLayers · directions, batch, hiddenSize].
+ */
 export type LSTMState = [hidden: Tensor, cell: Tensor];
 
 /**

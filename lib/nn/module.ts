@@ -3,9 +3,9 @@ import { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
 import { conversion, convert } from "./conversion.js";
 import type { Destination } from "./conversion.js";
-import { Hooked } from "./hooks.js";
 import { isParameter } from "./parameter.js";
 import type { Parameter } from "./parameter.js";
+import { Printed } from "./printed.js";
 import { loadStates } from "./state-dict.js";
 import type { LoadResult, State } from "./state-dict.js";
 import { summary } from "./summary.js";
@@ -39,7 +39,7 @@ export function homeOf(parameter: Tensor): Home | undefined {
  *   forward(x: Tensor) { return this.fc.forward(x.flatten(1)); } // [N, 1, 28, 28] -> [N, 10]
  * }
  */
-export class Module extends Hooked {
+export class Module extends Printed {
   #training = true;
   readonly #buffers = new Map<string, { persistent: boolean }>();
 
@@ -61,7 +61,7 @@ export class Module extends Hooked {
   }
 
   /** The module's own children, shared ones as often as they appear. Containers may keep them elsewhere than in properties. */
-  protected submodules(): [string, Module][] {
+  protected override submodules(): [string, Module][] {
     return Object.entries(this).filter((entry): entry is [string, Module] => entry[1] instanceof Module);
   }
 
@@ -92,7 +92,9 @@ export class Module extends Hooked {
     return this.namedModules().map(([, module]) => module);
   }
 
-  /** The parameters with their paths, each once: a shared one under its first name. `recurse: false` leaves out those of children. */
+  /**
+   * The parameters with their paths, each once: a shared one under its first name. `recurse: false` leaves out those of children.
+   */
   namedParameters({ recurse = true } = {}): [string, Parameter][] {
     const found = this.#gather((module) => module.ownParameters(), recurse);
     for (const [path, parameter] of found) {
@@ -138,7 +140,9 @@ export class Module extends Hooked {
 
   #get<T>(what: string, path: string, entries: [string, T][]): T {
     const found = entries.find(([name]) => name === path);
-    if (found === undefined) throw expected(`the path of ${what}`, this.constructor.name, path, suggest(String(path), entries.map(([name]) => name)).trim());
+    if (found === undefined) {
+      throw expected(`the path of ${what}`, this.constructor.name, path, suggest(String(path), entries.map(([name]) => name)).trim());
+    }
     return found[1];
   }
 
@@ -184,7 +188,9 @@ export class Module extends Hooked {
     return this;
   }
 
-  /** The parameters and persistent buffers by path. The tensors share their memory with the module's and have no gradient history. */
+  /**
+   * The parameters and persistent buffers by path. The tensors share their memory with the module's and have no gradient history.
+   */
   stateDict(): Record<string, Tensor> {
     return Object.fromEntries(this.states().map(({ name, tensor }) => [name, tensor.detach()]));
   }
@@ -259,38 +265,6 @@ export class Module extends Hooked {
     };
     visit(this, []);
     return this;
-  }
-
-  /** What a module says of itself between the brackets of `toString()`. */
-  protected extraRepr(): string {
-    return "";
-  }
-
-  /** The module as a tree of its parts, one line each. */
-  override toString(): string {
-    return this.#print([]);
-  }
-
-  [Symbol.for("nodejs.util.inspect.custom")](): string {
-    return this.toString();
-  }
-
-  /** The lines for the children in `toString()`. */
-  protected childLines(children: [name: string, text: string][]): string[] {
-    return children.map(([name, text]) => `(${name}): ${text}`);
-  }
-
-  #print(above: readonly Module[]): string {
-    const path = [...above, this];
-    const children = this.submodules().map(([name, child]): [string, string] => [
-      name,
-      path.includes(child) ? `${child.constructor.name}(...)` : child.#print(path),
-    ]);
-    const extra = this.extraRepr();
-    const name = this.constructor.name;
-    if (children.length === 0) return `${name}(${extra})`;
-    const lines = [...(extra === "" ? [] : [extra]), ...this.childLines(children)];
-    return `${name}(\n${lines.join("\n").replace(/^/gm, "  ")}\n)`;
   }
 
   /** The module's own parameters. Containers may keep them elsewhere than in properties. */

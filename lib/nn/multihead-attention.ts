@@ -148,7 +148,9 @@ export class MultiheadAttention extends Module {
       return [output.squeeze(this.batchFirst ? 0 : 1), weights?.squeeze(0) ?? null];
     }
     this.#check(query, key, value);
-    if (options.isCausal && options.attnMask === null) throw expected("a tensor beside isCausal", `attnMask of ${owner}.forward`, null);
+    if (options.isCausal && options.attnMask === null) {
+      throw expected("a tensor beside isCausal", `attnMask of ${owner}.forward`, null);
+    }
     const sequenceFirst = (x: Tensor) => (this.batchFirst ? x.transpose(0, 1) : x);
     const [output, weights] = this.#attend(sequenceFirst(query), sequenceFirst(key), sequenceFirst(value), options);
     return [this.batchFirst ? output.transpose(0, 1) : output, weights];
@@ -206,7 +208,9 @@ export class MultiheadAttention extends Module {
   #check(query: Tensor, key: Tensor, value: Tensor): void {
     const given = [["query", query, this.embedDim], ["key", key, this.kdim], ["value", value, this.vdim]] as const;
     for (const [name, x, width] of given) {
-      if (x.dim() !== 3 || x.shape[2] !== width) throw expected(`2 or 3 dimensions, the last ${width}`, `the ${name} of ${owner}`, [...x.shape]);
+      if (x.dim() !== 3 || x.shape[2] !== width) {
+        throw expected(`2 or 3 dimensions, the last ${width}`, `the ${name} of ${owner}`, [...x.shape]);
+      }
     }
     const batchDim = this.batchFirst ? 0 : 1;
     for (const [name, x] of given.slice(1)) {

@@ -40,7 +40,9 @@ abstract class Pad extends Stateless {
 
   forward(input: Tensor): Tensor {
     if (this.mode === "constant") return pad(input, this.padding, "constant", this.value ?? 0);
-    if (input.dim() !== this.dims + 1 && input.dim() !== this.dims + 2) throw expected(`shape ${shapes[this.dims]}`, `the input of nn.${this.name}`, [...input.shape]);
+    if (input.dim() !== this.dims + 1 && input.dim() !== this.dims + 2) {
+      throw expected(`shape ${shapes[this.dims]}`, `the input of nn.${this.name}`, [...input.shape]);
+    }
     return pad(input, this.padding, this.mode);
   }
 }

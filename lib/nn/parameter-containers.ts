@@ -56,7 +56,9 @@ export class ParameterDict<Names extends string = string> extends Module {
 
   constructor(parameters: Record<Names, Tensor> = {} as Record<Names, Tensor>) {
     super();
-    if (typeof parameters !== "object" || parameters === null) throw expected("an object of tensors by name", "nn.ParameterDict", parameters);
+    if (typeof parameters !== "object" || parameters === null) {
+      throw expected("an object of tensors by name", "nn.ParameterDict", parameters);
+    }
     for (const [name, tensor] of Object.entries<Tensor>(parameters)) this.set(name as Names, tensor);
   }
 
@@ -69,7 +71,9 @@ export class ParameterDict<Names extends string = string> extends Module {
 
   /** Sets or replaces a parameter. */
   set(name: Names, tensor: Tensor): this {
-    if (typeof name !== "string" || name === "" || name.includes(".")) throw expected("a non-empty name without dots", "nn.ParameterDict", name);
+    if (typeof name !== "string" || name === "" || name.includes(".")) {
+      throw expected("a non-empty name without dots", "nn.ParameterDict", name);
+    }
     this.#parameters.set(name, isParameter(tensor) ? tensor : parameter(tensor));
     return this;
   }

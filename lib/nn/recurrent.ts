@@ -115,10 +115,10 @@ export abstract class Recurrent extends Module {
     if (input instanceof PackedSequence) {
       const { data, batchSizes, sortedIndices, unsortedIndices, lengths } = input;
       this.#check(data, 2, weights[0]!);
-      const placed = this.#checked(states, lengths.length, data).map((state) => (sortedIndices === null ? state : state.indexSelect(1, sortedIndices)));
+      const ordered = (order: Tensor | null) => (state: Tensor) => (order === null ? state : state.indexSelect(1, order));
+      const placed = this.#checked(states, lengths.length, data).map(ordered(sortedIndices));
       const [output, ...after] = run(data, batchSizes, placed, weights);
-      const back = after.map((state) => (unsortedIndices === null ? state : state.indexSelect(1, unsortedIndices)));
-      return [new PackedSequence(output, batchSizes, sortedIndices, unsortedIndices, lengths), back];
+      return [new PackedSequence(output, batchSizes, sortedIndices, unsortedIndices, lengths), after.map(ordered(unsortedIndices))];
     }
     if (input.dim() === 2) {
       const batchDim = this.batchFirst ? 0 : 1;
@@ -143,7 +143,9 @@ export abstract class Recurrent extends Module {
       const shape = [depth, batch, i === 0 ? this.#outputSize : this.hiddenSize];
       if (given === null) return torch.zeros(shape, { dtype, device });
       const state = given[i];
-      if (String(state?.shape) !== String(shape)) throw expected(`shape [${shape.join(", ")}]`, `the ${name} of ${this.owner}`, state && [...state.shape]);
+      if (String(state?.shape) !== String(shape)) {
+        throw expected(`shape [${shape.join(", ")}]`, `the ${name} of ${this.owner}`, state && [...state.shape]);
+      }
       return state!;
     });
   }

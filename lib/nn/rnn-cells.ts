@@ -54,7 +54,9 @@ abstract class Cell extends Module {
     const shape = [input.shape[0]!, this.hiddenSize];
     const before = states.map((state) => {
       if (state === null) return torch.zeros(shape, { dtype: input.dtype, device: input.device });
-      if (String(state.shape) !== String(shape)) throw expected(`shape [${shape.join(", ")}]`, `the state of ${this.owner}`, [...state.shape]);
+      if (String(state.shape) !== String(shape)) {
+        throw expected(`shape [${shape.join(", ")}]`, `the state of ${this.owner}`, [...state.shape]);
+      }
       return state;
     });
     return run(input, before);
@@ -84,7 +86,11 @@ export class RNNCell extends Cell {
     this.nonlinearity = nonlinearity;
   }
 
-  /** @param input [batch, inputSize] or [inputSize] @param state [batch, hiddenSize] or [hiddenSize]; zeros if left out @returns the new state */
+  /**
+   * @param input [batch, inputSize] or [inputSize]
+   * @param state [batch, hiddenSize] or [hiddenSize]; zeros if left out
+   * @returns the new state
+   */
   forward(input: Tensor, state: Tensor | null = null): Tensor {
     const cell = this.nonlinearity === "tanh" ? torch.rnnTanhCell : torch.rnnReluCell;
     return this.step(input, [state], (x, [h]) => [cell(x, h!, this.weight_ih, this.weight_hh, this.bias_ih, this.bias_hh)])[0]!;
@@ -99,7 +105,11 @@ export class GRUCell extends Cell {
     super("nn.GRUCell", 3, read("nn.GRUCell", signature, args));
   }
 
-  /** @param input [batch, inputSize] or [inputSize] @param state [batch, hiddenSize] or [hiddenSize]; zeros if left out @returns the new state */
+  /**
+   * @param input [batch, inputSize] or [inputSize]
+   * @param state [batch, hiddenSize] or [hiddenSize]; zeros if left out
+   * @returns the new state
+   */
   forward(input: Tensor, state: Tensor | null = null): Tensor {
     return this.step(input, [state], (x, [h]) => [torch.gruCell(x, h!, this.weight_ih, this.weight_hh, this.bias_ih, this.bias_hh)])[0]!;
   }
@@ -113,7 +123,11 @@ export class LSTMCell extends Cell {
     super("nn.LSTMCell", 4, read("nn.LSTMCell", signature, args));
   }
 
-  /** @param input [batch, inputSize] or [inputSize] @param state hidden and cell, each [batch, hiddenSize] or [hiddenSize] @returns the new ones */
+  /**
+   * @param input [batch, inputSize] or [inputSize]
+   * @param state hidden and cell, each [batch, hiddenSize] or [hiddenSize]
+   * @returns the new ones
+   */
   forward(input: Tensor, state: LSTMState | null = null): LSTMState {
     const run = (x: Tensor, states: Tensor[]) => torch.lstmCell(x, states, this.weight_ih, this.weight_hh, this.bias_ih, this.bias_hh);
     return this.step(input, state ?? [null, null], run) as LSTMState;

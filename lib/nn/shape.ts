@@ -34,7 +34,10 @@ export class Flatten extends Stateless {
   }
 }
 
-const sizes = kind<readonly number[]>("an array of integers", (value) => Array.isArray(value) && value.length > 0 && value.every(Number.isSafeInteger));
+const sizes = kind<readonly number[]>(
+  "an array of integers",
+  (value) => Array.isArray(value) && value.length > 0 && value.every(Number.isSafeInteger),
+);
 const unflattenArguments = { dim: integer, unflattenedSize: sizes };
 
 /** Makes several dimensions of one. @example new nn.Unflatten(1, [2, 5]) // [N, 10] -> [N, 2, 5] */

@@ -54,7 +54,9 @@ export class Softmax2d extends Stateless {
 
   /** @param input [N, C, H, W] or [C, H, W] @returns the same shape */
   forward(input: Tensor): Tensor {
-    if (input.dim() !== 3 && input.dim() !== 4) throw expected("a tensor of 3 or 4 dimensions", "the input of nn.Softmax2d", [...input.shape]);
+    if (input.dim() !== 3 && input.dim() !== 4) {
+      throw expected("a tensor of 3 or 4 dimensions", "the input of nn.Softmax2d", [...input.shape]);
+    }
     return softmax(input, -3);
   }
 }

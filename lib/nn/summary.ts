@@ -22,7 +22,10 @@ export function summary(module: Module, inputs: unknown[]): string {
   const bytes = [...module.parameters(), ...module.buffers()].reduce((sum, tensor) => sum + tensor.numel() * tensor.itemSize, 0);
   const table = [["Module", inputs.length === 0 ? "" : "Output", "Parameters"], ...rows];
   const [first, second, third] = [0, 1, 2].map((column) => Math.max(...table.map((row) => row[column]!.length))) as [number, number, number];
-  const lines = table.map(([name, shape, count]) => `${name!.padEnd(first)}  ${second === 0 ? "" : `${shape!.padEnd(second)}  `}${count!.padStart(third)}`.trimEnd());
+  const lines = table.map(([name, shape, count]) => {
+    const columns = [name!.padEnd(first), ...(second === 0 ? [] : [shape!.padEnd(second)]), count!.padStart(third)];
+    return columns.join("  ").trimEnd();
+  });
   const rule = "-".repeat(Math.max(...lines.map((line) => line.length)));
   const end = `${number(total)} parameters, ${number(trainable)} of them trained; ${number(bytes)} bytes with buffers`;
   return [lines[0], rule, ...lines.slice(1), rule, end].join("\n");
@@ -49,9 +52,10 @@ function outputShapes(module: Module, inputs: unknown[]): Map<Module, string> {
 
 function shapeOf(output: unknown): string {
   if (output instanceof Tensor) return `[${output.shape.join(", ")}]`;
-  if (Array.isArray(output)) return output.map(shapeOf).filter((text) => text !== "").join(", ");
-  if (typeof output === "object" && output !== null) return Object.entries(output).map(([key, value]) => `${key} ${shapeOf(value)}`).filter((text) => !text.endsWith(" ")).join(", ");
-  return "";
+  const joined = (texts: string[]) => texts.filter((text) => text !== "").join(", ");
+  if (Array.isArray(output)) return joined(output.map(shapeOf));
+  if (typeof output !== "object" || output === null) return "";
+  return joined(Object.entries(output).map(([key, value]) => (shapeOf(value) === "" ? "" : `${key} ${shapeOf(value)}`)));
 }
 
 function number(value: number): string {

@@ -19,7 +19,9 @@ type EncoderLike = Module & { forward(src: Tensor, ...rest: EncoderLayerRest): T
 type DecoderLike = Module & { forward(tgt: Tensor, memory: Tensor, ...rest: DecoderLayerRest): Tensor };
 
 function stack<L extends Module>(owner: string, layer: Copyable<L>, numLayers: number): ModuleList<L> {
-  if (!(layer instanceof Module) || typeof layer.copy !== "function") throw expected("a module with copy()", `the layer of ${owner}`, layer);
+  if (!(layer instanceof Module) || typeof layer.copy !== "function") {
+    throw expected("a module with copy()", `the layer of ${owner}`, layer);
+  }
   size.read(numLayers, `numLayers of ${owner}`);
   return new ModuleList<L>(Array.from({ length: numLayers }, () => layer.copy()));
 }

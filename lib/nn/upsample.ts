@@ -21,7 +21,9 @@ export class Upsample extends Stateless {
 
   constructor(...args: UpsampleRest) {
     super("nn.Upsample", upsampleArguments, args);
-    if ((this.size === null) === (this.scaleFactor === null)) throw expected("one of size and scaleFactor", "nn.Upsample", [this.size, this.scaleFactor]);
+    if ((this.size === null) === (this.scaleFactor === null)) {
+      throw expected("one of size and scaleFactor", "nn.Upsample", [this.size, this.scaleFactor]);
+    }
   }
 
   /** @param input [N, C, L], [N, C, H, W] or [N, C, D, H, W] */
@@ -50,7 +52,11 @@ export class UpsamplingNearest2d extends Stateless {
   }
 }
 
-/** Makes images larger, linearly between the pixels' centres, corners on corners. @example new nn.UpsamplingBilinear2d({ scaleFactor: 2 }) */
+/**
+ * Makes images larger, linearly between the pixels' centres, corners on corners.
+ *
+ * @example new nn.UpsamplingBilinear2d({ scaleFactor: 2 })
+ */
 export class UpsamplingBilinear2d extends Stateless {
   declare readonly size: number | readonly number[] | null;
   declare readonly scaleFactor: number | readonly number[] | null;

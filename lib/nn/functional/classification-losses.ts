@@ -128,7 +128,9 @@ export type MultiMarginRest = Rest<[p: 1 | 2, margin: number, weight: Tensor | n
 export function multiMarginLoss(input: Tensor, target: Tensor, ...rest: MultiMarginRest): Tensor {
   const { p, margin, weight, reduction } = read("nn.functional.multiMarginLoss", multiMarginArguments, rest);
   requireClasses("multiMarginLoss", target);
-  if (weight !== null && weight.dim() !== 1) throw expected("1 dimension", "weight of nn.functional.multiMarginLoss", [...weight.shape]);
+  if (weight !== null && weight.dim() !== 1) {
+    throw expected("1 dimension", "weight of nn.functional.multiMarginLoss", [...weight.shape]);
+  }
   return torch.multiMarginLoss(input, target, p, margin, weight, reductionCode[reduction]);
 }
 

@@ -15,7 +15,13 @@ function convArguments(dims: number) {
 const [conv1dArguments, conv2dArguments, conv3dArguments] = [convArguments(1), convArguments(2), convArguments(3)];
 type ConvRest = Rest<[bias: Tensor | null, stride: Size, padding: Padding, dilation: Size, groups: number], typeof conv2dArguments>;
 
-/** A convolution over a sequence. @param input [N, C, L] or [C, L] @param weight [out, C / groups, K] @param rest bias [out], stride, ... */
+/**
+ * A convolution over a sequence.
+ *
+ * @param input [N, C, L] or [C, L]
+ * @param weight [out, C / groups, K]
+ * @param rest bias [out], stride, ...
+ */
 export function conv1d(input: Tensor, weight: Tensor, ...rest: ConvRest): Tensor {
   const { bias, stride, padding, dilation, groups } = read("nn.functional.conv1d", conv1dArguments, rest);
   // The two branches are two overloads of the operator.
@@ -24,7 +30,13 @@ export function conv1d(input: Tensor, weight: Tensor, ...rest: ConvRest): Tensor
     : torch.conv1d(input, weight, bias, stride, padding, dilation, groups);
 }
 
-/** A convolution over an image. @param input [N, C, H, W] or [C, H, W] @param weight [out, C / groups, KH, KW] @param rest bias [out], stride, ... */
+/**
+ * A convolution over an image.
+ *
+ * @param input [N, C, H, W] or [C, H, W]
+ * @param weight [out, C / groups, KH, KW]
+ * @param rest bias [out], stride, ...
+ */
 export function conv2d(input: Tensor, weight: Tensor, ...rest: ConvRest): Tensor {
   const { bias, stride, padding, dilation, groups } = read("nn.functional.conv2d", conv2dArguments, rest);
   return typeof padding === "string"
@@ -32,7 +44,13 @@ export function conv2d(input: Tensor, weight: Tensor, ...rest: ConvRest): Tensor
     : torch.conv2d(input, weight, bias, stride, padding, dilation, groups);
 }
 
-/** A convolution over a volume. @param input [N, C, D, H, W] or [C, D, H, W] @param weight [out, C / groups, KD, KH, KW] @param rest bias [out], stride, ... */
+/**
+ * A convolution over a volume.
+ *
+ * @param input [N, C, D, H, W] or [C, D, H, W]
+ * @param weight [out, C / groups, KD, KH, KW]
+ * @param rest bias [out], stride, ...
+ */
 export function conv3d(input: Tensor, weight: Tensor, ...rest: ConvRest): Tensor {
   const { bias, stride, padding, dilation, groups } = read("nn.functional.conv3d", conv3dArguments, rest);
   return typeof padding === "string"
@@ -56,19 +74,37 @@ type TransposeRest = Rest<
   typeof transpose2dArguments
 >;
 
-/** The transpose of a convolution over a sequence. @param input [N, C, L] or [C, L] @param weight [C, out / groups, K] @param rest bias [out], stride, ... */
+/**
+ * The transpose of a convolution over a sequence.
+ *
+ * @param input [N, C, L] or [C, L]
+ * @param weight [C, out / groups, K]
+ * @param rest bias [out], stride, ...
+ */
 export function convTranspose1d(input: Tensor, weight: Tensor, ...rest: TransposeRest): Tensor {
   const { bias, stride, padding, outputPadding, groups, dilation } = read("nn.functional.convTranspose1d", transpose1dArguments, rest);
   return torch.convTranspose1d(input, weight, bias, stride, padding, outputPadding, groups, dilation);
 }
 
-/** The transpose of a convolution over an image. @param input [N, C, H, W] or [C, H, W] @param weight [C, out / groups, KH, KW] @param rest bias [out], stride, ... */
+/**
+ * The transpose of a convolution over an image.
+ *
+ * @param input [N, C, H, W] or [C, H, W]
+ * @param weight [C, out / groups, KH, KW]
+ * @param rest bias [out], stride, ...
+ */
 export function convTranspose2d(input: Tensor, weight: Tensor, ...rest: TransposeRest): Tensor {
   const { bias, stride, padding, outputPadding, groups, dilation } = read("nn.functional.convTranspose2d", transpose2dArguments, rest);
   return torch.convTranspose2d(input, weight, bias, stride, padding, outputPadding, groups, dilation);
 }
 
-/** The transpose of a convolution over a volume. @param input [N, C, D, H, W] or [C, D, H, W] @param weight [C, out / groups, KD, KH, KW] @param rest bias [out], stride, ... */
+/**
+ * The transpose of a convolution over a volume.
+ *
+ * @param input [N, C, D, H, W] or [C, D, H, W]
+ * @param weight [C, out / groups, KD, KH, KW]
+ * @param rest bias [out], stride, ...
+ */
 export function convTranspose3d(input: Tensor, weight: Tensor, ...rest: TransposeRest): Tensor {
   const { bias, stride, padding, outputPadding, groups, dilation } = read("nn.functional.convTranspose3d", transpose3dArguments, rest);
   return torch.convTranspose3d(input, weight, bias, stride, padding, outputPadding, groups, dilation);

@@ -19,7 +19,9 @@ function channels(name: string, dims: number, input: Tensor, rest: DropoutRest):
   const { p, training, inplace } = read(owner, dropoutArguments, rest);
   requireTensors(owner, { input });
   const single = input.dim() === dims + 1;
-  if (!single && input.dim() !== dims + 2) throw expected(`a tensor of ${dims + 1} or ${dims + 2} dimensions`, `the input of ${owner}`, [...input.shape]);
+  if (!single && input.dim() !== dims + 2) {
+    throw expected(`a tensor of ${dims + 1} or ${dims + 2} dimensions`, `the input of ${owner}`, [...input.shape]);
+  }
   const batch = single ? input.unsqueeze(0) : input;
   const output = inplace ? torch.featureDropout_(batch, p, training) : torch.featureDropout(batch, p, training);
   return single ? output.squeeze(0) : output;
@@ -36,14 +38,20 @@ export function dropout2d(input: Tensor, ...rest: DropoutRest): Tensor {
   return inplace ? torch.featureDropout_(input, p, training) : torch.featureDropout(input, p, training);
 }
 
-/** Zeroes each channel of each sample with probability `p` and divides the others by 1 - p. @param input [N, C, D, H, W] or [C, D, H, W] */
+/**
+ * Zeroes each channel of each sample with probability `p` and divides the others by 1 - p.
+ *
+ * @param input [N, C, D, H, W] or [C, D, H, W]
+ */
 export function dropout3d(input: Tensor, ...rest: DropoutRest): Tensor {
   return channels("dropout3d", 3, input, rest);
 }
 
 const alphaArguments = { ...dropoutArguments, training: or(flag, false) };
 
-/** For `selu`: dropped values become its lower limit, and mean and variance stay. `training` is false by default. arXiv 1706.02515. */
+/**
+ * For `selu`: dropped values become its lower limit, and mean and variance stay. `training` is false by default. arXiv 1706.02515.
+ */
 export function alphaDropout(input: Tensor, ...rest: DropoutRest): Tensor {
   const { p, training, inplace } = read("nn.functional.alphaDropout", alphaArguments, rest);
   return inplace ? torch.alphaDropout_(input, p, training) : torch.alphaDropout(input, p, training);

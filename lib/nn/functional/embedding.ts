@@ -82,8 +82,12 @@ export function embeddingBag(
   if (perSampleWeights !== null && String(perSampleWeights.shape) !== String(input.shape)) {
     throw expected(`shape [${input.shape.join(", ")}], as the input,`, `perSampleWeights of ${owner}`, [...perSampleWeights.shape]);
   }
-  if (input.dim() !== 1 && input.dim() !== 2) throw expected("a tensor of 1 or 2 dimensions", `input of ${owner}`, [...input.shape]);
-  if ((input.dim() === 1) !== (offsets !== null)) throw expected(input.dim() === 1 ? "a tensor" : "none for bags of equal size", `offsets of ${owner}`, offsets);
+  if (input.dim() !== 1 && input.dim() !== 2) {
+    throw expected("a tensor of 1 or 2 dimensions", `input of ${owner}`, [...input.shape]);
+  }
+  if ((input.dim() === 1) !== (offsets !== null)) {
+    throw expected(input.dim() === 1 ? "a tensor" : "none for bags of equal size", `offsets of ${owner}`, offsets);
+  }
   const starts = offsets ?? torch.arange(0, input.numel(), Math.max(1, input.shape[1]!), { dtype: input.dtype, device: input.device });
   const rows = input.reshape([-1]);
   if (maxNorm !== null) torch.noGrad(() => torch.embeddingRenorm_(weight, rows, maxNorm, normType));

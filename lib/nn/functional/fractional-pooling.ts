@@ -36,7 +36,9 @@ type FractionalRest = Rest<[outputSize: Size | null, outputRatio: Ratio | null, 
 
 /** @throws SteppeError `ARGUMENT` for neither or both of outputSize and outputRatio */
 export function checkFractional(owner: string, outputSize: unknown, outputRatio: unknown): void {
-  if ((outputSize === null) === (outputRatio === null)) throw expected("one of outputSize and outputRatio", owner, [outputSize, outputRatio]);
+  if ((outputSize === null) === (outputRatio === null)) {
+    throw expected("one of outputSize and outputRatio", owner, [outputSize, outputRatio]);
+  }
 }
 
 function fractional<Result>(name: string, dims: 2 | 3, result: (both: [Tensor, Tensor]) => Result) {

@@ -13,7 +13,10 @@ const factor: Argument<number | readonly number[], Size, false> = {
   optional: false,
   read: (value, name) => (Array.isArray(value) ? value.map((each) => positive.read(each, name)) : positive.read(value, name)),
 };
-const length: Argument<number | readonly number[], Size, false> = { optional: false, read: (value, name) => (Array.isArray(value) ? shape.read(value, name) : shape.read(value, name)[0]!) };
+const length: Argument<number | readonly number[], Size, false> = {
+  optional: false,
+  read: (value, name) => (Array.isArray(value) ? shape.read(value, name) : shape.read(value, name)[0]!),
+};
 
 export const upsampleArguments = {
   /** The output's size without batch and channels; either this or `scaleFactor`. */
@@ -59,12 +62,20 @@ export function interpolate(
   requireTensors(owner, { input });
   const dims = input.dim() - 2;
   if (dims < 1 || dims > 3) throw expected("a tensor of 3 to 5 dimensions", `the input of ${owner}`, [...input.shape]);
-  if (dimsOf[mode] !== undefined && dimsOf[mode] !== dims) throw expected(`a tensor of ${dimsOf[mode] + 2} dimensions for mode "${mode}"`, `the input of ${owner}`, [...input.shape]);
-  if (alignCorners !== null && dimsOf[mode] === undefined) throw expected(`nothing for mode "${mode}"`, `alignCorners of ${owner}`, alignCorners);
-  if (antialias && dims !== 2) throw expected('false for all modes but "bilinear" and "bicubic"', `antialias of ${owner}`, antialias);
+  if (dimsOf[mode] !== undefined && dimsOf[mode] !== dims) {
+    throw expected(`a tensor of ${dimsOf[mode] + 2} dimensions for mode "${mode}"`, `the input of ${owner}`, [...input.shape]);
+  }
+  if (alignCorners !== null && dimsOf[mode] === undefined) {
+    throw expected(`nothing for mode "${mode}"`, `alignCorners of ${owner}`, alignCorners);
+  }
+  if (antialias && dims !== 2) {
+    throw expected('false for all modes but "bilinear" and "bicubic"', `antialias of ${owner}`, antialias);
+  }
   if (antialias && dimsOf[mode] === undefined) throw expected('"bilinear" or "bicubic" with antialias', `mode of ${owner}`, mode);
   if ((size === null) === (scaleFactor === null)) throw expected("one of size and scaleFactor", owner, [size, scaleFactor]);
-  if (recomputeScaleFactor === true && size !== null) throw expected("nothing beside size", `recomputeScaleFactor of ${owner}`, true);
+  if (recomputeScaleFactor === true && size !== null) {
+    throw expected("nothing beside size", `recomputeScaleFactor of ${owner}`, true);
+  }
 
   const perDim = (value: number | readonly number[], name: string): number[] => {
     const list = typeof value === "number" ? Array<number>(dims).fill(value) : [...value];
@@ -123,7 +134,12 @@ export function gridSample(
   return torch.gridSampler(input, grid, modeCode[mode], paddingCode[paddingMode], alignCorners ?? false);
 }
 
-/** A grid for `gridSample` that turns, stretches and moves. @param theta [N, 2, 3] or [N, 3, 4] @param size the output's: [N, C, H, W] or [N, C, D, H, W] */
+/**
+ * A grid for `gridSample` that turns, stretches and moves.
+ *
+ * @param theta [N, 2, 3] or [N, 3, 4]
+ * @param size the output's: [N, C, H, W] or [N, C, D, H, W]
+ */
 export function affineGrid(theta: Tensor, size: readonly number[], alignCorners = false): Tensor {
   requireTensors("nn.functional.affineGrid", { theta });
   return torch.affineGridGenerator(theta, shape.read(size, "size of nn.functional.affineGrid"), alignCorners);

@@ -16,7 +16,8 @@ const maxPoolArguments = (dims: number) => ({
 type MaxPoolSignature = ReturnType<typeof maxPoolArguments>;
 type MaxPoolRest = Rest<[stride: Size | null, padding: Size, dilation: Size, ceilMode: boolean], MaxPoolSignature>;
 
-type Operator<Result> = (input: Tensor, kernel: readonly number[], stride: readonly number[], padding: readonly number[], dilation: readonly number[], ceil: boolean) => Result;
+type Sizes = readonly number[];
+type Operator<Result> = (input: Tensor, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, ceil: boolean) => Result;
 
 function maxPool<Result>(name: string, dims: number, operator: Operator<Result>) {
   const signature = maxPoolArguments(dims);

@@ -25,7 +25,9 @@ export function sameShape(a: Tensor, b: Tensor): boolean {
 
 /** @throws SteppeError `ARGUMENT` if the target has another shape than the input */
 export function requireSameShape(owner: string, input: Tensor, target: Tensor, name = "target"): void {
-  if (!sameShape(input, target)) throw expected(`shape [${input.shape.join(", ")}], as the input,`, `${name} of nn.functional.${owner}`, [...target.shape]);
+  if (!sameShape(input, target)) {
+    throw expected(`shape [${input.shape.join(", ")}], as the input,`, `${name} of nn.functional.${owner}`, [...target.shape]);
+  }
 }
 
 /** LibTorch's "expected scalar type Long but found Int" names no argument. */

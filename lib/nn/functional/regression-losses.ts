@@ -93,7 +93,8 @@ export type GaussianNllRest = Rest<[full: boolean, eps: number, reduction: Reduc
 export function gaussianNllLoss(input: Tensor, target: Tensor, variance: Tensor | number, ...rest: GaussianNllRest): Tensor {
   const { full, eps, reduction } = read("nn.functional.gaussianNllLoss", gaussianNllArguments, rest);
   requireTensors("nn.functional.gaussianNllLoss", { input, target, ...(typeof variance === "number" ? {} : { variance }) });
-  const given = typeof variance === "number" ? torch.fullLike(input, nonNegative.read(variance, "variance of nn.functional.gaussianNllLoss")) : variance;
+  const number = (value: number) => nonNegative.read(value, "variance of nn.functional.gaussianNllLoss");
+  const given = typeof variance === "number" ? torch.fullLike(input, number(variance)) : variance;
   const spread = asWideAs(input, given).clone();
   torch.noGrad(() => spread.clampMin_(eps)); // the gradient goes to values below eps, too
   const losses = spread.log().add(input.sub(target).square().div(spread)).mul(0.5);

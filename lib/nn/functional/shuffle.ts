@@ -17,7 +17,13 @@ export function channelShuffle(input: Tensor, groups: number): Tensor {
   return torch.channelShuffle(input, groups);
 }
 
-/** Class numbers as vectors of zeros with a 1. @param input int64, any shape @param numClasses more than the largest @returns [..., numClasses], int64 */
+/**
+ * Class numbers as vectors of zeros with a 1.
+ *
+ * @param input int64, any shape
+ * @param numClasses more than the largest
+ * @returns [..., numClasses], int64
+ */
 export function oneHot(input: Tensor, numClasses: number): Tensor {
   requireTensors("nn.functional.oneHot", { input });
   return torch.zeros([...input.shape, numClasses], { dtype: "int64", device: input.device }).scatter(-1, input.unsqueeze(-1), 1);

@@ -9,7 +9,9 @@ export const unpoolArguments = windowArguments;
 const withSize = (dims: number) => ({ ...windowArguments(dims), outputSize: orNull(shape) });
 type UnpoolRest = Rest<[stride: Size | null, padding: Size, outputSize: Size | null], ReturnType<typeof withSize>>;
 
-function unpool(dims: number, operator: (input: Tensor, indices: Tensor, size: number[], stride: readonly number[], padding: readonly number[]) => Tensor) {
+type Sizes = readonly number[];
+
+function unpool(dims: number, operator: (input: Tensor, indices: Tensor, size: number[], stride: Sizes, padding: Sizes) => Tensor) {
   const owner = `nn.functional.maxUnpool${dims}d`;
   const signature = withSize(dims);
   return (input: Tensor, indices: Tensor, kernelSize: Size, ...rest: UnpoolRest): Tensor => {
@@ -30,7 +32,9 @@ function unpool(dims: number, operator: (input: Tensor, indices: Tensor, size: n
 // input's, where that is not the smallest possible.
 
 /** The transpose of `maxPool1dWithIndices`. Input [N, C, L] or [C, L]. */
-export const maxUnpool1d = unpool(1, (input, indices, size) => torch.maxUnpool2d(input.unsqueeze(-1), indices.unsqueeze(-1), [...size, 1]).squeeze(-1));
+export const maxUnpool1d = unpool(1, (input, indices, size) => {
+  return torch.maxUnpool2d(input.unsqueeze(-1), indices.unsqueeze(-1), [...size, 1]).squeeze(-1);
+});
 /** The transpose of `maxPool2dWithIndices`. Input [N, C, H, W] or [C, H, W]. */
 export const maxUnpool2d = unpool(2, (input, indices, size) => torch.maxUnpool2d(input, indices, size));
 /** The transpose of `maxPool3dWithIndices`. Input [N, C, D, H, W] or [C, D, H, W]. */

@@ -62,7 +62,8 @@ export function packPaddedSequence(
   const indices = (places: number[]) => torch.tensor(places, { dtype: "int64", device: input.device });
   const [there, back] = sorted && enforceSorted ? [null, null] : [indices(order), indices(order.map((_, i) => order.indexOf(i)))];
   const rows = there === null ? input : input.indexSelect(batchFirst ? 0 : 1, there);
-  const [data, batchSizes] = torch.ops.call("aten::_pack_padded_sequence", rows, torch.tensor(decreasing, { dtype: "int64" }), batchFirst) as [Tensor, Tensor];
+  const sizes = torch.tensor(decreasing, { dtype: "int64" });
+  const [data, batchSizes] = torch.ops.call("aten::_pack_padded_sequence", rows, sizes, batchFirst) as [Tensor, Tensor];
   return new PackedSequence(data, batchSizes, there, back, given);
 }
 
@@ -83,9 +84,12 @@ export function padPackedSequence(
   const { batchFirst, paddingValue, totalLength } = read(owner, unpackArguments, rest);
   const { data, batchSizes, unsortedIndices } = sequence;
   const longest = batchSizes.shape[0]!;
-  if (totalLength !== null && totalLength < longest) throw expected(`at least ${longest}, the longest sequence,`, `totalLength of ${owner}`, totalLength);
+  if (totalLength !== null && totalLength < longest) {
+    throw expected(`at least ${longest}, the longest sequence,`, `totalLength of ${owner}`, totalLength);
+  }
   // The operator's second result, the lengths, is filled by no operator: in a program it would stay empty.
-  const [padded] = torch.ops.call("aten::_pad_packed_sequence", data, batchSizes, batchFirst, paddingValue, totalLength ?? longest) as [Tensor, Tensor];
+  const pad = [batchFirst, paddingValue, totalLength ?? longest] as const;
+  const [padded] = torch.ops.call("aten::_pad_packed_sequence", data, batchSizes, ...pad) as [Tensor, Tensor];
   const inOrder = unsortedIndices === null ? padded : padded.indexSelect(batchFirst ? 0 : 1, unsortedIndices);
   return [inOrder, torch.tensor([...sequence.lengths], { dtype: "int64" })];
 }
@@ -132,10 +136,15 @@ export function unpackSequence(sequence: PackedSequence): Tensor[] {
   return unpadSequence(padPackedSequence(sequence, true)[0], sequence.lengths, true);
 }
 
-const several = kind<readonly Tensor[]>("an array of tensors", (value) => Array.isArray(value) && value.length > 0 && value.every((item) => item instanceof Tensor));
+const several = kind<readonly Tensor[]>(
+  "an array of tensors",
+  (value) => Array.isArray(value) && value.length > 0 && value.every((item) => item instanceof Tensor),
+);
 
 function numbers(lengths: Lengths, name: string): number[] {
   const list: unknown = lengths instanceof Tensor ? (lengths.toArray() as unknown) : lengths;
-  if (!Array.isArray(list) || !list.every(Number.isSafeInteger)) throw expected("an array of integers or an int64 tensor [batch]", name, lengths);
+  if (!Array.isArray(list) || !list.every(Number.isSafeInteger)) {
+    throw expected("an array of integers or an int64 tensor [batch]", name, lengths);
+  }
   return list as number[];
 }

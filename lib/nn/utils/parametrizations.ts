@@ -127,7 +127,9 @@ export function spectralNorm<M extends Module>(
   { nPowerIterations = 1, eps = 1e-12, dim }: { nPowerIterations?: number; eps?: number; dim?: number } = {},
 ): M {
   const owner = "nn.utils.parametrizations.spectralNorm";
-  if (!Number.isSafeInteger(nPowerIterations) || nPowerIterations < 1) throw expected("a positive integer", `nPowerIterations of ${owner}`, nPowerIterations);
+  if (!Number.isSafeInteger(nPowerIterations) || nPowerIterations < 1) {
+    throw expected("a positive integer", `nPowerIterations of ${owner}`, nPowerIterations);
+  }
   const transposed = [ConvTranspose1d, ConvTranspose2d, ConvTranspose3d].some((kind) => module instanceof kind);
   return parametrize(owner, module, name, (weight) => new SpectralNorm(weight, { nPowerIterations, eps, dim: dim ?? (transposed ? 1 : 0) }));
 }

@@ -15,7 +15,9 @@ export function parametersToVector(parameters: Iterable<Tensor>): Tensor {
 export function vectorToParameters(vector: Tensor, parameters: Iterable<Tensor>): void {
   const list = [...parameters];
   const size = list.reduce((sum, parameter) => sum + parameter.numel(), 0);
-  if (vector.dim() !== 1 || vector.numel() !== size) throw expected(`shape [${size}]`, "vector of nn.utils.vectorToParameters", [...vector.shape]);
+  if (vector.dim() !== 1 || vector.numel() !== size) {
+    throw expected(`shape [${size}]`, "vector of nn.utils.vectorToParameters", [...vector.shape]);
+  }
   torch.noGrad(() => {
     let start = 0;
     for (const parameter of list) {
