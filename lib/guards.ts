@@ -71,7 +71,7 @@ const groups: readonly (readonly [RegExp, Rules])[] = [
   [/^mkldnn::_reorder_/, partOf("a compiled graph, whose weights are packed once")],
   [/^_quantized::wrapped_/, partOf("a compiled graph, whose weights are packed once")],
   [/^mkl::_mkl_reorder_/, partOf("a compiled graph, whose weights are packed once")],
-  [/^quantized::embedding_bag_\w+_(unpack|prepack)$/, [dims("weight", 2, 3)]],
+  [/^quantized::embedding_bag_\w+_(unpack|prepack)$/, [dims("weight", 2, 3), positive("nbins"), fraction("ratio")]],
   [/^onednn::linear/, [dims("weight", 2), elements("weight")]],
   [/^onednn::/, [elements("weight"), positive("groups")]],
   [/^mkldnn_prepacked::.*_prepack$/, [positive("groups")]],
