@@ -26,6 +26,8 @@ export interface StepContext {
   readonly collected: Collected;
   readonly resolved: Resolved;
   readonly window: Window;
+  /** The batch of a loaded state that the next step takes once more, of all its micro-batches; else none. */
+  loadedBatch(): readonly Tensor[];
   /** Hands changed hyperparameters to the engine. */
   configure(): void;
   /** A step was asked for / is over, and was it taken (neither skipped nor thrown). */
@@ -55,6 +57,8 @@ interface Prepared {
 }
 
 interface Wanted {
+  /** What it is recorded with, if not with the call's own arguments. */
+  source?: Pick<Prepared, "args" | "tensors" | "batched" | "batchSize">;
   /** Number of samples. */
   count: number;
   /** The objective that is climbed, not the loss. */
@@ -97,11 +101,19 @@ export function compileStep<Args extends unknown[]>(
     const batched = tensors.map((tensor) => tensor.dim() > 0);
     if (!whole || (cuts && batchSize < 0)) checkBatch(tensors, batched, batchSize);
     const prefix = `${modeBits()}|${structure}|${signature}`;
-    const wanted = counts.flatMap((count) => objectives.map((climbed) => ({ count, climbed, signature: `${prefix}|${count}${climbed ? "c" : ""}` })));
+    const wanted: Wanted[] = counts.flatMap((count) => objectives.map((climbed) => ({ count, climbed, signature: `${prefix}|${count}${climbed ? "c" : ""}` })));
+    const earlier = context.loadedBatch();
+    for (let i = 0; tensors.length > 0 && i + tensors.length <= earlier.length; i += tensors.length) {
+      const batch = earlier.slice(i, i + tensors.length);
+      const its = native.engineSignature(context.engine, batch.map((tensor) => tensor.handle));
+      const source = { args: rebuild(args, batch), tensors: batch, batched, batchSize: its.batchSize };
+      wanted.push({ source, count: its.batchSize, climbed: false, signature: `${modeBits()}|${structure}|${its.signature}|${its.batchSize}` });
+    }
     return { args, tensors, batched, batchSize, wanted };
   }
 
-  function record({ args, tensors, batched, batchSize }: Prepared, wanted: Wanted): void {
+  function record(prepared: Prepared, wanted: Wanted): void {
+    const { args, tensors, batched, batchSize } = wanted.source ?? prepared;
     const { count, climbed, signature } = wanted;
     const { parameters, buffers } = context.collected;
     const handles = (list: readonly Tensor[]) => list.map((tensor) => tensor.handle);
@@ -127,7 +139,7 @@ export function compileStep<Args extends unknown[]>(
       programs.delete(oldest);
       native.freeProgram(program);
     }
-    programs.set(signature, { ...made, wanted });
+    programs.set(signature, { ...made, wanted: { count, climbed, signature } });
   }
 
   function submit(prepared: Prepared, sync: boolean, generators: readonly Tensor[] = []): NativeReport | Promise<NativeReport> {

@@ -1,7 +1,7 @@
 import { SteppeError, expected } from "../errors.js";
-import { enableGrad } from "../autograd.js";
+import { enableGrad, noGrad } from "../autograd.js";
 import { native } from "../native.js";
-import { scope } from "../scope.js";
+import { keep, scope } from "../scope.js";
 import type { Tensor } from "../tensor.js";
 import { compileStep } from "./compile.js";
 import type { CompileOptions, CompiledStep, StepReport } from "./compiled-step.js";
@@ -27,6 +27,7 @@ export class Optimizer<M extends Method = Method> {
   readonly #resolved: Resolved;
   readonly #window: Window;
   #stale = true;
+  #loadedBatch: readonly Tensor[] = [];
   /** Steps that were taken, and steps that were asked for and may yet be skipped. */
   #taken = 0;
   #pending = 0;
@@ -129,6 +130,7 @@ export class Optimizer<M extends Method = Method> {
       collected: this.#collected,
       resolved: this.#resolved,
       window: this.#window,
+      loadedBatch: () => this.#loadedBatch,
       configure: () => this.#configure(),
       begun: () => void this.#pending++,
       ended: (taken: boolean) => this.#ended(taken),
@@ -187,13 +189,16 @@ export class Optimizer<M extends Method = Method> {
       if (state[key] !== this.#resolved[key]) throw expected(JSON.stringify(this.#resolved[key]), `state.${key}`, state[key]);
     }
     loadState(this.#engine, state, this.#collected, this.#resolved.schedules, this.#window);
+    this.#loadedBatch = noGrad(() => (state.batch ?? []).map((tensor) => keep(tensor.detach().clone())));
     this.#taken = state.steps;
     this.#stale = true;
   }
 
   #ended(taken: boolean): void {
     this.#pending--;
-    if (taken) this.#taken++;
+    if (!taken) return;
+    this.#taken++;
+    this.#loadedBatch = [];
   }
 
   #valuesAt(step: number): Values[] {

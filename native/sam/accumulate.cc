@@ -20,8 +20,7 @@ Report Engine::micro_step(std::shared_ptr<Passes> micro, const Tensors& generato
       start.set(generators);
       start.restore();
     }
-    const auto weight = micro->batch_size() < 0 ? 1.0 : static_cast<double>(micro->batch_size());
-    window_.include({std::move(micro), weight, start.states()});
+    window_.include(std::move(micro), start.states());
     closes = static_cast<int64_t>(micros().size()) == settings_.accumulation_steps;
     report = settings_.perturbs_per_micro ? shard_step(plan, closes) : closes ? step(window_, plan) : pass_ahead(plan);
   } catch (...) {

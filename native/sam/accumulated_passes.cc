@@ -15,6 +15,11 @@ double WeightedMean::include(const Tensors& x, double its_weight) {
   return share;
 }
 
+void AccumulatedPasses::include(std::shared_ptr<Passes> micro, Tensors generators) {
+  const auto samples = micro->batch_size();
+  micros_.push_back({std::move(micro), samples < 0 ? 1.0 : static_cast<double>(samples), std::move(generators)});
+}
+
 void AccumulatedPasses::clear() {
   micros_.clear();
   ahead_ = {};
@@ -82,7 +87,7 @@ std::shared_ptr<Passes> AccumulatedPasses::keep(const Tensors& given) const {
     const size_t count = given.empty() ? 0 : passes->inputs().size();
     for (size_t i = 0; i < count && used < given.size(); i++) own.push_back(given[used++]);
     if (own.size() != count) fail(Code::argument, "The loaded state holds another number of tensors in its last batch.");
-    kept->include({passes->keep(own), weight});
+    kept->include(passes->keep(own), {});
   }
   if (used != given.size()) fail(Code::argument, "The loaded state holds another number of tensors in its last batch.");
   return kept;

@@ -25,7 +25,8 @@ class AccumulatedPasses : public Passes {
   };
   explicit AccumulatedPasses(const Tensors& w) : w_(w) {}
 
-  void include(Micro micro) { micros_.push_back(std::move(micro)); }
+  // `generators`: their states at its start.
+  void include(std::shared_ptr<Passes> micro, Tensors generators);
   const std::vector<Micro>& micros() const { return micros_; }
   void clear();
   // The last micro-batch takes its pass at w now, so that the step need not; returns its own gradient. None where those before

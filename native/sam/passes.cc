@@ -7,6 +7,8 @@
 #include <ATen/ops/index_select.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <utility>
+
 #include "../errors.h"
 #include "vectors.h"
 
@@ -137,13 +139,24 @@ Tensors ProgramPasses::inputs() const {
 std::shared_ptr<Passes> ProgramPasses::keep(const Tensors& given) const {
   auto inputs = inputs_;
   if (!given.empty() && given.size() != inputs.size()) fail(Code::argument, "The loaded state holds another number of tensors in its last batch.");
+  auto batch_size = batch_size_;
+  bool fits = true, counted = false;
   for (size_t i = 0; i < inputs.size(); i++) {
-    if (!given.empty() && (given[i].sizes() != inputs[i].tensor.sizes() || given[i].scalar_type() != inputs[i].tensor.scalar_type())) {
-      fail(Code::argument, "The first step after loading this state needs a batch of the same shapes and dtypes as the last one before saving.");
+    auto& [tensor, batched] = inputs[i];
+    if (given.empty()) {
+      tensor = tensor.clone();
+      continue;
     }
-    inputs[i].tensor = given.empty() ? inputs[i].tensor.clone() : given[i];
+    const size_t samples = batched ? 1 : 0;
+    fits &= given[i].dim() == tensor.dim() && given[i].scalar_type() == tensor.scalar_type();
+    fits = fits && given[i].sizes().slice(samples) == tensor.sizes().slice(samples);
+    if (fits && batched && !std::exchange(counted, true)) batch_size = given[i].size(0);
+    tensor = given[i];
   }
-  return std::make_shared<ProgramPasses>(programs_, buffers_, std::move(inputs), batch_size_, settings_, cancelled_);
+  if (!given.empty() && (!fits || !programs_.contains({batch_size, Objective::loss}))) {
+    fail(Code::argument, "The first step after loading this state needs a batch of the shapes and dtypes of the last one before saving, but for the number of samples.");
+  }
+  return std::make_shared<ProgramPasses>(programs_, buffers_, std::move(inputs), batch_size, settings_, cancelled_);
 }
 
 Gradient ClosurePasses::at(const Tensors& point, const Query& query) {

@@ -57,7 +57,8 @@ class Passes {
   virtual bool same_noise() const { return false; }
   // The same passes for a shard that runs at the same time as others: `run` of `order`. Null where that cannot be.
   virtual std::unique_ptr<Passes> beside(BufferOrder&, size_t /*run*/) { return nullptr; }
-  // The same passes for a later step, over copies of their inputs, or over other inputs of the same shapes.
+  // The same passes for a later step, over copies of their inputs, or over other inputs: only the number of samples may differ, if
+  // there is a program for it.
   virtual std::shared_ptr<Passes> keep(const Tensors& inputs) const = 0;
   virtual Tensors inputs() const = 0;
 };

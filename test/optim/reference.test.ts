@@ -100,7 +100,7 @@ describe.skipIf(python === null || !sameLibTorch)(`methods beside plain ones in 
   let expected: After[][];
   beforeAll(() => {
     expected = trajectories(cases);
-  });
+  }, 600_000);
 
   test.each(cases.map(({ title }, i) => [title, i] as const))("%s", (_, i) => {
     compare(cases[i]!, expected[i]!);
