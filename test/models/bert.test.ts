@@ -1,4 +1,5 @@
 import { torch } from "../../lib/index.js";
+import { sameLibTorch } from "../support/python.js";
 import { parityTests } from "./parity.js";
 import type { Case } from "./parity.js";
 import { choicesOf, integers, labels, paddedBatch } from "./texts.js";
@@ -27,5 +28,9 @@ const cases: Omit<Case, "configClass">[] = [
   { name: "tokens", model: "BertForTokenClassification", config: { ...config, num_labels: 5 }, inputs: { ...batch, labels: labels.tokens } },
   { name: "choices", model: "BertForMultipleChoice", config, inputs: { ...choicesOf(batch), labels: labels.choice } },
 ];
+
+// The same seed on the same LibTorch drops the same places.
+const dropping = { ...config, hidden_dropout_prob: 0.2, attention_probs_dropout_prob: 0.3, classifier_dropout: 0.4, num_labels: 3 };
+if (sameLibTorch) cases.push({ name: "dropout", model: "BertForSequenceClassification", config: dropping, inputs: { ...batch, labels: labels.classes } });
 
 parityTests("BERT", "BertConfig", cases);

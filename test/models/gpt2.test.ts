@@ -1,4 +1,5 @@
 import { torch } from "../../lib/index.js";
+import { sameLibTorch } from "../support/python.js";
 import { parityTests } from "./parity.js";
 import type { Case } from "./parity.js";
 import { integers, labels, paddedBatch } from "./texts.js";
@@ -22,5 +23,9 @@ const cases: Omit<Case, "configClass">[] = [
   { name: "regression", model: "GPT2ForSequenceClassification", config: { ...config, num_labels: 1 }, inputs: { ...batch, labels: labels.numbers } },
   { name: "one sequence, no padding", model: "GPT2ForSequenceClassification", config: { ...config, pad_token_id: null }, inputs: { inputIds: integers([[4, 5, 6]]) } },
 ];
+
+// The same seed on the same LibTorch drops the same places.
+const dropping = { ...config, resid_pdrop: 0.2, embd_pdrop: 0.3, attn_pdrop: 0.4 };
+if (sameLibTorch) cases.push({ name: "dropout", model: "GPT2LMHeadModel", config: dropping, inputs: { ...batch, labels: targets } });
 
 parityTests("GPT-2", "GPT2Config", cases);

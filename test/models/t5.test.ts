@@ -1,4 +1,5 @@
 import { torch } from "../../lib/index.js";
+import { sameLibTorch } from "../support/python.js";
 import { parityTests } from "./parity.js";
 import type { Case } from "./parity.js";
 import { integers } from "./texts.js";
@@ -30,6 +31,9 @@ const mt5: Omit<Case, "configClass">[] = [
   { name: "mt5 with a head of its own", model: "MT5ForConditionalGeneration", config: { ...config, feed_forward_proj: "gated-silu" }, untie: true, inputs: { ...read, labels } },
   { name: "mt5 encoder", model: "MT5EncoderModel", config, inputs: read },
 ];
+
+// The same seed on the same LibTorch drops the same places.
+if (sameLibTorch) t5.push({ name: "dropout", model: "T5ForConditionalGeneration", config: { ...newer, dropout_rate: 0.2 }, inputs: { ...read, labels } });
 
 parityTests("T5", "T5Config", t5);
 parityTests("mT5", "MT5Config", mt5);
