@@ -58,6 +58,10 @@ const fractionalBackward = (sliding: number) => [
   samePlanes("grad_output", "self", sliding),
   sameShape("indices", "grad_output"),
 ];
+const running = [
+  ...[elements("self"), sameShape("values", "self"), sameDtype("values", "self")],
+  ...[sameShape("indices", "self"), ofDtype("indices", "int64")],
+];
 const antialiased = [scaleFits("scales_h", "self", "output_size", 2), scaleFits("scales_w", "self", "output_size", 1)];
 const lookedUp = (gradient: string) => [rowPerIndex(gradient, "indices"), indicesBelow("indices", "num_weights")];
 /** One gain per slice of v along dim, or one for all with dim −1. */
@@ -124,6 +128,11 @@ export const guards: Readonly<Record<string, Rules>> = {
   "aten::_weight_norm": [elements("v"), gain],
   "aten::_weight_norm_interface": [elements("v"), gain],
   "aten::_saturate_weight_to_fp16": [elements("weight")],
+  "aten::_cummax_helper": running,
+  "aten::_cummin_helper": running,
+  "aten::_softmax_backward_data": [sameShape("output", "grad_output")],
+  "aten::_log_softmax_backward_data": [sameShape("output", "grad_output")],
+  "aten::_nested_from_padded": [elements("padded"), dims("cpu_nested_shape_example", 2)],
   "aten::_masked_softmax": [elements("self")],
   "aten::_logcumsumexp": [sameDtype("out", "self")],
   "aten::_dyn_quant_matmul_4bit": [positive("block_size")],
