@@ -64,6 +64,12 @@ export const fraction = (argument: string): Rule => ({
   what: "a number from 0 to 1",
   holds: (value) => isNothing(value) || ((value as number) >= 0 && (value as number) <= 1),
 });
+/** Where integers are made: a step that is cut to 0 is divided by. */
+export const wholeStep = (argument: string, dtype: string): Rule => ({
+  argument,
+  what: "a whole number for an integer dtype",
+  holds: (value, all) => typeof value !== "number" || Number.isInteger(value) || !/^u?int|^bool/.test(String(all(dtype) ?? "")),
+});
 export const isTrue = (argument: string): Rule => ({ argument, what: "true", holds: (value) => value !== false });
 
 // Tensors.
