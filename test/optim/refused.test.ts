@@ -62,7 +62,6 @@ describe("options that contradict each other, or do nothing", () => {
     [{ method: "gsam", base: sgd, rhoMin: 0.1 }, "Expected rhoMin, rhoMax, lrMin, lrMax together in options but received only rhoMin."],
     [{ method: "gsam", base: sgd, rhoMin: 0.2, rhoMax: 0.1, lrMin: 0, lrMax: 1 }, "Expected options.rhoMax of at least options.rhoMin."],
     [{ method: "gsam", base: sgd, rhoMin: 0.1, rhoMax: 0.2, lrMin: 2, lrMax: 1 }, "Expected options.lrMax of at least options.lrMin."],
-    [{ method: "gsam", base: sgd, rho: 0.1, rhoMin: 0.1, rhoMax: 0.2, lrMin: 0, lrMax: 1 }, "A range from rhoMin to rhoMax takes the place of options.rho: leave one of them out."],
     [{ method: "gsam", base: sgd, rhoSchedule: { name: "constant" }, rhoMin: 0.1, rhoMax: 0.2, lrMin: 0, lrMax: 1 }, "takes the place of options.rhoSchedule"],
     [{ method: "none", base: sgd, rhoSchedule: { name: "constant" } }, "Method none has no radius: leave options.rhoSchedule out."],
     ...["rho", "startStep", "every", "probability"].map((name): [object, string] => [{ method: "none", base: sgd, [name]: 1 }, `Unknown option "${name}" in options.`]),

@@ -33,8 +33,8 @@ export const gsam: MethodDefinition = {
     if (given.length !== 0 && given.length !== range.length) {
       throw new SteppeError("ARGUMENT", `Expected ${range.join(", ")} together in options but received only ${given.join(", ")}.`);
     }
-    const replaced = given.length === 0 ? undefined : ["rho", "rhoSchedule"].find((name) => all[name] !== undefined);
-    if (replaced !== undefined) throw new SteppeError("ARGUMENT", `A range from rhoMin to rhoMax takes the place of options.${replaced}: leave one of them out.`);
+    // A `rho` beside a range is not used.
+    if (given.length > 0 && all["rhoSchedule"] !== undefined) throw new SteppeError("ARGUMENT", "A range from rhoMin to rhoMax takes the place of options.rhoSchedule: leave one of them out.");
     if (o["lrMin"] !== undefined && o["lrMax"]! < o["lrMin"]) throw new SteppeError("ARGUMENT", "Expected options.lrMax of at least options.lrMin.");
     if (o["rhoMin"] !== undefined && o["rhoMax"]! < o["rhoMin"]) throw new SteppeError("ARGUMENT", "Expected options.rhoMax of at least options.rhoMin.");
   },
