@@ -84,6 +84,7 @@ describe("corrupt files", () => {
     const random = randomNumbers(3);
     const content = idx(0x0b, [5, 3, 2], Buffer.from(Array.from({ length: 60 }, () => Math.floor(random() * 256))));
     const path = file(content);
+    torch.sweep(); // what earlier tests left would go at any time
     const live = torch.memory().tensors;
     let refused = 0;
     for (let i = 0; i < 1000; i++) {
@@ -101,6 +102,6 @@ describe("corrupt files", () => {
     }
     expect(refused).toBeGreaterThan(500);
     expect(refused).toBeLessThan(1000);
-    expect(torch.memory().tensors).toBe(live);
+    expect(torch.memory().tensors).toBeLessThanOrEqual(live);
   });
 });

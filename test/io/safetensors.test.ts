@@ -193,10 +193,11 @@ describe("corrupt files", () => {
   test.each(cases)("%s", (_, content, message) => {
     const path = file("broken.safetensors");
     writeFileSync(path, content);
+    torch.sweep(); // what earlier tests left would go at any time
     const before = torch.memory().tensors;
     expect(() => io.loadSafetensors(path)).toThrow(expect.objectContaining({ code: "FORMAT", message: expect.stringMatching(message) }));
     expect(() => io.loadSafetensors(path)).toThrow(path);
-    expect(torch.memory().tensors).toBe(before);
+    expect(torch.memory().tensors).toBeLessThanOrEqual(before);
   });
 
   test("cut off at every byte", () => {
@@ -215,6 +216,7 @@ describe("corrupt files", () => {
     const tensors = Object.fromEntries((["float32", "bool", "bfloat16", "int64"] as const).map((dtype, i) => [`layer.${i}`, randomTensor(dtype, [2, i], random)]));
     io.saveSafetensors(path, tensors, { note: "fuzz" });
     const valid = readFileSync(path);
+    torch.sweep(); // what earlier tests left would go at any time
     const live = torch.memory().tensors;
     let refused = 0;
     for (let i = 0; i < 3000; i++) {
@@ -232,6 +234,6 @@ describe("corrupt files", () => {
     }
     expect(refused).toBeGreaterThan(1500);
     expect(refused).toBeLessThan(3000);
-    expect(torch.memory().tensors).toBe(live);
+    expect(torch.memory().tensors).toBeLessThanOrEqual(live);
   });
 });

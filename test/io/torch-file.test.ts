@@ -95,10 +95,11 @@ describe("a file of torch.save in the repository", () => {
   });
 
   test("only what is in the result stays in memory", () => {
+    torch.sweep(); // what earlier tests left would go at any time
     const before = torch.memory().tensors;
     const value = torch.scope(() => void io.loadTorch(fixture));
     expect(value).toBeUndefined();
-    expect(torch.memory().tensors).toBe(before);
+    expect(torch.memory().tensors).toBeLessThanOrEqual(before);
   });
 });
 

@@ -194,7 +194,7 @@ describe("apply", () => {
     torch.scope(round);
     const { tensors } = torch.memory();
     for (let i = 0; i < 3; i++) torch.scope(round);
-    expect(torch.memory().tensors).toBe(tensors);
+    expect(torch.memory().tensors).toBeLessThanOrEqual(tensors);
   });
 
   test("leaves the model as it is before the first update", () => {

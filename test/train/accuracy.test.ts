@@ -23,13 +23,14 @@ test.each([1, 2, 5, 100])("counts right answers, in evaluation mode, in batches 
 
 test("takes arrays and generators of batches, and leaves no tensor behind", async () => {
   const batches = [...data.loader(set, { batchSize: 2 })];
+  torch.sweep(); // what earlier tests left would go at any time
   const live = torch.memory().tensors;
   expect(await train.accuracy(new Echo(), batches)).toBe(0.8);
   async function* some() {
     yield* batches.slice(0, 1);
   }
   expect(await train.accuracy(new Echo(), some())).toBe(1);
-  expect(torch.memory().tensors).toBe(live);
+  expect(torch.memory().tensors).toBeLessThanOrEqual(live);
 });
 
 test("a mode of each module's own is kept, also when the model throws", async () => {
