@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 
+#include "openmp.h"
 #include "step_memory.h"
 
 namespace steppe {
@@ -38,6 +39,7 @@ napi_value Worker::enqueue(std::unique_ptr<Job> job) {
   if (stopping_) fail(Code::closed, "The environment is shutting down.");
   if (!thread_.joinable()) start();
   job->kernel_threads = at::get_num_threads();
+  if (job->kernel_threads > 1) release_kernel_threads();  // this thread's: the training thread has its own
   napi_value promise;
   check(env_, napi_create_promise(env_, &job->deferred, &promise));
   if (undelivered_++ == 0) check(env_, napi_ref_threadsafe_function(env_, deliver_));
