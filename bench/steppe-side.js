@@ -71,7 +71,7 @@ async function barePasses(model, step, times) {
   await step(...batch);
   const [{ program }] = step.programs;
   const handles = (tensors) => tensors.map(({ handle }) => handle);
-  const run = async () => ({ loss: native.programRun(program, handles(model.parameters()), handles(model.buffers()), handles(batch), times) });
+  const run = async () => ({ loss: await native.programRun(program, handles(model.parameters()), handles(model.buffers()), handles(batch), times) });
   return Object.assign(run, { step }); // its programs live as long as it does
 }
 

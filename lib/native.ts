@@ -180,7 +180,7 @@ export interface Native {
   recordAbort(): boolean;
   programText(program: number): string;
   /** The loss of the last of `times` passes, forward and backward: what a benchmark compares steps with. */
-  programRun(program: number, parameters: Handle[], buffers: Handle[], inputs: Handle[], times: number): number;
+  programRun(program: number, parameters: Handle[], buffers: Handle[], inputs: Handle[], times: number): Promise<number>;
   freeProgram(program: number): void;
 
   engineCreate(settings: NativeEngineSettings, parameters: Handle[], buffers: Handle[]): number;

@@ -58,18 +58,19 @@ Napi::Value program_text(Call& call) {
   return Napi::String::New(call.env(), text);
 }
 
-// programRun(program, parameters, buffers, inputs, times): the loss of the last of so many passes, forward and backward.
-// A step's passes without the step: what a benchmark compares steps with.
+// programRun(program, parameters, buffers, inputs, times): promises the loss of the last of so many passes, forward and
+// backward, on the training thread. A step's passes without the step: what a benchmark compares steps with.
 Napi::Value program_run(Call& call) {
-  const auto program = program_of(call);
-  const auto parameters = call.tensors(1, "parameters"), buffers = call.tensors(2, "buffers"), inputs = call.tensors(3, "inputs");
-  const auto times = call.integer(4, "times");
-  at::NoGradGuard no_grad;
-  double loss = 0;
-  for (int64_t i = 0; i < times; i++) {
-    loss = program->run({parameters, buffers, inputs}, call.instance().worker->cancelled()).loss.item<double>();
-  }
-  return Napi::Number::New(call.env(), loss);
+  auto& instance = call.instance();
+  const auto loss = std::make_shared<double>(0);
+  auto job = std::make_unique<Worker::Job>();
+  job->run = [program = program_of(call), parameters = call.tensors(1, "parameters"), buffers = call.tensors(2, "buffers"),
+              inputs = call.tensors(3, "inputs"), times = call.integer(4, "times"), loss, worker = instance.worker.get()] {
+    at::NoGradGuard no_grad;
+    for (int64_t i = 0; i < times; i++) *loss = program->run({parameters, buffers, inputs}, worker->cancelled()).loss.item<double>();
+  };
+  job->result = [loss](napi_env env) -> napi_value { return Napi::Number::New(env, *loss); };
+  return Napi::Value(call.env(), instance.worker->enqueue(std::move(job)));
 }
 
 Napi::Value free_program(Call& call) {

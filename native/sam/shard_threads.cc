@@ -2,6 +2,8 @@
 
 #include <ATen/Parallel.h>
 
+#include "../openmp.h"
+
 namespace steppe::sam {
 
 ShardThreads::~ShardThreads() {
@@ -27,6 +29,7 @@ void ShardThreads::start(size_t threads) {
 
 void ShardThreads::run(size_t count, size_t threads, const std::function<void(size_t, size_t)>& job) {
   start(threads);
+  release_kernel_threads();  // the caller's: they would watch for its next kernel on the shards' processors
   std::unique_lock lock(mutex_);
   job_ = &job;
   next_ = 0;
