@@ -100,7 +100,7 @@ void backward_row(int64_t hidden, const float* __restrict__ gates, const float* 
 
 // What the forward keeps for the backward, in one tensor [steps, batch, 6 hidden], plane by plane.
 struct Kept {
-  explicit Kept(const at::Tensor& all, int64_t steps, int64_t batch, int64_t hidden) {
+  Kept(const at::Tensor& all, int64_t steps, int64_t batch, int64_t hidden) {
     const auto flat = all.view(-1);
     const auto n = steps * batch * hidden;
     gates = flat.narrow(0, 0, 4 * n).view({steps, batch, 4 * hidden});

@@ -1,7 +1,8 @@
 import { setImmediate } from "node:timers/promises";
+import { checkFlag, checkInteger, checkSeed } from "../checks.js";
 import { checkKeys, expected } from "../errors.js";
 import type { Generator as Random } from "../random.js";
-import { RandomSampler, SequentialSampler, checkSeed, generatorOf } from "./samplers.js";
+import { RandomSampler, SequentialSampler, generatorOf } from "./samplers.js";
 import type { Sampler } from "./samplers.js";
 import type { Dataset } from "./tensor-dataset.js";
 
@@ -63,10 +64,10 @@ export class Loader<Batch> implements Iterable<Batch>, AsyncIterable<Batch> {
     if (typeof options !== "object" || options === null) throw expected("an object with batchSize", "options", options);
     checkKeys(options, ["batchSize", "shuffle", "seed", "dropLast", "sampler", "transform"]);
     const { batchSize, shuffle = false, seed = 0, dropLast = false, sampler, transform } = options;
-    if (!Number.isSafeInteger(batchSize) || batchSize < 1) throw expected("a positive integer", "batchSize", batchSize);
+    checkInteger(batchSize, "batchSize", 1);
     checkSeed(seed);
-    if (typeof shuffle !== "boolean") throw expected("true or false", "shuffle", shuffle);
-    if (typeof dropLast !== "boolean") throw expected("true or false", "dropLast", dropLast);
+    checkFlag(shuffle, "shuffle");
+    checkFlag(dropLast, "dropLast");
     if (typeof dataset?.batch !== "function" || !Number.isSafeInteger(dataset.length)) throw expected("a data set", "dataset", dataset);
     if (dataset.length === 0) throw expected("at least one sample", "dataset", dataset);
     if (sampler !== undefined) {

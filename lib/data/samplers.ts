@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { checkFlag, checkInteger, checkSeed } from "../checks.js";
 import { checkKeys, expected } from "../errors.js";
 import { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
@@ -17,27 +18,12 @@ export function generatorOf(seed: number | string, epoch: number): InstanceType<
   return new torch.Generator().manualSeed(hash.readUIntBE(0, 6));
 }
 
-function checkCount(value: unknown, name: string, least = 1): number {
-  if (!Number.isSafeInteger(value) || (value as number) < least) throw expected(least === 1 ? "a positive integer" : "a non-negative integer", name, value);
-  return value as number;
-}
-
-export function checkSeed(value: unknown): number {
-  if (!Number.isSafeInteger(value)) throw expected("an integer", "seed", value);
-  return value as number;
-}
-
-function checkFlag(value: unknown, name: string): boolean {
-  if (typeof value !== "boolean") throw expected("true or false", name, value);
-  return value;
-}
-
 /** One after the other, as they stand in the data set. */
 export class SequentialSampler implements Sampler {
   readonly length: number;
 
   constructor(length: number) {
-    this.length = checkCount(length, "length");
+    this.length = checkInteger(length, "length", 1);
   }
 
   order(): Tensor {
@@ -52,7 +38,7 @@ export class RandomSampler implements Sampler {
 
   constructor(length: number, { seed = 0, ...rest }: { seed?: number } = {}) {
     checkKeys(rest, ["seed"]);
-    this.length = checkCount(length, "length");
+    this.length = checkInteger(length, "length", 1);
     this.seed = checkSeed(seed);
   }
 
@@ -95,7 +81,7 @@ export class WeightedRandomSampler implements Sampler {
     const { numSamples = values.length, replacement = true, seed = 0 } = options;
     const positive = values.filter((weight) => weight > 0).length;
     if (positive === 0) throw expected("a weight above 0", "weights", 0);
-    this.length = checkCount(numSamples, "numSamples");
+    this.length = checkInteger(numSamples, "numSamples", 1);
     this.#replacement = checkFlag(replacement, "replacement");
     if (!replacement && numSamples > positive) throw expected(`at most ${positive} samples`, "numSamples", numSamples, "So many weights are not 0, and without replacement each comes once.");
     this.seed = checkSeed(seed);
@@ -131,7 +117,7 @@ export class BalancedSampler implements Sampler {
     });
     this.#classes = [...byClass].sort(([a], [b]) => a - b).map(([, indices]) => indices);
     const { numSamples = values.length, seed = 0 } = options;
-    this.length = checkCount(numSamples, "numSamples");
+    this.length = checkInteger(numSamples, "numSamples", 1);
     this.seed = checkSeed(seed);
   }
 
@@ -181,8 +167,8 @@ export class BucketSampler implements Sampler {
     const wrong = lengths.find((length) => typeof length !== "number" || !(length >= 0));
     if (wrong !== undefined) throw expected("numbers of at least 0", "lengths", wrong);
     const { batchSize, bucketBatches = 100, shuffle = true, seed = 0 } = options;
-    checkCount(batchSize, "batchSize");
-    checkCount(bucketBatches, "bucketBatches");
+    checkInteger(batchSize, "batchSize", 1);
+    checkInteger(bucketBatches, "bucketBatches", 1);
     checkFlag(shuffle, "shuffle");
     this.#options = { batchSize, bucketBatches, shuffle, seed: checkSeed(seed) };
     this.#lengths = lengths;
@@ -232,9 +218,9 @@ export class DistributedSampler implements Sampler {
   constructor(size: number, options: DistributedOptions = {}) {
     checkKeys(options, ["numReplicas", "rank", "shuffle", "seed", "dropLast"]);
     const { numReplicas = Number(process.env["WORLD_SIZE"] ?? 1), rank = Number(process.env["RANK"] ?? 0), shuffle = true, seed = 0, dropLast = false } = options;
-    this.#size = checkCount(size, "size");
-    checkCount(numReplicas, "numReplicas");
-    checkCount(rank, "rank", 0);
+    this.#size = checkInteger(size, "size", 1);
+    checkInteger(numReplicas, "numReplicas", 1);
+    checkInteger(rank, "rank", 0);
     if (rank >= numReplicas) throw expected(`an integer from 0 to ${numReplicas - 1}`, "rank", rank);
     this.#options = { numReplicas, rank, shuffle: checkFlag(shuffle, "shuffle"), seed: checkSeed(seed), dropLast: checkFlag(dropLast, "dropLast") };
     this.length = dropLast && size % numReplicas !== 0 ? Math.ceil((size - numReplicas) / numReplicas) : Math.ceil(size / numReplicas);

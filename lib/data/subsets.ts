@@ -1,3 +1,4 @@
+import { checkInteger, checkSeed, checkShare } from "../checks.js";
 import { checkKeys, expected } from "../errors.js";
 import { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
@@ -28,16 +29,6 @@ function byClass(labels: readonly number[]): Map<number, number[]> {
 /** The numbers below n in an order that depends on the seed only. */
 function shuffled(n: number, generator: InstanceType<typeof torch.Generator>): number[] {
   return torch.scope(() => torch.randperm(n, { generator, dtype: "int64" }).toArray() as number[]);
-}
-
-function share(value: unknown, name: string): number {
-  if (typeof value !== "number" || !(value >= 0 && value <= 1)) throw expected("a number from 0 to 1", name, value);
-  return value;
-}
-
-function seedOf(seed: unknown): number {
-  if (!Number.isSafeInteger(seed)) throw expected("an integer", "seed", seed);
-  return seed as number;
 }
 
 /** Some samples of a set, by number, in that order. Works on any data set; of a TensorDataset the tensors are copied. */
@@ -73,9 +64,9 @@ export function fractionPerClass<T extends readonly [Tensor, ...Tensor[]]>(datas
   checkKeys(options, ["fraction", "perClass", "seed", "labels"]);
   const { fraction, perClass, seed = 0 } = options;
   if ((fraction === undefined) === (perClass === undefined)) throw expected("either fraction or perClass", "options", options);
-  if (fraction !== undefined) share(fraction, "fraction");
-  if (perClass !== undefined && (!Number.isSafeInteger(perClass) || perClass < 1)) throw expected("a positive integer", "perClass", perClass);
-  const generator = generatorOf(seedOf(seed), 0);
+  if (fraction !== undefined) checkShare(fraction, "fraction");
+  if (perClass !== undefined) checkInteger(perClass, "perClass", 1);
+  const generator = generatorOf(checkSeed(seed), 0);
   const chosen: number[] = [];
   for (const [label, members] of byClass(labelsOf(dataset as never, options.labels).labels)) {
     const count = perClass ?? Math.max(1, Math.round(fraction! * members.length));
@@ -103,7 +94,7 @@ export function randomSplit(dataset: Dataset<unknown>, lengths: readonly number[
   // As PyTorch: shares rounded down, what is left over one by one from the first.
   const counts = shares ? lengths.map((length) => Math.floor(length * dataset.length)) : [...lengths];
   for (let i = 0, left = dataset.length - counts.reduce((a, b) => a + b, 0); left > 0; left--, i++) counts[i % counts.length]!++;
-  const order = shuffled(dataset.length, generatorOf(seedOf(options.seed ?? 0), 0));
+  const order = shuffled(dataset.length, generatorOf(checkSeed(options.seed ?? 0), 0));
   let from = 0;
   return counts.map((count) => subset(dataset, order.slice(from, (from += count))));
 }
@@ -136,7 +127,7 @@ export function labelNoise<T extends readonly [Tensor, ...Tensor[]]>(dataset: Te
   if (typeof options !== "object" || options === null) throw expected("an object with rate", "options", options);
   checkKeys(options, ["rate", "kind", "classes", "seed", "labels"]);
   const { rate, kind = "symmetric", seed = 0 } = options;
-  share(rate, "rate");
+  checkShare(rate, "rate");
   const { at, labels } = labelsOf(dataset as never, options.labels);
   const largest = labels.reduce((a, b) => Math.max(a, b), 0);
   const { classes = largest + 1 } = options;
@@ -146,7 +137,7 @@ export function labelNoise<T extends readonly [Tensor, ...Tensor[]]>(dataset: Te
   for (const [from, to] of Object.entries(table ?? {})) {
     if (!(Number(from) < classes) || !Number.isSafeInteger(to) || to < 0 || to >= classes) throw expected(`classes below ${classes}`, `kind[${from}]`, to);
   }
-  const generator = generatorOf(seedOf(seed), 0);
+  const generator = generatorOf(checkSeed(seed), 0);
   const candidates = labels.flatMap((label, i) => (table === null || Object.hasOwn(table, label) ? [i] : []));
   const chosen = shuffled(candidates.length, generator).slice(0, Math.round(rate * candidates.length)).map((i) => candidates[i]!);
   const steps = torch.scope(() => torch.randint(1, classes, [chosen.length], { generator, dtype: "int64" }).toArray() as number[]);

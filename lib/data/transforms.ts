@@ -1,3 +1,4 @@
+import { checkInteger, checkShare } from "../checks.js";
 import { checkKeys, expected } from "../errors.js";
 import { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
@@ -28,16 +29,6 @@ function drawn(make: () => Tensor, images: Tensor): Tensor {
   return make().reshape([-1, 1, 1, 1]).to(images.device);
 }
 
-function share(value: unknown, name: string): number {
-  if (typeof value !== "number" || !(value >= 0 && value <= 1)) throw expected("a number from 0 to 1", name, value);
-  return value;
-}
-
-function count(value: unknown, name: string, least: number): number {
-  if (!Number.isSafeInteger(value) || (value as number) < least) throw expected(`an integer of at least ${least}`, name, value);
-  return value as number;
-}
-
 /** One after the other. */
 export function compose(...transforms: Transform[]): Transform {
   transforms.forEach((transform, i) => {
@@ -61,7 +52,7 @@ export function normalize(mean: readonly number[], std: readonly number[]): Tran
 
 /** Mirrors left and right with probability `p`, default 0.5. */
 export function randomHorizontalFlip(p = 0.5): Transform {
-  share(p, "p");
+  checkShare(p, "p");
   return ofImages("randomHorizontalFlip", (images, generator) => {
     const flips = drawn(() => torch.rand([images.shape[0]!], { generator }).lt(p), images);
     return torch.where(flips, images.flip([3]), images);
@@ -76,9 +67,9 @@ export function randomHorizontalFlip(p = 0.5): Transform {
 export function randomCrop(options: { padding?: number; size?: number | readonly [number, number] } = {}): Transform {
   checkKeys(options, ["padding", "size"]);
   const { padding = 4, size } = options;
-  count(padding, "padding", 0);
+  checkInteger(padding, "padding", 0);
   const sizes = size === undefined ? null : typeof size === "number" ? [size, size] : [...size];
-  sizes?.forEach((each) => count(each, "size", 1));
+  sizes?.forEach((each) => checkInteger(each, "size", 1));
   return ofImages("randomCrop", (images, generator) => {
     const [n, channels, height, width] = images.shape as [number, number, number, number];
     const [h, w] = (sizes ?? [height, width]) as [number, number];
@@ -94,7 +85,7 @@ export function randomCrop(options: { padding?: number; size?: number | readonly
 
 /** A square of zeros in the middle of each image's random point, cut off at the border (Cutout, arXiv 1708.04552). */
 export function cutout(size: number): Transform {
-  count(size, "size", 1);
+  checkInteger(size, "size", 1);
   return ofImages("cutout", (images, generator) => {
     const [n, , height, width] = images.shape as [number, number, number, number];
     const centre = (length: number) => drawn(() => torch.randint(0, length, [n], { generator, dtype: "int64" }), images);
@@ -122,8 +113,8 @@ export interface RandomErasingOptions {
 export function randomErasing(options: RandomErasingOptions = {}): Transform {
   checkKeys(options, ["p", "scale", "ratio", "value"]);
   const { p = 0.5, scale = [0.02, 0.33], ratio = [0.3, 3.3], value = 0 } = options;
-  share(p, "p");
-  scale.forEach((each) => share(each, "scale"));
+  checkShare(p, "p");
+  scale.forEach((each) => checkShare(each, "scale"));
   if (!(ratio[0] > 0 && ratio[0] <= ratio[1])) throw expected("two numbers above 0, the smaller first", "ratio", ratio);
   return ofImages("randomErasing", (images, generator) => {
     const [n, , height, width] = images.shape as [number, number, number, number];
@@ -163,7 +154,7 @@ function mixing(name: string, options: MixOptions, mix: (images: Tensor, others:
   checkKeys(options, ["alpha", "classes"]);
   const { alpha, classes } = options;
   if (!(alpha > 0) || alpha === Infinity) throw expected("a number above 0", "alpha", alpha);
-  count(classes, "classes", 2);
+  checkInteger(classes, "classes", 2);
   return (batch, generator) => {
     const images = check(batch, name);
     return torch.noGrad(() => {

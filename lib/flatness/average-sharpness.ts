@@ -1,6 +1,7 @@
+import { checkInteger } from "../checks.js";
 import { torch } from "../torch.js";
 import { measure } from "./objective.js";
-import { checkInteger, readOptions } from "./options.js";
+import { readOptions } from "./options.js";
 import { dispose, norm, normalLike, scale } from "./vectors.js";
 import type { Module } from "../nn/module.js";
 import type { Tensor } from "../tensor.js";
@@ -29,8 +30,8 @@ export async function averageSharpness<Batch extends readonly Tensor[]>(
   options: AverageSharpnessOptions,
 ): Promise<number> {
   const { rho, samples, seed } = readOptions(options, { samples: 10, seed: 0 });
-  checkInteger("samples", samples, 1);
-  checkInteger("seed", seed, 0);
+  checkInteger(samples, "samples", 1);
+  checkInteger(seed, "seed", 0);
   return measure(model, loss, loader, async (objective) => {
     const start = await objective.value();
     const generator = new torch.Generator().manualSeed(seed);

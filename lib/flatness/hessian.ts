@@ -1,8 +1,9 @@
+import { checkInteger } from "../checks.js";
 import { expected } from "../errors.js";
 import { torch } from "../torch.js";
 import { lanczos, solve } from "./lanczos.js";
 import { measure } from "./objective.js";
-import { checkInteger, readNumbers } from "./options.js";
+import { readNumbers } from "./options.js";
 import { dispose, dot, normalLike, signsLike } from "./vectors.js";
 import type { Module } from "../nn/module.js";
 import type { Tensor } from "../tensor.js";
@@ -37,9 +38,9 @@ export async function hessianEigenvalues<Batch extends readonly Tensor[]>(
   options: EigenvalueOptions = {},
 ): Promise<number[]> {
   const { k, maxSteps, tolerance, seed } = readNumbers(options, { k: 1, maxSteps: 0, tolerance: 1e-3, seed: 0 });
-  checkInteger("k", k, 1);
-  if (options.maxSteps !== undefined) checkInteger("maxSteps", maxSteps, k);
-  checkInteger("seed", seed, 0);
+  checkInteger(k, "k", 1);
+  if (options.maxSteps !== undefined) checkInteger(maxSteps, "maxSteps", k);
+  checkInteger(seed, "seed", 0);
   if (!(tolerance >= 0)) throw expected("a number of at least 0", "tolerance", tolerance);
   const steps = maxSteps === 0 ? Math.max(4 * k, 40) : maxSteps;
   return measure(model, loss, loader, async (objective) => {
@@ -68,8 +69,8 @@ export async function hessianTrace<Batch extends readonly Tensor[]>(
   options: { samples?: number; seed?: number } = {},
 ): Promise<{ trace: number; standardError: number }> {
   const { samples, seed } = readNumbers(options, { samples: 20, seed: 0 });
-  checkInteger("samples", samples, 1);
-  checkInteger("seed", seed, 0);
+  checkInteger(samples, "samples", 1);
+  checkInteger(seed, "seed", 0);
   return measure(model, loss, loader, async (objective) => {
     const generator = new torch.Generator().manualSeed(seed);
     const values: number[] = [];
@@ -116,9 +117,9 @@ export async function spectralDensity<Batch extends readonly Tensor[]>(
   options: DensityOptions = {},
 ): Promise<SpectralDensity> {
   const { steps, samples, points, width, seed } = readNumbers(options, { steps: 40, samples: 3, points: 200, width: 0.01, seed: 0 });
-  for (const [name, value] of Object.entries({ steps, samples })) checkInteger(name, value, 1);
-  checkInteger("points", points, 2);
-  checkInteger("seed", seed, 0);
+  for (const [name, value] of Object.entries({ steps, samples })) checkInteger(value, name, 1);
+  checkInteger(points, "points", 2);
+  checkInteger(seed, "seed", 0);
   if (!(width > 0) || width === Infinity) throw expected("a number above 0", "width", width);
   return measure(model, loss, loader, async (objective) => {
     const generator = new torch.Generator().manualSeed(seed);

@@ -1,9 +1,9 @@
+import { checkInteger } from "../checks.js";
 import { checkKeys, expected } from "../errors.js";
 import { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
 import { along } from "./landscape.js";
 import { measure } from "./objective.js";
-import { checkInteger } from "./options.js";
 import { dispose } from "./vectors.js";
 import type { Module } from "../nn/module.js";
 import type { BatchLoss, Batches } from "./objective.js";
@@ -34,7 +34,7 @@ export async function interpolate<Batch extends readonly Tensor[]>(
   checkKeys(options, ["to", "range", "points"]);
   const { to, range = [0, 1], points = 21 } = options;
   if (typeof to !== "object" || to === null) throw expected("tensors by name", "to", to);
-  checkInteger("points", points, 2);
+  checkInteger(points, "points", 2);
   const coordinates = along(range, points);
   return measure(model, loss, loader, async (objective) => {
     const towards = objective.parameters.map(([name, parameter]) => {

@@ -1,7 +1,7 @@
+import { checkInteger } from "../checks.js";
 import { checkKeys, expected } from "../errors.js";
 import { torch } from "../torch.js";
 import { measure } from "./objective.js";
-import { checkInteger } from "./options.js";
 import { dispose, normalLike } from "./vectors.js";
 import type { Module } from "../nn/module.js";
 import type { Tensor } from "../tensor.js";
@@ -49,8 +49,8 @@ export async function landscape<Batch extends readonly Tensor[]>(
   const { dimensions = 2, range = [-1, 1], points = 21, normalization = "filter", seed = 0 } = options;
   if (dimensions !== 1 && dimensions !== 2) throw expected("1 or 2", "dimensions", dimensions);
   if (normalization !== "filter" && normalization !== "none") throw expected('"filter" or "none"', "normalization", normalization);
-  checkInteger("points", points, 2);
-  checkInteger("seed", seed, 0);
+  checkInteger(points, "points", 2);
+  checkInteger(seed, "seed", 0);
   const coordinates = along(range, points);
   return measure(model, loss, loader, async (objective) => {
     const generator = new torch.Generator().manualSeed(seed);

@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { SteppeError, expected } from "../errors.js";
+import { keepModes } from "../nn/modes.js";
 import { Module } from "../nn/module.js";
 import { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
@@ -142,14 +143,14 @@ export async function measure<Batch extends readonly Tensor[], T>(
   }
   const parameters = model.namedParameters().filter(([, parameter]) => parameter.requiresGrad);
   if (parameters.length === 0) throw expected("at least one trainable parameter", "model", model);
-  const modes = model.modules().map((module) => [module, module.training] as const);
+  const restoreModes = keepModes(model);
   const objective = new Objective<Batch>(parameters, loss, batches);
   model.eval();
   try {
     return await work(objective);
   } finally {
     objective.moveTo();
-    for (const [module, training] of modes) module.training = training;
+    restoreModes();
     dispose(objective.weights);
   }
 }

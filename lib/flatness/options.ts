@@ -26,8 +26,3 @@ export function readNumbers<D extends Record<string, number | boolean>>(options:
   }
   return values as Widened<D>;
 }
-
-/** Checks that an option is a whole number of at least `least`. */
-export function checkInteger(name: string, value: number, least: number): void {
-  if (!Number.isSafeInteger(value) || value < least) throw expected(`an integer of at least ${least}`, name, value);
-}

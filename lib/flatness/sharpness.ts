@@ -1,7 +1,8 @@
+import { checkInteger } from "../checks.js";
 import { expected } from "../errors.js";
 import { torch } from "../torch.js";
 import { measure } from "./objective.js";
-import { checkInteger, readOptions } from "./options.js";
+import { readOptions } from "./options.js";
 import { add, dispose, multiply, norm, normalLike, scale, zerosLike } from "./vectors.js";
 import type { Module } from "../nn/module.js";
 import type { Tensor } from "../tensor.js";
@@ -46,8 +47,8 @@ export async function sharpness<Batch extends readonly Tensor[]>(
   options: SharpnessOptions,
 ): Promise<number> {
   const { rho, steps, adaptive, eta, seed } = readOptions(options, { steps: 20, adaptive: false, eta: 0.01, seed: 0 });
-  checkInteger("steps", steps, 1);
-  checkInteger("seed", seed, 0);
+  checkInteger(steps, "steps", 1);
+  checkInteger(seed, "seed", 0);
   if (!(eta >= 0)) throw expected("a number of at least 0", "eta", eta);
   return measure(model, loss, loader, async (objective) => {
     const t = adaptive ? adaptiveScale(objective, eta) : null;

@@ -1,4 +1,5 @@
-import { checkKeys, expected } from "../errors.js";
+import { checkFlag, checkInteger } from "../checks.js";
+import { checkKeys } from "../errors.js";
 import type { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
 import { checkClasses } from "./classification.js";
@@ -20,8 +21,8 @@ export class CalibrationError implements Metric {
   constructor(options: { bins?: number; probabilities?: boolean } = {}) {
     checkKeys(options, ["bins", "probabilities"]);
     const { bins = 15, probabilities = false } = options;
-    if (!Number.isSafeInteger(bins) || bins < 1) throw expected("a positive integer", "bins", bins);
-    if (typeof probabilities !== "boolean") throw expected("true or false", "probabilities", probabilities);
+    checkInteger(bins, "bins", 1);
+    checkFlag(probabilities, "probabilities");
     this.bins = bins;
     this.#probabilities = probabilities;
     this.reset();

@@ -1,3 +1,4 @@
+import { checkInteger } from "../checks.js";
 import { checkKeys, expected } from "../errors.js";
 import { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
@@ -25,7 +26,7 @@ export class Accuracy implements Metric {
   constructor(options: { topK?: number; ignoreIndex?: number } = {}) {
     checkKeys(options, ["topK", "ignoreIndex"]);
     const { topK = 1, ignoreIndex = null } = options;
-    if (!Number.isSafeInteger(topK) || topK < 1) throw expected("a positive integer", "topK", topK);
+    checkInteger(topK, "topK", 1);
     if (ignoreIndex !== null && !Number.isSafeInteger(ignoreIndex)) throw expected("an integer", "ignoreIndex", ignoreIndex);
     this.topK = topK;
     this.ignoreIndex = ignoreIndex;

@@ -1,7 +1,8 @@
-import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { SteppeError, describe } from "../errors.js";
 import { formatError, ioError } from "../io/file-errors.js";
+import { readJsonObject } from "../io/json-file.js";
 import { openSafetensors } from "../io/safetensors.js";
 import { openStateDict } from "../io/state-dict-file.js";
 import { isSystemError } from "../io/whole-file.js";
@@ -11,7 +12,7 @@ import type { Config } from "./pretrained-model.js";
 /** `config.json` of a folder, or of the folder that a file is in; `{}` if there is none. */
 export function readConfig(path: string): Config {
   const file = join(isFolder(path) ? path : dirname(path), "config.json");
-  return existsSync(file) ? readJson(file) : {};
+  return existsSync(file) ? readJsonObject(file) : {};
 }
 
 /**
@@ -38,7 +39,7 @@ function openWeights(path: string): TensorFile {
 /** The files that an index spreads tensors over, as one. */
 function openShards(folder: string, indexName: string): TensorFile {
   const index = join(folder, indexName);
-  const { weight_map: map } = readJson(index);
+  const { weight_map: map } = readJsonObject(index);
   if (typeof map !== "object" || map === null || Array.isArray(map)) throw formatError(index, 0, "an object as weight_map", describe(map));
   const files = new Map<string, TensorFile>();
   const close = () => files.forEach((file) => file.close());
@@ -57,23 +58,6 @@ function openShards(folder: string, indexName: string): TensorFile {
     throw error;
   }
   return { tensors, close };
-}
-
-function readJson(path: string): Record<string, unknown> {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    throw isSystemError(error) ? ioError("read", path, error) : error;
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw formatError(path, 0, "JSON", (error as Error).message, error);
-  }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw formatError(path, 0, "a JSON object", describe(value));
-  return value as Record<string, unknown>;
 }
 
 function isFolder(path: string): boolean {

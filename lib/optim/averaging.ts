@@ -3,6 +3,7 @@ import { callByName } from "../dispatch.js";
 import { dtypes } from "../dtype.js";
 import { SteppeError, describe, expected, suggest } from "../errors.js";
 import { native } from "../native.js";
+import { keepModes } from "../nn/modes.js";
 import { Module } from "../nn/module.js";
 import { keep, scope } from "../scope.js";
 import { Tensor } from "../tensor.js";
@@ -152,7 +153,7 @@ export class Average {
     if (layers.length === 0) return;
     await this.apply(async () => {
       const momenta = layers.map((layer) => layer.momentum);
-      const modes = model.modules().map((module) => [module, module.training] as const);
+      const restoreModes = keepModes(model);
       try {
         for (const layer of layers) {
           noGrad(() => layer.resetRunningStats());
@@ -168,7 +169,7 @@ export class Average {
         noGrad(() => copyAll(this.#average.slice(this.#parameters), this.#own.slice(this.#parameters)));
       } finally {
         layers.forEach((layer, i) => (layer.momentum = momenta[i]!));
-        for (const [module, training] of modes) module.training = training;
+        restoreModes();
       }
     });
   }

@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, fsyncSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, fsyncSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { SteppeError, describe, expected } from "../errors.js";
 import { formatError, ioError } from "../io/file-errors.js";
+import { readJsonObject } from "../io/json-file.js";
 import { loadSafetensors, saveSafetensors } from "../io/safetensors.js";
 import { isSystemError, withFile, writeWhole } from "../io/whole-file.js";
 import { Tensor } from "../tensor.js";
@@ -51,22 +52,11 @@ export function saveCheckpoint(path: string, model: Record<string, Tensor>, stat
  */
 export function loadCheckpoint(path: string): { model: Record<string, Tensor>; state: StateValue } {
   const file = join(path, "state.json");
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch (error) {
-    throw ioError("read", file, error);
-  }
-  let json: { version?: unknown; state?: unknown };
-  try {
-    json = JSON.parse(text) as typeof json;
-  } catch (error) {
-    throw formatError(file, 0, "JSON", (error as Error).message, error);
-  }
-  if (json?.version !== version) throw formatError(file, 0, `a checkpoint of version ${version}`, describe(json?.version));
+  const json = readJsonObject(file);
+  if (json["version"] !== version) throw formatError(file, 0, `a checkpoint of version ${version}`, describe(json["version"]));
   const model = loadSafetensors(join(path, "model.safetensors"));
   const tensors = loadSafetensors(join(path, "state.safetensors"));
-  return { model, state: decode(json.state, tensors, file) };
+  return { model, state: decode(json["state"], tensors, file) };
 }
 
 /** A folder of checkpoints that are numbered by their steps. */
@@ -95,9 +85,14 @@ export class CheckpointFolder {
     return this.list().at(-1)?.path ?? null;
   }
 
+  /** Where the checkpoint of a step stands. */
+  pathOf(step: number): string {
+    return join(this.path, `step-${String(step).padStart(8, "0")}`);
+  }
+
   /** Writes the checkpoint of a step; one of the same step gives way. */
   save(step: number, model: Record<string, Tensor>, state: StateValue): string {
-    const path = join(this.path, `step-${String(step).padStart(8, "0")}`);
+    const path = this.pathOf(step);
     this.#remove(path);
     saveCheckpoint(path, model, state);
     return path;

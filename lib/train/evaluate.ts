@@ -3,6 +3,7 @@ import { autocast } from "../autocast.js";
 import type { AutocastOptions } from "../autocast.js";
 import { SteppeError, expected } from "../errors.js";
 import type { Metric } from "../metrics/index.js";
+import { inEvaluation } from "../nn/modes.js";
 import type { Module } from "../nn/module.js";
 import { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
@@ -61,17 +62,6 @@ export async function evaluate<Batch extends Tensor[]>(
   }
   if (samples === 0) throw new SteppeError("ARGUMENT", "Expected at least one batch to evaluate on but received none.");
   return { ...(loss === undefined ? {} : { loss: sum / samples }), ...Object.fromEntries(named.map(([name, metric]) => [name, metric.compute()])) };
-}
-
-/** Runs a function with the model in evaluation mode. */
-export function inEvaluation<T>(model: Module, body: () => T): T {
-  const modes = model.modules().map((module) => [module, module.training] as const);
-  model.eval();
-  try {
-    return body();
-  } finally {
-    for (const [module, training] of modes) module.training = training;
-  }
 }
 
 /** The number of samples in a batch: the length of its first tensor. */

@@ -1,5 +1,6 @@
 import type { AutocastOptions } from "../autocast.js";
 import { Loader } from "../data/index.js";
+import { checkFlag, checkInteger } from "../checks.js";
 import { checkKeys, expected } from "../errors.js";
 import type { Metric } from "../metrics/index.js";
 import { Module } from "../nn/module.js";
@@ -127,10 +128,6 @@ export type Settings<Batch extends Tensor[]> = FitOptions<Batch> &
 
 const keys: (keyof FitOptions<Tensor[]>)[] = ["model", "loss", "optimizer", "data", "epochs", "steps", "metrics", "predict", "targets", "validateEvery", "callbacks", "signal", "folder", "checkpoints", "resume", "earlyStopping", "average", "autocast", "logEvery", "progress", "label"];
 
-function count(value: unknown, name: string): void {
-  if (!Number.isSafeInteger(value) || (value as number) < 1) throw expected("a positive integer", name, value);
-}
-
 function interval(value: unknown, name: string): void {
   if (value !== "epoch" && (!Number.isSafeInteger(value) || (value as number) < 1)) throw expected('"epoch" or a positive integer', name, value);
 }
@@ -153,10 +150,10 @@ export function readFitOptions<Batch extends Tensor[]>(options: FitOptions<Batch
   if (typeof (data.train as { next?: unknown }).next === "function") throw expected("batches that can be gone through again", "data.train", data.train, "A generator runs once: make an array of it.");
   if (data.validation !== undefined && !isIterable(data.validation)) throw expected("batches that can be gone through", "data.validation", data.validation);
   if ((epochs === undefined) === (steps === undefined)) throw expected("either epochs or steps", "options", options);
-  if (epochs !== undefined) count(epochs, "epochs");
-  if (steps !== undefined) count(steps, "steps");
+  if (epochs !== undefined) checkInteger(epochs, "epochs", 1);
+  if (steps !== undefined) checkInteger(steps, "steps", 1);
   interval(validateEvery, "validateEvery");
-  count(logEvery, "logEvery");
+  checkInteger(logEvery, "logEvery", 1);
   for (const [name, metric] of Object.entries(metrics)) {
     if (typeof metric?.update !== "function" || typeof metric.compute !== "function") throw expected("a metric", `metrics.${name}`, metric);
     if (["epoch", "step", "loss", "seconds", "validationLoss"].includes(name)) throw expected("another name", `metrics.${name}`, metric, "Records have a number of this name already.");
@@ -169,21 +166,21 @@ export function readFitOptions<Batch extends Tensor[]>(options: FitOptions<Batch
   }
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw expected("an AbortSignal", "signal", signal);
   if (folder !== undefined && (typeof folder !== "string" || folder === "")) throw expected("a path", "folder", folder);
-  if (typeof resume !== "boolean") throw expected("true or false", "resume", resume);
+  checkFlag(resume, "resume");
   if (folder === undefined && (resume || options.checkpoints !== undefined)) throw expected("a path", "folder", folder, "Checkpoints are kept there.");
   if (options.average !== undefined && !(options.average instanceof Average)) throw expected("an average of optim.average", "average", options.average);
 
   const { earlyStopping, checkpoints = {} } = options;
   if (earlyStopping !== undefined) {
     checkKeys(earlyStopping, ["metric", "mode", "patience", "minDelta"], "earlyStopping");
-    count(earlyStopping.patience, "earlyStopping.patience");
+    checkInteger(earlyStopping.patience, "earlyStopping.patience", 1);
     const { minDelta = 0 } = earlyStopping;
     if (typeof minDelta !== "number" || !(minDelta >= 0)) throw expected("a number of at least 0", "earlyStopping.minDelta", minDelta);
   }
   checkKeys(checkpoints, ["every", "keepLast", "keepBest"], "checkpoints");
   const { every = "epoch", keepLast = 2, keepBest } = checkpoints;
   interval(every, "checkpoints.every");
-  count(keepLast, "checkpoints.keepLast");
+  checkInteger(keepLast, "checkpoints.keepLast", 1);
   const known = ["loss", ...(data.validation === undefined ? [] : ["validationLoss", ...Object.keys(metrics)])];
   const watched = readWatched(earlyStopping ?? {}, known, "earlyStopping");
   const best = keepBest === null ? null : readWatched(keepBest ?? watched, known, "checkpoints.keepBest");

@@ -50,13 +50,12 @@ interface Progress {
 /** Everything that a checkpoint holds besides the model. */
 interface SavedRun {
   optimizer: OptimizerState;
-  method: string;
   progress: Progress;
   loader: LoaderState | null;
   average: AverageState | null;
   generator: Tensor;
-  /** The best checkpoint's folder name, and its value. */
-  best: { name: string; value: number } | null;
+  /** The step of the best checkpoint, and its value. */
+  best: { step: number; value: number } | null;
 }
 
 /**
@@ -95,7 +94,8 @@ class Trainer<Batch extends Tensor[]> {
   readonly #checkpoints: CheckpointFolder | null;
   #progress: Progress = { epoch: 0, step: 0, batch: 0, lossSum: 0, samples: 0, history: [], best: null, waited: 0 };
   #bestCheckpoint: SavedRun["best"] = null;
-  #lastCheckpoint: string | null = null;
+  /** The step of the newest checkpoint. */
+  #lastCheckpoint: number | null = null;
   #recorded = performance.now();
   #stopping = false;
   /** What callbacks see. */
@@ -153,7 +153,7 @@ class Trainer<Batch extends Tensor[]> {
     } finally {
       progress.stop();
     }
-    if (this.#checkpoints !== null && this.#lastCheckpoint !== this.#nameAt(this.#progress.step)) await this.#save();
+    if (this.#checkpoints !== null && this.#lastCheckpoint !== this.#progress.step) await this.#save();
     for (const callback of callbacks) await callback.onEnd?.(this.#view);
     const { epoch, step, history, best } = this.#progress;
     return { end, epoch, step, history, best, checkpoint: this.#checkpoints?.latest() ?? null };
@@ -258,22 +258,16 @@ class Trainer<Batch extends Tensor[]> {
     for (const callback of callbacks) await callback.onRecord?.(about, this.#view);
   }
 
-  #nameAt(step: number): string {
-    return `step-${String(step).padStart(8, "0")}`;
-  }
-
   async #save(): Promise<void> {
     if (this.#checkpoints === null) return;
     const { model, optimizer, data, average, keep, callbacks } = this.#settings;
     const state = this.#progress;
-    const name = this.#nameAt(state.step);
     if (keep.best !== null) {
       const value = state.history.at(-1)?.step === state.step ? state.history.at(-1)![keep.best.metric]! : null;
-      if (value !== null && (this.#bestCheckpoint === null || better(value, this.#bestCheckpoint.value, keep.best.mode, 0))) this.#bestCheckpoint = { name, value };
+      if (value !== null && (this.#bestCheckpoint === null || better(value, this.#bestCheckpoint.value, keep.best.mode, 0))) this.#bestCheckpoint = { step: state.step, value };
     }
     const saved: SavedRun = {
       optimizer: optimizer.stateDict(),
-      method: optimizer.method,
       progress: { ...state, history: [...state.history] },
       loader: data.train instanceof Loader ? data.train.stateDict() : null,
       average: average?.stateDict() ?? null,
@@ -281,8 +275,8 @@ class Trainer<Batch extends Tensor[]> {
       best: this.#bestCheckpoint,
     };
     const path = this.#checkpoints.save(state.step, model.stateDict(), saved as unknown as StateValue);
-    this.#lastCheckpoint = name;
-    this.#checkpoints.prune(keep.last, this.#bestCheckpoint === null ? null : join(this.#checkpoints.path, this.#bestCheckpoint.name));
+    this.#lastCheckpoint = state.step;
+    this.#checkpoints.prune(keep.last, this.#bestCheckpoint === null ? null : this.#checkpoints.pathOf(this.#bestCheckpoint.step));
     for (const callback of callbacks) await callback.onCheckpoint?.(path, this.#view);
   }
 
@@ -300,7 +294,10 @@ class Trainer<Batch extends Tensor[]> {
     torch.defaultGenerator().setState(saved.generator);
     this.#progress = saved.progress;
     this.#bestCheckpoint = saved.best;
-    this.#lastCheckpoint = this.#nameAt(saved.progress.step);
+    this.#lastCheckpoint = saved.progress.step;
+    // A run that has stopped early stays stopped.
+    const { earlyStopping } = this.#settings;
+    this.#stopping = earlyStopping !== undefined && saved.progress.waited >= earlyStopping.patience;
   }
 }
 

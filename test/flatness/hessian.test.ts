@@ -161,10 +161,10 @@ test("per shard: the mean of the batches' own sharpness", async () => {
 test("wrong arguments", async () => {
   const { model, loss, loader } = quadratic();
   const any = flatness as never as Record<string, (...args: unknown[]) => Promise<unknown>>;
-  await expect(any["hessianEigenvalues"]!(model, loss, loader, { k: 0 })).rejects.toThrow("Expected an integer of at least 1 for k but received 0");
+  await expect(any["hessianEigenvalues"]!(model, loss, loader, { k: 0 })).rejects.toThrow("Expected a positive integer for k but received 0");
   await expect(any["hessianEigenvalues"]!(model, loss, loader, { K: 1 })).rejects.toThrow('Did you mean "k"?');
   await expect(any["hessianEigenvalues"]!(model, loss, loader, { k: 3, maxSteps: 2 })).rejects.toThrow("Expected an integer of at least 3 for maxSteps");
-  await expect(any["hessianTrace"]!(model, loss, loader, { samples: 0.5 })).rejects.toThrow("Expected an integer of at least 1 for samples");
+  await expect(any["hessianTrace"]!(model, loss, loader, { samples: 0.5 })).rejects.toThrow("Expected a positive integer for samples");
   await expect(any["spectralDensity"]!(model, loss, loader, { width: 0 })).rejects.toThrow("Expected a number above 0 for width");
   await expect(any["landscape"]!(model, loss, loader, { dimensions: 3 })).rejects.toThrow("Expected 1 or 2 for dimensions but received 3");
   await expect(any["landscape"]!(model, loss, loader, { range: [1, 0] })).rejects.toThrow("Expected two numbers, the smaller first for range");

@@ -163,7 +163,7 @@ describe("wrong arguments", () => {
     ["no rho", { options: {} }, /a number of at least 0 for rho but received nothing/],
     ["rho NaN", { options: { rho: NaN } }, /a number of at least 0 for rho/],
     ["a misspelled option", { options: { rho: 1, step: 3 } }, /Did you mean "steps"/],
-    ["steps 0", { options: { rho: 1, steps: 0 } }, /an integer of at least 1 for steps/],
+    ["steps 0", { options: { rho: 1, steps: 0 } }, /a positive integer for steps/],
     ["adaptive 1", { options: { rho: 1, adaptive: 1 } }, /true or false for adaptive/],
     ["a negative eta", { options: { rho: 1, eta: -1 } }, /a number of at least 0 for eta/],
   ])("%s", async (_, change, message) => {

@@ -104,6 +104,11 @@ describe("a run", () => {
     const flat = { reset() {}, update() {}, compute: () => 0.5 };
     const run = await train.fit({ ...start(), epochs: 50, metrics: { flat }, earlyStopping: { metric: "flat", patience: 3 } });
     expect(run).toMatchObject({ end: "stopped", epoch: 4, best: { value: 0.5, step: 8 } });
+    // A run that has stopped early stays stopped.
+    const folder = temporaryFolder();
+    const stopped = { epochs: 50, metrics: { flat }, earlyStopping: { metric: "flat", patience: 3 }, folder } as const;
+    await train.fit({ ...start(), ...stopped });
+    expect(await train.fit({ ...start(), ...stopped, resume: true })).toMatchObject({ end: "stopped", epoch: 4, step: 32 });
     let value = 1;
     const falling = { reset() {}, update() {}, compute: () => (value -= 0.01) };
     expect(await train.fit({ ...start(), epochs: 5, metrics: { falling }, earlyStopping: { metric: "falling", mode: "min", patience: 1 } })).toMatchObject({ end: "finished" });

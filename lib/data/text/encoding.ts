@@ -1,3 +1,4 @@
+import { checkFlag, checkInteger } from "../../checks.js";
 import { checkKeys, expected } from "../../errors.js";
 import type { Span } from "./offsets.js";
 
@@ -44,10 +45,6 @@ export interface Settings {
   padToMultipleOf: number;
 }
 
-const count = (value: unknown, name: string): void => {
-  if (value !== undefined && (!Number.isSafeInteger(value) || (value as number) < 1)) throw expected("a positive integer", name, value);
-};
-
 const word = <const W extends string>(value: unknown, whenTrue: W, words: readonly W[], name: string): W | "none" => {
   if (value === undefined || value === false) return "none";
   if (value === true) return whenTrue;
@@ -60,9 +57,8 @@ export function readEncodeOptions(options: EncodeOptions, modelMaxLength: number
   if (typeof options !== "object" || options === null || Array.isArray(options)) throw expected("an object", "options", options);
   checkKeys(options, ["addSpecialTokens", "maxLength", "padding", "truncation", "padToMultipleOf"]);
   const { addSpecialTokens = true, maxLength, padToMultipleOf } = options;
-  if (typeof addSpecialTokens !== "boolean") throw expected("true or false", "addSpecialTokens", addSpecialTokens);
-  count(maxLength, "maxLength");
-  count(padToMultipleOf, "padToMultipleOf");
+  checkFlag(addSpecialTokens, "addSpecialTokens");
+  for (const [name, value] of Object.entries({ maxLength, padToMultipleOf })) if (value !== undefined) checkInteger(value, name, 1);
   const padding = word(options.padding, "longest", ["longest", "maxLength"], "padding");
   const truncation = word(options.truncation, "longestFirst", ["longestFirst", "onlyFirst", "onlySecond"], "truncation");
   const limit = maxLength ?? modelMaxLength;

@@ -3,20 +3,16 @@ import type { Parameter } from "../../nn/index.js";
 import type { Tensor } from "../../tensor.js";
 import { torch } from "../../torch.js";
 import { activation } from "../activation.js";
+import { MultipleChoice, SequenceClassification, SpanPrediction, TokenPrediction } from "../heads.js";
+import type { Encoded } from "../heads.js";
 import { initialize } from "../initialize.js";
-import { flattenChoices } from "../inputs.js";
-import { LanguageModel } from "../language-model.js";
-import { sequenceLoss, tokenLoss } from "../losses.js";
-import { judged } from "../outputs.js";
-import type { Judged, Labelled, LogitsOutput, MayBeLabelled, MayHaveSpan, SpanOutput, WithSpan } from "../outputs.js";
-import { spanOutput } from "../span.js";
 import { readBertConfig } from "./config.js";
 import type { BertConfig, BertConfigInput } from "./config.js";
 import { BertModel } from "./model.js";
 import type { BertInputs } from "./model.js";
 
 /** BERT that classifies sequences, or predicts numbers for them. */
-export class BertForSequenceClassification extends LanguageModel<BertConfig> {
+export class BertForSequenceClassification extends SequenceClassification<BertConfig, BertInputs> {
   bert: BertModel;
   dropout: nn.Dropout;
   classifier: nn.Linear;
@@ -29,21 +25,17 @@ export class BertForSequenceClassification extends LanguageModel<BertConfig> {
     initialize(this.classifier, this.options.initializerRange);
   }
 
-  /**
-   * @param inputs `labels`: see `sequenceLoss`
-   * @returns logits [batch, numLabels]
-   */
-  forward(inputs: Labelled<BertInputs>): Judged<LogitsOutput>;
-  forward(inputs: MayBeLabelled<BertInputs>): LogitsOutput;
-  forward({ labels, ...inputs }: MayBeLabelled<BertInputs>): LogitsOutput {
-    const { lastHiddenState: _, poolerOutput, ...insights } = this.bert.forward(inputs);
-    const logits = this.classifier.forward(this.dropout.forward(poolerOutput!));
-    return { ...judged(logits, labels, (logits, labels) => sequenceLoss(logits, labels, this.options.problemType)), ...insights };
+  protected encode(inputs: BertInputs): Encoded {
+    return this.bert.forward(inputs);
+  }
+
+  protected score({ poolerOutput }: Encoded): Tensor {
+    return this.classifier.forward(this.dropout.forward(poolerOutput!));
   }
 }
 
 /** BERT that chooses one of several continuations: each is read by itself, and the highest score wins. */
-export class BertForMultipleChoice extends LanguageModel<BertConfig> {
+export class BertForMultipleChoice extends MultipleChoice<BertConfig, BertInputs> {
   bert: BertModel;
   dropout: nn.Dropout;
   classifier: nn.Linear;
@@ -56,22 +48,17 @@ export class BertForMultipleChoice extends LanguageModel<BertConfig> {
     initialize(this.classifier, this.options.initializerRange);
   }
 
-  /**
-   * @param inputs with a dimension of choices after the first: inputIds [batch, choices, length]; `labels` [batch], int64
-   * @returns logits [batch, choices]
-   */
-  forward(inputs: Labelled<BertInputs>): Judged<LogitsOutput>;
-  forward(inputs: MayBeLabelled<BertInputs>): LogitsOutput;
-  forward({ labels, ...inputs }: MayBeLabelled<BertInputs>): LogitsOutput {
-    const { choices, flat } = flattenChoices("models.BertForMultipleChoice", inputs);
-    const { lastHiddenState: _, poolerOutput, ...insights } = this.bert.forward(flat);
-    const logits = this.classifier.forward(this.dropout.forward(poolerOutput!)).view([-1, choices]);
-    return { ...judged(logits, labels, tokenLoss), ...insights };
+  protected encode(inputs: BertInputs): Encoded {
+    return this.bert.forward(inputs);
+  }
+
+  protected score({ poolerOutput }: Encoded): Tensor {
+    return this.classifier.forward(this.dropout.forward(poolerOutput!));
   }
 }
 
 /** BERT that classifies tokens. */
-export class BertForTokenClassification extends LanguageModel<BertConfig> {
+export class BertForTokenClassification extends TokenPrediction<BertConfig, BertInputs> {
   bert: BertModel;
   dropout: nn.Dropout;
   classifier: nn.Linear;
@@ -84,21 +71,17 @@ export class BertForTokenClassification extends LanguageModel<BertConfig> {
     initialize(this.classifier, this.options.initializerRange);
   }
 
-  /**
-   * @param inputs `labels`: class numbers [batch, length], int64, -100 for tokens that do not count
-   * @returns logits [batch, length, numLabels]
-   */
-  forward(inputs: Labelled<BertInputs>): Judged<LogitsOutput>;
-  forward(inputs: MayBeLabelled<BertInputs>): LogitsOutput;
-  forward({ labels, ...inputs }: MayBeLabelled<BertInputs>): LogitsOutput {
-    const { lastHiddenState, ...insights } = this.bert.forward(inputs);
-    const logits = this.classifier.forward(this.dropout.forward(lastHiddenState));
-    return { ...judged(logits, labels, tokenLoss), ...insights };
+  protected encode(inputs: BertInputs): Encoded {
+    return this.bert.forward(inputs);
+  }
+
+  protected score({ lastHiddenState }: Encoded): Tensor {
+    return this.classifier.forward(this.dropout.forward(lastHiddenState));
   }
 }
 
 /** BERT that finds the span of a text that answers a question. */
-export class BertForQuestionAnswering extends LanguageModel<BertConfig> {
+export class BertForQuestionAnswering extends SpanPrediction<BertConfig, BertInputs> {
   bert: BertModel;
   qa_outputs: nn.Linear;
 
@@ -109,12 +92,12 @@ export class BertForQuestionAnswering extends LanguageModel<BertConfig> {
     initialize(this.qa_outputs, this.options.initializerRange);
   }
 
-  /** @param inputs `startPositions` and `endPositions` [batch], int64; places after the sequence's end do not count */
-  forward(inputs: WithSpan<BertInputs>): Judged<SpanOutput>;
-  forward(inputs: MayHaveSpan<BertInputs>): SpanOutput;
-  forward({ startPositions, endPositions, ...inputs }: MayHaveSpan<BertInputs>): SpanOutput {
-    const { lastHiddenState, ...insights } = this.bert.forward(inputs);
-    return { ...spanOutput(this.qa_outputs.forward(lastHiddenState), startPositions, endPositions), ...insights };
+  protected encode(inputs: BertInputs): Encoded {
+    return this.bert.forward(inputs);
+  }
+
+  protected score({ lastHiddenState }: Encoded): Tensor {
+    return this.qa_outputs.forward(lastHiddenState);
   }
 }
 
@@ -167,7 +150,7 @@ class BertMaskedHead extends nn.Module {
 }
 
 /** BERT that predicts masked tokens. The head's weights are the word embeddings. */
-export class BertForMaskedLM extends LanguageModel<BertConfig> {
+export class BertForMaskedLM extends TokenPrediction<BertConfig, BertInputs> {
   bert: BertModel;
   cls: BertMaskedHead;
 
@@ -177,14 +160,11 @@ export class BertForMaskedLM extends LanguageModel<BertConfig> {
     this.cls = new BertMaskedHead(this.options, this.bert.embeddings.word_embeddings);
   }
 
-  /**
-   * @param inputs `labels`: tokens [batch, length], int64, -100 for places that do not count
-   * @returns logits [batch, length, vocabSize]
-   */
-  forward(inputs: Labelled<BertInputs>): Judged<LogitsOutput>;
-  forward(inputs: MayBeLabelled<BertInputs>): LogitsOutput;
-  forward({ labels, ...inputs }: MayBeLabelled<BertInputs>): LogitsOutput {
-    const { lastHiddenState, ...insights } = this.bert.forward(inputs);
-    return { ...judged(this.cls.predictions.forward(lastHiddenState), labels, tokenLoss), ...insights };
+  protected encode(inputs: BertInputs): Encoded {
+    return this.bert.forward(inputs);
+  }
+
+  protected score({ lastHiddenState }: Encoded): Tensor {
+    return this.cls.predictions.forward(lastHiddenState);
   }
 }

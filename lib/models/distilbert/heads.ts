@@ -1,20 +1,16 @@
 import * as nn from "../../nn/index.js";
 import type { Tensor } from "../../tensor.js";
 import { activation } from "../activation.js";
+import { MultipleChoice, SequenceClassification, SpanPrediction, TokenPrediction } from "../heads.js";
+import type { Encoded } from "../heads.js";
 import { initialize } from "../initialize.js";
-import { flattenChoices } from "../inputs.js";
 import type { EncoderInputs } from "../inputs.js";
-import { LanguageModel } from "../language-model.js";
-import { sequenceLoss, tokenLoss } from "../losses.js";
-import { judged } from "../outputs.js";
-import type { Judged, Labelled, LogitsOutput, MayBeLabelled, MayHaveSpan, SpanOutput, WithSpan } from "../outputs.js";
-import { spanOutput } from "../span.js";
 import { readDistilBertConfig } from "./config.js";
 import type { DistilBertConfig, DistilBertConfigInput } from "./config.js";
 import { DistilBertModel } from "./model.js";
 
 /** DistilBERT that classifies sequences, or predicts numbers for them. */
-export class DistilBertForSequenceClassification extends LanguageModel<DistilBertConfig> {
+export class DistilBertForSequenceClassification extends SequenceClassification<DistilBertConfig, EncoderInputs> {
   distilbert: DistilBertModel;
   pre_classifier: nn.Linear;
   classifier: nn.Linear;
@@ -30,22 +26,17 @@ export class DistilBertForSequenceClassification extends LanguageModel<DistilBer
     for (const layer of [this.pre_classifier, this.classifier]) initialize(layer, initializerRange);
   }
 
-  /**
-   * @param inputs `labels`: see `sequenceLoss`
-   * @returns logits [batch, numLabels]
-   */
-  forward(inputs: Labelled<EncoderInputs>): Judged<LogitsOutput>;
-  forward(inputs: MayBeLabelled<EncoderInputs>): LogitsOutput;
-  forward({ labels, ...inputs }: MayBeLabelled<EncoderInputs>): LogitsOutput {
-    const { lastHiddenState, ...insights } = this.distilbert.forward(inputs);
-    const pooled = this.pre_classifier.forward(lastHiddenState.select(1, 0)).relu();
-    const logits = this.classifier.forward(this.dropout.forward(pooled));
-    return { ...judged(logits, labels, (logits, labels) => sequenceLoss(logits, labels, this.options.problemType)), ...insights };
+  protected encode(inputs: EncoderInputs): Encoded {
+    return this.distilbert.forward(inputs);
+  }
+
+  protected score({ lastHiddenState }: Encoded): Tensor {
+    return this.classifier.forward(this.dropout.forward(this.pre_classifier.forward(lastHiddenState.select(1, 0)).relu()));
   }
 }
 
 /** DistilBERT that chooses one of several continuations. */
-export class DistilBertForMultipleChoice extends LanguageModel<DistilBertConfig> {
+export class DistilBertForMultipleChoice extends MultipleChoice<DistilBertConfig, EncoderInputs> {
   distilbert: DistilBertModel;
   pre_classifier: nn.Linear;
   classifier: nn.Linear;
@@ -61,23 +52,17 @@ export class DistilBertForMultipleChoice extends LanguageModel<DistilBertConfig>
     for (const layer of [this.pre_classifier, this.classifier]) initialize(layer, initializerRange);
   }
 
-  /**
-   * @param inputs with a dimension of choices after the first: inputIds [batch, choices, length]; `labels` [batch], int64
-   * @returns logits [batch, choices]
-   */
-  forward(inputs: Labelled<EncoderInputs>): Judged<LogitsOutput>;
-  forward(inputs: MayBeLabelled<EncoderInputs>): LogitsOutput;
-  forward({ labels, ...inputs }: MayBeLabelled<EncoderInputs>): LogitsOutput {
-    const { choices, flat } = flattenChoices("models.DistilBertForMultipleChoice", inputs);
-    const { lastHiddenState, ...insights } = this.distilbert.forward(flat);
-    const pooled = this.pre_classifier.forward(lastHiddenState.select(1, 0)).relu();
-    const logits = this.classifier.forward(this.dropout.forward(pooled)).view([-1, choices]);
-    return { ...judged(logits, labels, tokenLoss), ...insights };
+  protected encode(inputs: EncoderInputs): Encoded {
+    return this.distilbert.forward(inputs);
+  }
+
+  protected score({ lastHiddenState }: Encoded): Tensor {
+    return this.classifier.forward(this.dropout.forward(this.pre_classifier.forward(lastHiddenState.select(1, 0)).relu()));
   }
 }
 
 /** DistilBERT that classifies tokens. */
-export class DistilBertForTokenClassification extends LanguageModel<DistilBertConfig> {
+export class DistilBertForTokenClassification extends TokenPrediction<DistilBertConfig, EncoderInputs> {
   distilbert: DistilBertModel;
   dropout: nn.Dropout;
   classifier: nn.Linear;
@@ -90,21 +75,17 @@ export class DistilBertForTokenClassification extends LanguageModel<DistilBertCo
     initialize(this.classifier, this.options.initializerRange);
   }
 
-  /**
-   * @param inputs `labels`: class numbers [batch, length], int64, -100 for tokens that do not count
-   * @returns logits [batch, length, numLabels]
-   */
-  forward(inputs: Labelled<EncoderInputs>): Judged<LogitsOutput>;
-  forward(inputs: MayBeLabelled<EncoderInputs>): LogitsOutput;
-  forward({ labels, ...inputs }: MayBeLabelled<EncoderInputs>): LogitsOutput {
-    const { lastHiddenState, ...insights } = this.distilbert.forward(inputs);
-    const logits = this.classifier.forward(this.dropout.forward(lastHiddenState));
-    return { ...judged(logits, labels, tokenLoss), ...insights };
+  protected encode(inputs: EncoderInputs): Encoded {
+    return this.distilbert.forward(inputs);
+  }
+
+  protected score({ lastHiddenState }: Encoded): Tensor {
+    return this.classifier.forward(this.dropout.forward(lastHiddenState));
   }
 }
 
 /** DistilBERT that finds the span of a text that answers a question. */
-export class DistilBertForQuestionAnswering extends LanguageModel<DistilBertConfig> {
+export class DistilBertForQuestionAnswering extends SpanPrediction<DistilBertConfig, EncoderInputs> {
   distilbert: DistilBertModel;
   qa_outputs: nn.Linear;
   dropout: nn.Dropout;
@@ -117,18 +98,17 @@ export class DistilBertForQuestionAnswering extends LanguageModel<DistilBertConf
     initialize(this.qa_outputs, this.options.initializerRange);
   }
 
-  /** @param inputs `startPositions` and `endPositions` [batch], int64; places after the sequence's end do not count */
-  forward(inputs: WithSpan<EncoderInputs>): Judged<SpanOutput>;
-  forward(inputs: MayHaveSpan<EncoderInputs>): SpanOutput;
-  forward({ startPositions, endPositions, ...inputs }: MayHaveSpan<EncoderInputs>): SpanOutput {
-    const { lastHiddenState, ...insights } = this.distilbert.forward(inputs);
-    const logits = this.qa_outputs.forward(this.dropout.forward(lastHiddenState));
-    return { ...spanOutput(logits, startPositions, endPositions), ...insights };
+  protected encode(inputs: EncoderInputs): Encoded {
+    return this.distilbert.forward(inputs);
+  }
+
+  protected score({ lastHiddenState }: Encoded): Tensor {
+    return this.qa_outputs.forward(this.dropout.forward(lastHiddenState));
   }
 }
 
 /** DistilBERT that predicts masked tokens. The head's weights are the word embeddings. */
-export class DistilBertForMaskedLM extends LanguageModel<DistilBertConfig> {
+export class DistilBertForMaskedLM extends TokenPrediction<DistilBertConfig, EncoderInputs> {
   distilbert: DistilBertModel;
   vocab_transform: nn.Linear;
   vocab_layer_norm: nn.LayerNorm;
@@ -147,15 +127,11 @@ export class DistilBertForMaskedLM extends LanguageModel<DistilBertConfig> {
     if (tieWordEmbeddings) this.vocab_projector.weight = this.distilbert.embeddings.word_embeddings.weight;
   }
 
-  /**
-   * @param inputs `labels`: tokens [batch, length], int64, -100 for places that do not count
-   * @returns logits [batch, length, vocabSize]
-   */
-  forward(inputs: Labelled<EncoderInputs>): Judged<LogitsOutput>;
-  forward(inputs: MayBeLabelled<EncoderInputs>): LogitsOutput;
-  forward({ labels, ...inputs }: MayBeLabelled<EncoderInputs>): LogitsOutput {
-    const { lastHiddenState, ...insights } = this.distilbert.forward(inputs);
-    const hidden = this.vocab_layer_norm.forward(this.#activate(this.vocab_transform.forward(lastHiddenState)));
-    return { ...judged(this.vocab_projector.forward(hidden), labels, tokenLoss), ...insights };
+  protected encode(inputs: EncoderInputs): Encoded {
+    return this.distilbert.forward(inputs);
+  }
+
+  protected score({ lastHiddenState }: Encoded): Tensor {
+    return this.vocab_projector.forward(this.vocab_layer_norm.forward(this.#activate(this.vocab_transform.forward(lastHiddenState))));
   }
 }

@@ -3,13 +3,9 @@ import type { Parameter } from "../../nn/index.js";
 import type { Tensor } from "../../tensor.js";
 import { torch } from "../../torch.js";
 import type { BertInputs } from "../bert/model.js";
+import { MultipleChoice, SequenceClassification, SpanPrediction, TokenPrediction } from "../heads.js";
+import type { Encoded } from "../heads.js";
 import { initialize } from "../initialize.js";
-import { flattenChoices } from "../inputs.js";
-import { LanguageModel } from "../language-model.js";
-import { sequenceLoss, tokenLoss } from "../losses.js";
-import { judged } from "../outputs.js";
-import type { Judged, Labelled, LogitsOutput, MayBeLabelled, MayHaveSpan, SpanOutput, WithSpan } from "../outputs.js";
-import { spanOutput } from "../span.js";
 import { readRobertaConfig } from "./config.js";
 import type { RobertaConfig, RobertaConfigInput } from "./config.js";
 import { RobertaModel } from "./model.js";
@@ -36,7 +32,7 @@ class RobertaClassificationHead extends nn.Module {
 }
 
 /** RoBERTa that classifies sequences, or predicts numbers for them. */
-export class RobertaForSequenceClassification extends LanguageModel<RobertaConfig> {
+export class RobertaForSequenceClassification extends SequenceClassification<RobertaConfig, BertInputs> {
   roberta: RobertaModel;
   classifier: RobertaClassificationHead;
 
@@ -46,21 +42,17 @@ export class RobertaForSequenceClassification extends LanguageModel<RobertaConfi
     this.classifier = new RobertaClassificationHead(this.options);
   }
 
-  /**
-   * @param inputs `labels`: see `sequenceLoss`
-   * @returns logits [batch, numLabels]
-   */
-  forward(inputs: Labelled<BertInputs>): Judged<LogitsOutput>;
-  forward(inputs: MayBeLabelled<BertInputs>): LogitsOutput;
-  forward({ labels, ...inputs }: MayBeLabelled<BertInputs>): LogitsOutput {
-    const { lastHiddenState, ...insights } = this.roberta.forward(inputs);
-    const loss = (logits: Tensor, labels: Tensor) => sequenceLoss(logits, labels, this.options.problemType);
-    return { ...judged(this.classifier.forward(lastHiddenState), labels, loss), ...insights };
+  protected encode(inputs: BertInputs): Encoded {
+    return this.roberta.forward(inputs);
+  }
+
+  protected score({ lastHiddenState }: Encoded): Tensor {
+    return this.classifier.forward(lastHiddenState);
   }
 }
 
 /** RoBERTa that chooses one of several continuations. */
-export class RobertaForMultipleChoice extends LanguageModel<RobertaConfig> {
+export class RobertaForMultipleChoice extends MultipleChoice<RobertaConfig, BertInputs> {
   roberta: RobertaModel;
   dropout: nn.Dropout;
   classifier: nn.Linear;
@@ -73,22 +65,17 @@ export class RobertaForMultipleChoice extends LanguageModel<RobertaConfig> {
     initialize(this.classifier, this.options.initializerRange);
   }
 
-  /**
-   * @param inputs with a dimension of choices after the first: inputIds [batch, choices, length]; `labels` [batch], int64
-   * @returns logits [batch, choices]
-   */
-  forward(inputs: Labelled<BertInputs>): Judged<LogitsOutput>;
-  forward(inputs: MayBeLabelled<BertInputs>): LogitsOutput;
-  forward({ labels, ...inputs }: MayBeLabelled<BertInputs>): LogitsOutput {
-    const { choices, flat } = flattenChoices("models.RobertaForMultipleChoice", inputs);
-    const { lastHiddenState: _, poolerOutput, ...insights } = this.roberta.forward(flat);
-    const logits = this.classifier.forward(this.dropout.forward(poolerOutput!)).view([-1, choices]);
-    return { ...judged(logits, labels, tokenLoss), ...insights };
+  protected encode(inputs: BertInputs): Encoded {
+    return this.roberta.forward(inputs);
+  }
+
+  protected score({ poolerOutput }: Encoded): Tensor {
+    return this.classifier.forward(this.dropout.forward(poolerOutput!));
   }
 }
 
 /** RoBERTa that classifies tokens. */
-export class RobertaForTokenClassification extends LanguageModel<RobertaConfig> {
+export class RobertaForTokenClassification extends TokenPrediction<RobertaConfig, BertInputs> {
   roberta: RobertaModel;
   dropout: nn.Dropout;
   classifier: nn.Linear;
@@ -101,21 +88,17 @@ export class RobertaForTokenClassification extends LanguageModel<RobertaConfig> 
     initialize(this.classifier, this.options.initializerRange);
   }
 
-  /**
-   * @param inputs `labels`: class numbers [batch, length], int64, -100 for tokens that do not count
-   * @returns logits [batch, length, numLabels]
-   */
-  forward(inputs: Labelled<BertInputs>): Judged<LogitsOutput>;
-  forward(inputs: MayBeLabelled<BertInputs>): LogitsOutput;
-  forward({ labels, ...inputs }: MayBeLabelled<BertInputs>): LogitsOutput {
-    const { lastHiddenState, ...insights } = this.roberta.forward(inputs);
-    const logits = this.classifier.forward(this.dropout.forward(lastHiddenState));
-    return { ...judged(logits, labels, tokenLoss), ...insights };
+  protected encode(inputs: BertInputs): Encoded {
+    return this.roberta.forward(inputs);
+  }
+
+  protected score({ lastHiddenState }: Encoded): Tensor {
+    return this.classifier.forward(this.dropout.forward(lastHiddenState));
   }
 }
 
 /** RoBERTa that finds the span of a text that answers a question. */
-export class RobertaForQuestionAnswering extends LanguageModel<RobertaConfig> {
+export class RobertaForQuestionAnswering extends SpanPrediction<RobertaConfig, BertInputs> {
   roberta: RobertaModel;
   qa_outputs: nn.Linear;
 
@@ -126,12 +109,12 @@ export class RobertaForQuestionAnswering extends LanguageModel<RobertaConfig> {
     initialize(this.qa_outputs, this.options.initializerRange);
   }
 
-  /** @param inputs `startPositions` and `endPositions` [batch], int64; places after the sequence's end do not count */
-  forward(inputs: WithSpan<BertInputs>): Judged<SpanOutput>;
-  forward(inputs: MayHaveSpan<BertInputs>): SpanOutput;
-  forward({ startPositions, endPositions, ...inputs }: MayHaveSpan<BertInputs>): SpanOutput {
-    const { lastHiddenState, ...insights } = this.roberta.forward(inputs);
-    return { ...spanOutput(this.qa_outputs.forward(lastHiddenState), startPositions, endPositions), ...insights };
+  protected encode(inputs: BertInputs): Encoded {
+    return this.roberta.forward(inputs);
+  }
+
+  protected score({ lastHiddenState }: Encoded): Tensor {
+    return this.qa_outputs.forward(lastHiddenState);
   }
 }
 
@@ -160,7 +143,7 @@ class RobertaLMHead extends nn.Module {
 }
 
 /** RoBERTa that predicts masked tokens. The head's weights are the word embeddings. */
-export class RobertaForMaskedLM extends LanguageModel<RobertaConfig> {
+export class RobertaForMaskedLM extends TokenPrediction<RobertaConfig, BertInputs> {
   roberta: RobertaModel;
   lm_head: RobertaLMHead;
 
@@ -170,14 +153,11 @@ export class RobertaForMaskedLM extends LanguageModel<RobertaConfig> {
     this.lm_head = new RobertaLMHead(this.options, this.roberta.embeddings.word_embeddings);
   }
 
-  /**
-   * @param inputs `labels`: tokens [batch, length], int64, -100 for places that do not count
-   * @returns logits [batch, length, vocabSize]
-   */
-  forward(inputs: Labelled<BertInputs>): Judged<LogitsOutput>;
-  forward(inputs: MayBeLabelled<BertInputs>): LogitsOutput;
-  forward({ labels, ...inputs }: MayBeLabelled<BertInputs>): LogitsOutput {
-    const { lastHiddenState, ...insights } = this.roberta.forward(inputs);
-    return { ...judged(this.lm_head.forward(lastHiddenState), labels, tokenLoss), ...insights };
+  protected encode(inputs: BertInputs): Encoded {
+    return this.roberta.forward(inputs);
+  }
+
+  protected score({ lastHiddenState }: Encoded): Tensor {
+    return this.lm_head.forward(lastHiddenState);
   }
 }

@@ -1,0 +1,20 @@
+import type { Module } from "./module.js";
+
+/** Remembers which modules are in training mode. @returns puts them all back */
+export function keepModes(model: Module): () => void {
+  const modes = model.modules().map((module) => [module, module.training] as const);
+  return () => {
+    for (const [module, training] of modes) module.training = training;
+  };
+}
+
+/** Runs a synchronous function with the model in evaluation mode; the modes are afterwards what they were. */
+export function inEvaluation<T>(model: Module, body: () => T): T {
+  const restore = keepModes(model);
+  model.eval();
+  try {
+    return body();
+  } finally {
+    restore();
+  }
+}
