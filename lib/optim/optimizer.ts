@@ -26,6 +26,8 @@ export class Optimizer<M extends Method = Method> {
   readonly #collected: Collected;
   readonly #resolved: Resolved;
   readonly #window: Window;
+  /** What it was made with: plain JSON. */
+  readonly options: Readonly<OptimizerOptions>;
   #stale = true;
   #loadedBatch: readonly Tensor[] = [];
   /** Steps that were taken, and steps that were asked for and may yet be skipped. */
@@ -35,6 +37,7 @@ export class Optimizer<M extends Method = Method> {
   /** @internal */
   constructor(trained: Trained, options: OptimizerOptions) {
     this.#resolved = resolve(options);
+    this.options = structuredClone(options);
     this.#window = new Window(this.#resolved.accumulationSteps);
     this.#collected = collect(trained, this.#resolved.base, this.#resolved.group, () => {
       this.#stale = true;

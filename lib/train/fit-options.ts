@@ -113,6 +113,8 @@ export interface FitOptions<Batch extends Tensor[]> {
   autocast?: AutocastOptions;
   /** A line in `metrics.jsonl` every so many steps; default 10. */
   logEvery?: number;
+  /** Writes an event file for TensorBoard into `folder`, too; default true. */
+  tensorboard?: boolean;
   /** A progress bar, plain lines where there is no terminal; `false`: nothing; a stream: there. Default: a bar on a terminal, else nothing. */
   progress?: boolean | ProgressStream;
   /** What stands before the progress; default the method's id. */
@@ -121,12 +123,12 @@ export interface FitOptions<Batch extends Tensor[]> {
 
 /** The options, completed. */
 export type Settings<Batch extends Tensor[]> = FitOptions<Batch> &
-  Required<Pick<FitOptions<Batch>, "metrics" | "validateEvery" | "callbacks" | "resume" | "logEvery">> & {
+  Required<Pick<FitOptions<Batch>, "metrics" | "validateEvery" | "callbacks" | "resume" | "logEvery" | "tensorboard">> & {
     watched: Required<Watched>;
     keep: { every: "epoch" | number; last: number; best: Required<Watched> | null };
   };
 
-const keys: (keyof FitOptions<Tensor[]>)[] = ["model", "loss", "optimizer", "data", "epochs", "steps", "metrics", "predict", "targets", "validateEvery", "callbacks", "signal", "folder", "checkpoints", "resume", "earlyStopping", "average", "autocast", "logEvery", "progress", "label"];
+const keys: (keyof FitOptions<Tensor[]>)[] = ["model", "loss", "optimizer", "data", "epochs", "steps", "metrics", "predict", "targets", "validateEvery", "callbacks", "signal", "folder", "checkpoints", "resume", "earlyStopping", "average", "autocast", "logEvery", "tensorboard", "progress", "label"];
 
 function interval(value: unknown, name: string): void {
   if (value !== "epoch" && (!Number.isSafeInteger(value) || (value as number) < 1)) throw expected('"epoch" or a positive integer', name, value);
@@ -140,7 +142,7 @@ function isIterable(value: unknown): boolean {
 export function readFitOptions<Batch extends Tensor[]>(options: FitOptions<Batch>): Settings<Batch> {
   if (typeof options !== "object" || options === null) throw expected("an object", "options", options);
   checkKeys(options, keys);
-  const { model, loss, optimizer, data, epochs, steps, metrics = {}, validateEvery = "epoch", callbacks = [], logEvery = 10, resume = false, folder, signal } = options;
+  const { model, loss, optimizer, data, epochs, steps, metrics = {}, validateEvery = "epoch", callbacks = [], logEvery = 10, resume = false, tensorboard = true, folder, signal } = options;
   if (!(model instanceof Module)) throw expected("a module", "model", model);
   if (typeof loss !== "function") throw expected("a function of a batch", "loss", loss);
   if (!(optimizer instanceof Optimizer)) throw expected("an optimizer of optim.create", "optimizer", optimizer);
@@ -167,6 +169,7 @@ export function readFitOptions<Batch extends Tensor[]>(options: FitOptions<Batch
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw expected("an AbortSignal", "signal", signal);
   if (folder !== undefined && (typeof folder !== "string" || folder === "")) throw expected("a path", "folder", folder);
   checkFlag(resume, "resume");
+  checkFlag(tensorboard, "tensorboard");
   if (folder === undefined && (resume || options.checkpoints !== undefined)) throw expected("a path", "folder", folder, "Checkpoints are kept there.");
   if (options.average !== undefined && !(options.average instanceof Average)) throw expected("an average of optim.average", "average", options.average);
 
@@ -184,7 +187,7 @@ export function readFitOptions<Batch extends Tensor[]>(options: FitOptions<Batch
   const known = ["loss", ...(data.validation === undefined ? [] : ["validationLoss", ...Object.keys(metrics)])];
   const watched = readWatched(earlyStopping ?? {}, known, "earlyStopping");
   const best = keepBest === null ? null : readWatched(keepBest ?? watched, known, "checkpoints.keepBest");
-  return { ...options, metrics, validateEvery, callbacks, resume, logEvery, watched, keep: { every, last: keepLast, best } };
+  return { ...options, metrics, validateEvery, callbacks, resume, logEvery, tensorboard, watched, keep: { every, last: keepLast, best } };
 }
 
 function readWatched({ metric, mode }: Watched, known: readonly string[], name: string): Required<Watched> {

@@ -14,7 +14,7 @@ import { evaluate, sizeOf } from "./evaluate.js";
 import { readFitOptions } from "./fit-options.js";
 import type { FitOptions, Run, RunRecord, Settings } from "./fit-options.js";
 import { FitProgress } from "./fit-progress.js";
-import { RunFolder } from "./run-folder.js";
+import { RunLog } from "./run-log.js";
 
 /** What a run came to. */
 export interface FitResult {
@@ -63,8 +63,8 @@ interface SavedRun {
  * callbacks. Clipping, accumulation, schedules and loss scale are the optimizer's. The event loop stays free. The model is set
  * to training mode first; `onStart` may set parts of it otherwise.
  *
- * With `folder`, the run writes `metrics.jsonl` (a JSON object a line: steps, records) and `checkpoints/step-N/`, each written
- * whole or not at all. A run that was killed goes on with `resume: true` from its last checkpoint, and comes bit for bit to where
+ * With `folder`, the run writes `settings.json`, `metrics.jsonl` (a JSON object a line: steps, records), an event file for
+ * TensorBoard, and `checkpoints/step-N/`, each written whole or not at all. A run that was killed goes on with `resume: true` from its last checkpoint, and comes bit for bit to where
  * it would have come: weights, optimizer, schedules, average, random numbers and the order of the data are all in it.
  *
  * @throws SteppeError `ARGUMENT` for wrong options, `IO` for what the file system refuses, and whatever the step and the
@@ -90,7 +90,7 @@ export async function fit<Batch extends Tensor[]>(options: FitOptions<Batch>): P
 class Trainer<Batch extends Tensor[]> {
   readonly #settings: Settings<Batch>;
   readonly #step: CompiledStep<Batch>;
-  readonly #folder: RunFolder | null;
+  readonly #log: RunLog<Batch> | null;
   readonly #checkpoints: CheckpointFolder | null;
   #progress: Progress = { epoch: 0, step: 0, batch: 0, lossSum: 0, samples: 0, history: [], best: null, waited: 0 };
   #bestCheckpoint: SavedRun["best"] = null;
@@ -112,7 +112,7 @@ class Trainer<Batch extends Tensor[]> {
         throw ioError("write", folder, error);
       }
     }
-    this.#folder = folder === undefined ? null : RunFolder.open(folder);
+    this.#log = folder === undefined ? null : new RunLog(folder, settings);
     this.#checkpoints = folder === undefined ? null : new CheckpointFolder(join(folder, "checkpoints"));
     const progress = (): Progress => this.#progress;
     this.#view = {
@@ -144,6 +144,7 @@ class Trainer<Batch extends Tensor[]> {
     const progress = new FitProgress(this.#settings, this.#total(), this.#progress.step);
     let end: FitResult["end"] = "finished";
     try {
+      this.#log?.begin(this.#progress.step);
       while (!this.#isDone()) {
         if (this.#isAborted()) end = "aborted";
         else if (this.#stopping) end = "stopped";
@@ -152,6 +153,7 @@ class Trainer<Batch extends Tensor[]> {
       }
     } finally {
       progress.stop();
+      this.#log?.end();
     }
     if (this.#checkpoints !== null && this.#lastCheckpoint !== this.#progress.step) await this.#save();
     for (const callback of callbacks) await callback.onEnd?.(this.#view);
@@ -209,7 +211,7 @@ class Trainer<Batch extends Tensor[]> {
         state.samples += size;
       }
       shown.advance(report, state.step);
-      if (report.updated && state.step % logEvery === 0) this.#logStep(report, performance.now() - start);
+      if (report.updated && state.step % logEvery === 0) this.#log?.step(state.epoch, state.step, report, performance.now() - start);
       for (const callback of callbacks) await callback.onStep?.(report, this.#view);
       if (report.updated && validateEvery !== "epoch" && state.step % validateEvery === 0) await this.#record(shown);
       if (report.updated && keep.every !== "epoch" && state.step % keep.every === 0) await this.#save();
@@ -223,12 +225,6 @@ class Trainer<Batch extends Tensor[]> {
     if (validateEvery === "epoch" || (this.#isDone() && state.samples > 0)) await this.#record(shown);
     if (keep.every === "epoch") await this.#save();
     return !this.#stopping || this.#isDone();
-  }
-
-  #logStep({ loss, perturbedLoss, gradNorm, skipped }: StepReport, ms: number): void {
-    const { epoch, step } = this.#progress;
-    const { lr, rho } = this.#settings.optimizer.scheduled[0]!;
-    this.#folder?.log({ kind: "step", epoch, step, loss, perturbedLoss, gradNorm, skipped, lr, rho, ms: Number(ms.toFixed(3)) });
   }
 
   /** Validates and records. */
@@ -245,7 +241,7 @@ class Trainer<Batch extends Tensor[]> {
     state.history.push(about);
     [state.lossSum, state.samples] = [0, 0];
     this.#recorded = performance.now();
-    this.#folder?.log({ kind: "record", ...about });
+    this.#log?.record(about);
     shown.record(about);
     const value = about[watched.metric]!;
     const delta = earlyStopping?.minDelta ?? 0;

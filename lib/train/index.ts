@@ -1,9 +1,11 @@
 export { accuracy } from "./accuracy.js";
 export { loadCheckpoint, saveCheckpoint } from "./checkpoint.js";
+export { environment } from "./environment.js";
 export { evaluate } from "./evaluate.js";
 export { fit } from "./fit.js";
 export { Progress } from "./progress.js";
 export { RunFolder } from "./run-folder.js";
+export { EventFile } from "./tensorboard/event-file.js";
 export type { ProgressOptions, ProgressStream } from "./progress.js";
 export type { StateValue } from "./checkpoint.js";
 export type { EvaluateOptions } from "./evaluate.js";

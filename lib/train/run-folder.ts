@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ioError } from "../io/file-errors.js";
 import { saveSafetensors } from "../io/safetensors.js";
@@ -63,6 +63,24 @@ export class RunFolder {
     }
   }
 
+  /**
+   * Takes out of `metrics.jsonl` what a run wrote of steps after `step` (lines of `train.fit`), and a last line that was cut off:
+   * a run that goes on from there writes them again.
+   */
+  forgetAfter(step: number): void {
+    const path = join(this.path, "metrics.jsonl");
+    if (!existsSync(path)) return;
+    let text: string;
+    try {
+      text = readFileSync(path, "utf8");
+    } catch (error) {
+      throw ioError("read", path, error);
+    }
+    const whole = text.slice(0, text.lastIndexOf("\n") + 1);
+    const kept = whole.split("\n").filter((line) => !isLater(line, step)).join("\n");
+    if (kept !== text) writeWhole(path, [Buffer.from(kept)]);
+  }
+
   /** Writes a state dict to `NAME.safetensors`. */
   saveWeights(name: string, state: Record<string, Tensor>, metadata: Record<string, string> = {}): void {
     saveSafetensors(join(this.path, `${name}.safetensors`), state, metadata);
@@ -77,5 +95,15 @@ function makeFolder(path: string): boolean {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
     throw error;
+  }
+}
+
+/** Whether a line is one of `train.fit` about a step after `step`. */
+function isLater(line: string, step: number): boolean {
+  try {
+    const { kind, step: its } = JSON.parse(line) as { kind?: unknown; step?: unknown };
+    return (kind === "step" || kind === "record") && typeof its === "number" && its > step;
+  } catch {
+    return false;
   }
 }
