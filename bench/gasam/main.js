@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 // GA-SAM's experiment: a character LSTM on Moby Dick, each method at its own best learning rate and radius, over several seeds.
-import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { at, best, contenders, seeds, tuningSettings, withRho } from "./plan.js";
+import { Results, carryOut } from "../experiment/results.js";
+import { contenders, plan, seeds, withRho } from "./plan.js";
 import { finalTable, tuningTable } from "./table.js";
 
 const known = Object.keys(contenders);
@@ -32,34 +32,18 @@ const program = new Command("node bench/gasam/main.js")
   .addHelpText("after", "\nEach run takes one thread. Several processes may share the results file if each is given other methods.")
   .parse();
 const { methods, phase, seeds: finalSeeds, results: file } = program.opts();
-
-const results = () =>
-  !existsSync(file) ? [] : readFileSync(file, "utf8").split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
+const results = new Results(file);
 
 if (phase !== "none") {
   const { torch } = await import("../../dist/index.js");
   const [{ mobyDick }, { train }] = [await import("./text.js"), await import("./train.js")];
   torch.setNumThreads(1);
   const text = mobyDick();
-  const run = (id, setting, seed) => {
-    if (at(results(), id, setting, [seed]).length > 0) return;
+  const run = ({ id, setting: { lr, rho }, seed }) => {
     const contender = contenders[id];
-    const result = train(text, { method: withRho(contender, setting.rho), base: contender.base, lr: setting.lr, seed });
-    appendFileSync(file, `${JSON.stringify({ id, ...setting, seed, ...result })}\n`);
-    console.error(`${id} lr ${setting.lr} rho ${setting.rho ?? "–"} seed ${seed}: validation ${result.validation.toFixed(4)}`);
+    return train(text, { method: withRho(contender, rho), base: contender.base, lr, seed });
   };
-  if (phase !== "final") {
-    for (const id of methods) {
-      for (const seed of seeds.tune) for (const { lr, rho } of tuningSettings(results(), id, seed)) run(id, { lr, rho }, seed);
-    }
-  }
-  if (phase !== "tune") {
-    for (const seed of seeds.final.slice(0, finalSeeds)) {
-      for (const id of methods) {
-        const setting = best(results(), id);
-        if (setting !== null) run(id, setting, seed);
-      }
-    }
-  }
+  const say = ({ id, lr, rho, seed, validation }) => console.error(`${id} lr ${lr} rho ${rho ?? "–"} seed ${seed}: validation ${validation.toFixed(4)}`);
+  await carryOut(plan, results, { methods, phase, seeds: finalSeeds }, run, say);
 }
-console.log(`${tuningTable(results())}\n\n${finalTable(results())}`);
+console.log(`${tuningTable(results.all())}\n\n${finalTable(results.all())}`);

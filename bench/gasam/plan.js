@@ -1,11 +1,11 @@
 // Who competes, and with which settings each is tuned: as many for each.
+import { Plan } from "../experiment/plan.js";
 
 /**
  * Seeds of the runs that choose the learning rate and rho, by validation loss, and of those that are reported. The first
  * tuning seed runs the whole grid, the second the two settings that did best with the first.
  */
 export const seeds = { tune: [1, 2], final: [11, 12, 13, 14, 15, 16, 17, 18] };
-const finalists = 2;
 
 /** Learning rate and radii, eight settings: a larger learning rate goes with a larger radius. */
 const radii = [[16e-3, 1.2, 1.7, 2.4], [24e-3, 1.2, 1.7, 2.4, 3.4], [32e-3, 2.4]];
@@ -32,30 +32,7 @@ export const contenders = {
   "gasam-steps-2": perturbed("GA-SAM K 2", gasam({ steps: 2 }), [[24e-3, 1.7, 2.4, 3.4]]),
 };
 
+export const plan = new Plan({ contenders, seeds });
+
 /** What `optim.create` takes as its method. */
 export const withRho = ({ method }, rho) => (rho === null ? method : { ...method, rho });
-
-const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
-
-/** Results of one contender at one setting, those of the given seeds, in their order. */
-export const at = (results, id, { lr, rho }, wanted) =>
-  wanted.flatMap((seed) => results.find((one) => one.id === id && one.lr === lr && one.rho === rho && one.seed === seed) ?? []);
-
-/** The settings that a tuning seed runs; null before those that they depend on have run. */
-export function tuningSettings(results, id, seed) {
-  const all = contenders[id].grid ?? [];
-  if (seed === seeds.tune[0]) return all;
-  const runs = all.flatMap((setting) => at(results, id, setting, [seeds.tune[0]]));
-  return runs.length < all.length ? null : runs.sort((a, b) => a.validation - b.validation).slice(0, finalists);
-}
-
-/** The finalist of least mean validation loss over the tuning seeds; null before they have run. */
-export function best(results, id) {
-  const { like } = contenders[id];
-  if (like !== undefined) return best(results, like);
-  const settings = tuningSettings(results, id, seeds.tune[1]);
-  const scored = settings?.map(({ lr, rho }) => ({ setting: { lr, rho }, runs: at(results, id, { lr, rho }, seeds.tune) })) ?? [];
-  if (scored.length === 0 || scored.some(({ runs }) => runs.length < seeds.tune.length)) return null;
-  const loss = ({ runs }) => mean(runs.map(({ validation }) => validation));
-  return scored.reduce((a, b) => (loss(b) < loss(a) ? b : a)).setting;
-}
