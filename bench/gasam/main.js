@@ -38,7 +38,7 @@ if (phase !== "none") {
   const { torch } = await import("../../dist/index.js");
   const [{ mobyDick }, { train }] = [await import("./text.js"), await import("./train.js")];
   torch.setNumThreads(1);
-  const text = mobyDick();
+  const text = await mobyDick();
   const run = ({ id, setting: { lr, rho }, seed }) => {
     const contender = contenders[id];
     return train(text, { method: withRho(contender, rho), base: contender.base, lr, seed });

