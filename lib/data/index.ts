@@ -21,5 +21,5 @@ export type { BucketOptions, DistributedOptions, Sampler, WeightedOptions } from
 export { fractionPerClass, labelNoise, randomSplit, subset } from "./subsets.js";
 export type { FractionOptions, LabelNoiseOptions } from "./subsets.js";
 export { readRows, rows } from "./tables/rows.js";
-export type { Row, RowOptions } from "./tables/rows.js";
+export type { Row, RowOptions, TableFormat } from "./tables/rows.js";
 export * as transforms from "./transforms.js";

@@ -80,7 +80,7 @@ describe("what is no table", () => {
   test("no file, no format, misspelled options", async () => {
     await expect(data.readRows("/nowhere/a.csv")).rejects.toThrow(expect.objectContaining({ code: "IO" }));
     await expect(data.readRows("/nowhere/a.jsonl")).rejects.toThrow(expect.objectContaining({ code: "IO" }));
-    await expect(data.readRows("/nowhere/a.docx")).rejects.toThrow("Expected one of csv, tsv, jsonl for format but received nothing. The name of /nowhere/a.docx does not tell.");
+    await expect(data.readRows("/nowhere/a.docx")).rejects.toThrow("Expected one of csv, tsv, jsonl, parquet for format but received nothing. The name of /nowhere/a.docx does not tell.");
     await expect(data.readRows("a.csv", { column: ["a"] } as never)).rejects.toThrow('Did you mean "columns"?');
   });
 });

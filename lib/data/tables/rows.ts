@@ -8,30 +8,38 @@ import { ioError } from "../../io/file-errors.js";
 import { isSystemError } from "../../io/whole-file.js";
 import { Utf8Check } from "./utf8.js";
 
-/** One row of a table, by column. Fields of CSV and TSV are strings; of JSON lines whatever stands there. */
+/** One row of a table, by column. Fields of CSV and TSV are strings; of JSON lines and Parquet whatever stands there. */
 export type Row = Record<string, unknown>;
 
+export type TableFormat = "csv" | "tsv" | "jsonl" | "parquet";
+
 export interface RowOptions {
-  /** Default by the file's name: .csv, .tsv or .txt, .jsonl or .ndjson; each also with .gz behind it. */
-  format?: "csv" | "tsv" | "jsonl";
-  /** The columns of a CSV or TSV file that has no line of their names. */
+  /** Default by the file's name: .csv, .tsv or .txt, .jsonl or .ndjson, each also with .gz behind it; .parquet. */
+  format?: TableFormat;
+  /** The columns of a CSV or TSV file that has no line of their names; of a Parquet file those to read, by default all. */
   columns?: readonly string[];
   /** Whether fields may stand in double quotes; default in CSV, not in TSV: GLUE's files have lone quotes in them. */
   quotes?: boolean;
 }
 
-const formats: Record<string, "csv" | "tsv" | "jsonl"> = { csv: "csv", tsv: "tsv", txt: "tsv", jsonl: "jsonl", ndjson: "jsonl" };
+const formats: Record<string, TableFormat> = { csv: "csv", tsv: "tsv", txt: "tsv", jsonl: "jsonl", ndjson: "jsonl", parquet: "parquet" };
 
 /**
  * The rows of a table, one after the other: a file may be larger than memory.
  *
- * @param path CSV (RFC 4180), TSV, or JSON lines, in UTF-8; gzipped ones are unpacked
+ * @param path CSV (RFC 4180), TSV, or JSON lines, in UTF-8, gzipped ones are unpacked; or Parquet, of which one row group is in
+ * memory at a time: uncompressed, Snappy, gzip, Brotli, Zstandard, LZ4; 64-bit integers are numbers where those are exact, else bigints
  * @throws SteppeError `IO` if the file system refuses; `FORMAT` with the line, or the byte, for broken UTF-8, a row with too many
- * or too few fields, two columns of one name, and a line that is no JSON object
+ * or too few fields, two columns of one name, and a line that is no JSON object; with column and row group for broken Parquet
  * @example for await (const { sentence, label } of data.rows("sst2/train.tsv")) …
  */
 export async function* rows(path: string, options: RowOptions = {}): AsyncGenerator<Row, void, undefined> {
   const { format, columns, quotes } = readOptions(path, options);
+  if (format === "parquet") {
+    // Loaded with the first file: its decoders take a while.
+    const { parquetRows } = await import("./parquet.js");
+    return yield* parquetRows(path, columns);
+  }
   const file = createReadStream(path);
   const source = file as Readable;
   const unpacked = path.endsWith(".gz") ? source.pipe(createGunzip()) : source;
@@ -59,14 +67,14 @@ export async function readRows(path: string, options: RowOptions = {}): Promise<
   return all;
 }
 
-function readOptions(path: unknown, options: RowOptions): { format: "csv" | "tsv" | "jsonl"; columns: readonly string[] | null; quotes: boolean } {
+function readOptions(path: unknown, options: RowOptions): { format: TableFormat; columns: readonly string[] | null; quotes: boolean } {
   if (typeof path !== "string" || path === "") throw expected("a path", "path", path);
   if (typeof options !== "object" || options === null) throw expected("an object", "options", options);
   checkKeys(options, ["format", "columns", "quotes"]);
   const extension = /\.([a-z]+)(\.gz)?$/i.exec(path)?.[1]?.toLowerCase() ?? "";
   const format = options.format ?? formats[extension];
-  if (format === undefined) throw expected("one of csv, tsv, jsonl", "format", options.format, `The name of ${path} does not tell.`);
-  if (!Object.values(formats).includes(format)) throw expected("one of csv, tsv, jsonl", "format", format);
+  if (format === undefined) throw expected("one of csv, tsv, jsonl, parquet", "format", options.format, `The name of ${path} does not tell.`);
+  if (!Object.values(formats).includes(format)) throw expected("one of csv, tsv, jsonl, parquet", "format", format);
   const { columns = null, quotes = format === "csv" } = options;
   if (columns !== null && (!Array.isArray(columns) || !columns.every((name) => typeof name === "string"))) throw expected("an array of names", "columns", columns);
   if (typeof quotes !== "boolean") throw expected("true or false", "quotes", quotes);
