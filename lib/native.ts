@@ -211,7 +211,16 @@ export interface Native {
   engineLossScale(engine: number): number;
   freeEngine(engine: number): void;
   drain(): void;
+
+  /** Whether there is a device that copies from pinned memory. */
+  canPin(): boolean;
+  /** Each transform: its name, then its numbers (native/data/transforms.h). 0 stands for no generator, and comes back for what stayed as it was. */
+  transformBatch(batch: Handle[], transforms: readonly NativeTransform[], generator: number): Handle[];
+  /** Rows `order[start]`, … of each tensor, all of them without an order (0), gathered and transformed on the loading thread. */
+  loadBatch(tensors: Handle[], order: Handle, start: number, count: number, transforms: readonly NativeTransform[], generator: number, pin: boolean): Promise<Handle[]>;
 }
+
+export type NativeTransform = readonly [name: string, ...numbers: number[]];
 
 export const native = loadBinary() as Native;
 

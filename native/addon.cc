@@ -2,6 +2,7 @@
 
 #include "autograd.h"
 #include "checkpoint.h"
+#include "data/binding.h"
 #include "dispatch.h"
 #include "functions.h"
 #include "instance_data.h"
@@ -48,6 +49,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   register_random(env, exports);
   register_programs(env, exports);
   sam::register_engine(env, exports);
+  data::register_data(env, exports);
   return exports;
 }
 

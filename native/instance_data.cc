@@ -7,7 +7,11 @@
 
 namespace steppe {
 
-Instance::Instance(Napi::Env env) : env(env), handles(env), worker(std::make_unique<Worker>(env)) {
+Instance::Instance(Napi::Env env)
+    : env(env),
+      handles(env),
+      worker(std::make_unique<Worker>(env, Worker::Kind::training)),
+      loader(std::make_unique<Worker>(env, Worker::Kind::loading)) {
   handles.set_collector([this](bool full) {
     if (collector.IsEmpty()) return;
     Napi::HandleScope scope(this->env);
@@ -25,12 +29,14 @@ void Instance::stop() {
   if (recording && Recorder::current() != nullptr) Recorder::current()->stop();
   recording = false;
   worker->stop();
+  loader->stop();
 }
 
 void Instance::shut_down() {
   if (worker == nullptr) return;
   stop();
   worker.reset();
+  loader.reset();
   engines.clear();
   programs.clear();
   generators.clear();

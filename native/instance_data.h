@@ -38,15 +38,15 @@ class Table {
 };
 
 // What one environment (the main thread or a worker thread of Node) owns. Nothing here is shared between environments.
-// Destruction order matters: the training thread stops first, since its jobs hold programs and tensors; then engines
-// and programs, then tensors.
+// Destruction order matters: the training and the loading thread stop first, since their jobs hold programs and tensors; then
+// engines and programs, then tensors.
 struct Instance {
   explicit Instance(Napi::Env env);
   ~Instance();
   Instance(const Instance&) = delete;
 
   static Instance* of(napi_env env);
-  // Ends what is under way: the training thread and a recording. What is there stays.
+  // Ends what is under way: both threads and a recording. What is there stays.
   void stop();
   // Stops and lets go of everything. Runs as a cleanup hook, while Node-API still works.
   void shut_down();
@@ -60,7 +60,8 @@ struct Instance {
   Table<at::Generator> generators;
   Table<Program> programs;
   Table<sam::Engine> engines;
-  std::unique_ptr<Worker> worker;
+  std::unique_ptr<Worker> worker;  // the training thread
+  std::unique_ptr<Worker> loader;  // makes batches while steps run
   bool recording = false;
 };
 

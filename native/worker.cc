@@ -15,10 +15,16 @@ constexpr std::chrono::seconds kIdle(10);
 
 void Worker::start() {
   napi_value name;
-  check(env_, napi_create_string_utf8(env_, "steppe training thread", NAPI_AUTO_LENGTH, &name));
+  check(env_, napi_create_string_utf8(env_, kind_ == Kind::training ? "steppe training thread" : "steppe loading thread", NAPI_AUTO_LENGTH, &name));
   check(env_, napi_create_threadsafe_function(env_, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this, &Worker::deliver, &deliver_));
   check(env_, napi_unref_threadsafe_function(env_, deliver_));
+  // Setting the number of kernel threads sets the default of threads to come, too: that is put back once this one has started.
+  const int kernel_threads = at::get_num_threads();
   thread_ = std::thread([this] { loop(); });
+  if (kind_ == Kind::training) return;
+  std::unique_lock lock(mutex_);
+  idle_.wait(lock, [&] { return ready_; });
+  at::set_num_threads(kernel_threads);
 }
 
 Worker::~Worker() {
@@ -38,7 +44,7 @@ void Worker::stop() {
 napi_value Worker::enqueue(std::unique_ptr<Job> job) {
   if (stopping_) fail(Code::closed, "The environment is shutting down.");
   if (!thread_.joinable()) start();
-  job->kernel_threads = at::get_num_threads();
+  job->kernel_threads = kind_ == Kind::training ? at::get_num_threads() : 1;
   if (job->kernel_threads > 1) release_kernel_threads();  // this thread's: the training thread has its own
   napi_value promise;
   check(env_, napi_create_promise(env_, &job->deferred, &promise));
@@ -57,15 +63,21 @@ void Worker::drain() {
 }
 
 void Worker::loop() {
+  if (kind_ == Kind::loading) {
+    at::get_num_threads();  // a thread's first question sets the default: it must not come after
+    at::set_num_threads(1);
+  }
   std::unique_lock lock(mutex_);
+  ready_ = true;
+  idle_.notify_all();
   for (;;) {
     const auto called = [&] { return stopping_ || !jobs_.empty(); };
-    if (!wake_.wait_for(lock, kIdle, called)) {
+    if (kind_ == Kind::training && !wake_.wait_for(lock, kIdle, called)) {
       lock.unlock();
       StepMemory::release();
       lock.lock();
-      wake_.wait(lock, called);
     }
+    wake_.wait(lock, called);
     if (stopping_) {
       jobs_.clear();
       idle_.notify_all();
@@ -78,7 +90,8 @@ void Worker::loop() {
     try {
       // LibTorch keeps the number for each thread apart.
       if (at::get_num_threads() != job->kernel_threads) at::set_num_threads(job->kernel_threads);
-      StepMemory memory;
+      std::optional<StepMemory> memory;
+      if (kind_ == Kind::training) memory.emplace();
       job->run();
     } catch (...) {
       job->failure = current_failure();

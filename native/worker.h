@@ -14,20 +14,25 @@
 
 namespace steppe {
 
-// The training thread: one per environment, started with the first job and alive until the environment ends. LibTorch
-// gives every thread that calls it an OpenMP pool of its own, so short-lived or pooled threads would multiply those.
-// Jobs run one after the other, in the order in which they came.
+// A long-lived thread: the training thread, or the one that makes batches. One of each per environment, started with the
+// first job and alive until the environment ends. LibTorch gives every thread that calls it an OpenMP pool of its own, so
+// short-lived or pooled threads would multiply those. Jobs run one after the other, in the order in which they came.
 class Worker {
  public:
+  enum class Kind {
+    training,  // kernels on as many threads as were set, in the memory of steps
+    loading    // kernels on this thread alone: a second pool would take the processors from the first
+  };
+
   struct Job {
-    std::function<void()> run;                     // on the training thread
+    std::function<void()> run;                     // on this worker's thread
     int kernel_threads = 0;                        // as they were set when the job was asked for
     std::function<napi_value(napi_env)> result;    // on the JavaScript thread, after `run` ended well
     std::optional<Failure> failure;
     napi_deferred deferred = nullptr;
   };
 
-  explicit Worker(napi_env env) : env_(env) {}
+  Worker(napi_env env, Kind kind) : env_(env), kind_(kind) {}
   ~Worker();
   Worker(const Worker&) = delete;
 
@@ -46,12 +51,14 @@ class Worker {
   static void deliver(napi_env env, napi_value, void* context, void* data);
 
   napi_env env_;
+  Kind kind_;
   napi_threadsafe_function deliver_ = nullptr;
   std::thread thread_;
   std::mutex mutex_;
   std::condition_variable wake_, idle_;
   std::deque<std::unique_ptr<Job>> jobs_;
   bool busy_ = false;
+  bool ready_ = false;
   size_t undelivered_ = 0;  // JavaScript thread only: keeps the event loop alive while positive
   std::atomic<bool> stopping_{false};
 };

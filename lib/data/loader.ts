@@ -2,8 +2,13 @@ import { setImmediate } from "node:timers/promises";
 import { checkFlag, checkInteger, checkSeed } from "../checks.js";
 import { checkKeys, expected } from "../errors.js";
 import type { Generator as Random } from "../random.js";
+import { Batches, isPromise } from "./batches.js";
+import { pinning } from "./pin.js";
 import { RandomSampler, SequentialSampler, generatorOf } from "./samplers.js";
+import type { Pending, Place } from "./batches.js";
+import type { Transform } from "./native-transform.js";
 import type { Sampler } from "./samplers.js";
+import type { Tensor } from "../tensor.js";
 import type { Dataset } from "./tensor-dataset.js";
 
 export interface LoaderOptions {
@@ -17,6 +22,13 @@ export interface LoaderOptions {
   dropLast?: boolean;
   /** Decides the order instead of `shuffle` and `seed`. */
   sampler?: Sampler;
+  /**
+   * So many batches are made while the one before is in use, with `for await`: of a data set in memory on a thread of its own, with the
+   * transforms of `data.transforms`; of one that gives promises as it does. Default 2; 0 makes each when it is asked for, on this thread.
+   */
+  prefetch?: number;
+  /** Puts batches into pinned memory, from which a GPU copies at once; default false. Where there is no GPU, a warning says that it does nothing. */
+  pin?: boolean;
 }
 
 /** Options with what is done to each batch. */
@@ -41,9 +53,15 @@ export interface LoaderState {
   batch: number;
 }
 
+/** A pass that is under way. */
+interface Pass {
+  current: LoaderState;
+  order: Tensor;
+}
+
 /**
- * The batches of a data set, pass after pass. `for await` lets the event loop run between batches, `for` does not.
- * The order of a pass depends on `seed` and `epoch` only.
+ * The batches of a data set, pass after pass. `for await` lets the event loop run between batches and has the next ones made
+ * meanwhile, `for` does not. The order of a pass depends on `seed` and `epoch` only, and neither it nor a batch on `prefetch`.
  */
 export class Loader<Batch> implements Iterable<Batch>, AsyncIterable<Batch> {
   readonly dataset: Dataset<Batch>;
@@ -51,7 +69,9 @@ export class Loader<Batch> implements Iterable<Batch>, AsyncIterable<Batch> {
   readonly dropLast: boolean;
   readonly sampler: Sampler;
   readonly seed: number;
-  readonly #transform: ((batch: unknown, generator: Random) => unknown) | undefined;
+  readonly prefetch: number;
+  readonly #batches: Batches;
+  readonly #draws: boolean;
   /** The number of the next pass, from 0: it grows when a pass begins. Set it to repeat a pass or to go on from one. */
   epoch = 0;
   /** The pass that began last, and how far it is. */
@@ -62,12 +82,14 @@ export class Loader<Batch> implements Iterable<Batch>, AsyncIterable<Batch> {
   /** Use {@link loader}. */
   constructor(dataset: Dataset<Batch>, options: LoaderOptions & TransformOptions<Batch>) {
     if (typeof options !== "object" || options === null) throw expected("an object with batchSize", "options", options);
-    checkKeys(options, ["batchSize", "shuffle", "seed", "dropLast", "sampler", "transform"]);
-    const { batchSize, shuffle = false, seed = 0, dropLast = false, sampler, transform } = options;
+    checkKeys(options, ["batchSize", "shuffle", "seed", "dropLast", "sampler", "prefetch", "pin", "transform"]);
+    const { batchSize, shuffle = false, seed = 0, dropLast = false, sampler, prefetch = 2, pin = false, transform } = options;
     checkInteger(batchSize, "batchSize", 1);
     checkSeed(seed);
     checkFlag(shuffle, "shuffle");
     checkFlag(dropLast, "dropLast");
+    checkInteger(prefetch, "prefetch", 0);
+    checkFlag(pin, "pin");
     if (typeof dataset?.batch !== "function" || !Number.isSafeInteger(dataset.length)) throw expected("a data set", "dataset", dataset);
     if (dataset.length === 0) throw expected("at least one sample", "dataset", dataset);
     if (sampler !== undefined) {
@@ -77,7 +99,9 @@ export class Loader<Batch> implements Iterable<Batch>, AsyncIterable<Batch> {
     if (transform !== undefined && typeof transform !== "function") throw expected("a function of a batch and a generator", "transform", transform);
     this.dataset = dataset;
     this.seed = seed;
-    this.#transform = transform as ((batch: unknown, generator: Random) => unknown) | undefined;
+    this.prefetch = prefetch;
+    this.#batches = new Batches(dataset, transform as unknown as Transform | undefined, pinning(pin));
+    this.#draws = transform !== undefined;
     this.batchSize = batchSize;
     this.dropLast = dropLast;
     this.sampler = sampler ?? (shuffle ? new RandomSampler(dataset.length, { seed }) : new SequentialSampler(dataset.length));
@@ -90,19 +114,16 @@ export class Loader<Batch> implements Iterable<Batch>, AsyncIterable<Batch> {
   }
 
   *[Symbol.iterator](): Generator<Batch, void, undefined> {
-    const current = { epoch: this.epoch++, batch: this.#skip };
-    this.#current = current;
-    this.#skip = 0;
-    const order = this.sampler.order(current.epoch);
+    const { current, order } = this.#begin();
     try {
       while (current.batch < this.length) {
-        const start = current.batch * this.batchSize;
-        const indices = order.narrow(0, start, Math.min(this.batchSize, this.sampler.length - start));
-        const batch = this.dataset.batch(indices);
-        indices.dispose();
-        const made = this.#transform === undefined ? batch : (this.#transform(batch, generatorOf(`${this.seed}/transform`, current.epoch * 2 ** 24 + current.batch)) as Batch);
+        const made = this.#batches.make(this.#place(order, current.epoch, current.batch));
+        if (isPromise(made)) {
+          made.then(undefined, () => {});
+          throw expected("batches that are there at once", "a for loop", made, "This data set gives promises: use for await.");
+        }
         current.batch++;
-        yield made;
+        yield made as Batch;
       }
     } finally {
       order.dispose();
@@ -110,10 +131,44 @@ export class Loader<Batch> implements Iterable<Batch>, AsyncIterable<Batch> {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Batch, void, undefined> {
-    for (const batch of this) {
-      yield batch;
-      await setImmediate();
+    const { current, order } = this.#begin();
+    const pending: Pending[] = [];
+    let next = current.batch;
+    try {
+      while (current.batch < this.length) {
+        const wanted = () => (this.#batches.ahead ? 1 + this.prefetch : 1);
+        while (next < this.length && pending.length < wanted()) pending.push(this.#start(order, current.epoch, next++));
+        const outcome = await pending.shift()!.outcome;
+        if ("error" in outcome) throw outcome.error;
+        current.batch++;
+        yield outcome.batch as Batch;
+        await setImmediate();
+      }
+    } finally {
+      pending.forEach((each) => each.drop());
+      order.dispose();
     }
+  }
+
+  /** A pass begins. */
+  #begin(): Pass {
+    const current = { epoch: this.epoch++, batch: this.#skip };
+    this.#current = current;
+    this.#skip = 0;
+    return { current, order: this.sampler.order(current.epoch) };
+  }
+
+  #place(order: Tensor, epoch: number, batch: number): Place {
+    const start = batch * this.batchSize;
+    const random = this.#draws ? generatorOf(`${this.seed}/transform`, epoch * 2 ** 24 + batch) : null;
+    return { order, start, count: Math.min(this.batchSize, this.sampler.length - start), random };
+  }
+
+  #start(order: Tensor, epoch: number, batch: number): Pending {
+    const place = this.#place(order, epoch, batch);
+    if (this.prefetch > 0) return this.#batches.start(place);
+    const made = (async () => this.#batches.make(place))();
+    return { outcome: made.then((batch) => ({ batch }), (error: unknown) => ({ error })), drop: () => {} };
   }
 
   /**

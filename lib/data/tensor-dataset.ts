@@ -7,8 +7,8 @@ import type { Device } from "../types.js";
 export interface Dataset<Batch> {
   /** The number of samples. */
   readonly length: number;
-  /** The samples at `indices` (int64 [n], on the CPU) as one batch, in that order. */
-  batch(indices: Tensor): Batch;
+  /** The samples at `indices` (int64 [n], on the CPU) as one batch, in that order, or a promise of it. */
+  batch(indices: Tensor): Batch | Promise<Batch>;
 }
 
 /**
