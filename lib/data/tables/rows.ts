@@ -3,6 +3,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { CsvError, parse } from "csv-parse";
+import { checkFlag } from "../../checks.js";
 import { SteppeError, checkKeys, describe, expected } from "../../errors.js";
 import { ioError } from "../../io/file-errors.js";
 import { isSystemError } from "../../io/whole-file.js";
@@ -20,6 +21,11 @@ export interface RowOptions {
   columns?: readonly string[];
   /** Whether fields may stand in double quotes; default in CSV, not in TSV: GLUE's files have lone quotes in them. */
   quotes?: boolean;
+  /**
+   * Whether rows of CSV and TSV may have other numbers of fields than there are columns, as some of GLUE's QQP: what is missing is
+   * null, what is too much is left out. Default false.
+   */
+  ragged?: boolean;
 }
 
 const formats: Record<string, TableFormat> = { csv: "csv", tsv: "tsv", txt: "tsv", jsonl: "jsonl", ndjson: "jsonl", parquet: "parquet" };
@@ -34,7 +40,7 @@ const formats: Record<string, TableFormat> = { csv: "csv", tsv: "tsv", txt: "tsv
  * @example for await (const { sentence, label } of data.rows("sst2/train.tsv")) …
  */
 export async function* rows(path: string, options: RowOptions = {}): AsyncGenerator<Row, void, undefined> {
-  const { format, columns, quotes } = readOptions(path, options);
+  const { format, columns, quotes, ragged } = readOptions(path, options);
   if (format === "parquet") {
     // Loaded with the first file: its decoders take a while.
     const { parquetRows } = await import("./parquet.js");
@@ -48,7 +54,7 @@ export async function* rows(path: string, options: RowOptions = {}): AsyncGenera
   for (const stream of new Set([source, unpacked])) stream.on("error", (error) => checked.destroy(error));
   try {
     if (format === "jsonl") yield* jsonLines(checked, path);
-    else yield* delimited(checked, path, format, columns, quotes);
+    else yield* delimited(checked, path, { format, columns, quotes, ragged });
   } catch (error) {
     throw asSteppe(error, path);
   } finally {
@@ -67,22 +73,32 @@ export async function readRows(path: string, options: RowOptions = {}): Promise<
   return all;
 }
 
-function readOptions(path: unknown, options: RowOptions): { format: TableFormat; columns: readonly string[] | null; quotes: boolean } {
+interface Settings {
+  format: TableFormat;
+  columns: readonly string[] | null;
+  quotes: boolean;
+  ragged: boolean;
+}
+
+function readOptions(path: unknown, options: RowOptions): Settings {
   if (typeof path !== "string" || path === "") throw expected("a path", "path", path);
   if (typeof options !== "object" || options === null) throw expected("an object", "options", options);
-  checkKeys(options, ["format", "columns", "quotes"]);
+  checkKeys(options, ["format", "columns", "quotes", "ragged"]);
   const extension = /\.([a-z]+)(\.gz)?$/i.exec(path)?.[1]?.toLowerCase() ?? "";
   const format = options.format ?? formats[extension];
   if (format === undefined) throw expected("one of csv, tsv, jsonl, parquet", "format", options.format, `The name of ${path} does not tell.`);
   if (!Object.values(formats).includes(format)) throw expected("one of csv, tsv, jsonl, parquet", "format", format);
-  const { columns = null, quotes = format === "csv" } = options;
+  const { columns = null, quotes = format === "csv", ragged = false } = options;
   if (columns !== null && (!Array.isArray(columns) || !columns.every((name) => typeof name === "string"))) throw expected("an array of names", "columns", columns);
-  if (typeof quotes !== "boolean") throw expected("true or false", "quotes", quotes);
-  return { format, columns, quotes };
+  checkFlag(quotes, "quotes");
+  checkFlag(ragged, "ragged");
+  return { format, columns, quotes, ragged };
 }
 
-async function* delimited(source: Readable, path: string, format: "csv" | "tsv", columns: readonly string[] | null, quotes: boolean): AsyncGenerator<Row> {
-  const parser = source.pipe(parse({ delimiter: format === "csv" ? "," : "\t", quote: quotes ? '"' : null, skip_empty_lines: true, max_record_size: 2 ** 26 }));
+async function* delimited(source: Readable, path: string, { format, columns, quotes, ragged }: Settings): AsyncGenerator<Row> {
+  const parser = source.pipe(
+    parse({ delimiter: format === "csv" ? "," : "\t", quote: quotes ? '"' : null, skip_empty_lines: true, max_record_size: 2 ** 26, relax_column_count: ragged }),
+  );
   source.on("error", (error) => parser.destroy(error));
   let names = columns;
   let row = 0;
@@ -94,8 +110,8 @@ async function* delimited(source: Readable, path: string, format: "csv" | "tsv",
       names = fields;
       continue;
     }
-    if (fields.length !== names.length) throw new SteppeError("FORMAT", `Expected ${names.length} fields in row ${row} of ${path} but received ${fields.length}.`);
-    yield Object.fromEntries(names.map((name, i) => [name, fields[i]!]));
+    if (fields.length !== names.length && !ragged) throw new SteppeError("FORMAT", `Expected ${names.length} fields in row ${row} of ${path} but received ${fields.length}.`);
+    yield Object.fromEntries(names.map((name, i) => [name, fields[i] ?? null]));
   }
 }
 

@@ -14,7 +14,7 @@ function openEnd(bytes: Buffer): number {
 }
 
 /** Where the first byte stands that is no UTF-8. */
-function firstWrong(bytes: Buffer): number {
+export function firstWrong(bytes: Buffer): number {
   let [good, bad] = [0, bytes.length];
   // A prefix that is good but for an open end is good.
   while (bad - good > 1) {
