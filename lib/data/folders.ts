@@ -13,6 +13,11 @@ export function dataFolders(name: string, env: NodeJS.ProcessEnv = process.env):
   return [...own, ...cacheFolders(env).map((cache) => join(cache, "data", name))];
 }
 
+/** Where a set is downloaded to: the first of the folders in which it will be looked for that is its own. */
+export function downloadFolder(name: string, env: NodeJS.ProcessEnv = process.env): string {
+  return dataFolders(name, env).find((folder) => folder.endsWith(name))!;
+}
+
 function cacheFolders(env: NodeJS.ProcessEnv): string[] {
   if (env.STEPPE_CACHE) return [env.STEPPE_CACHE];
   const user = join(env.XDG_CACHE_HOME || join(homedir(), ".cache"), "steppe");
