@@ -1,4 +1,5 @@
 import { Tokenizer as Library } from "@huggingface/tokenizers";
+import { checkFlag } from "../../checks.js";
 import { SteppeError, expected } from "../../errors.js";
 import { torch } from "../../torch.js";
 import type { Tensor } from "../../tensor.js";
@@ -15,6 +16,8 @@ export interface TokenBatch {
   attentionMask: Tensor;
   /** Only where the tokenizer's model takes it. */
   tokenTypeIds?: Tensor;
+  /** Only if asked for: where in its text each token stands, [texts, tokens, 2]; see {@link Encoding}. */
+  offsets?: Tensor;
 }
 
 /** The tokens of one text, before special ones come. */
@@ -40,6 +43,10 @@ export class Tokenizer {
   readonly #takesTypes: boolean;
   /** How many tokens its model takes at most, special ones counted; null where the files do not tell. */
   readonly maxLength: number | null;
+  /** The numbers of [CLS], [PAD], [UNK], [MASK] and their like. */
+  readonly specialTokenIds: readonly number[];
+  /** The number of the token that stands in the place of hidden ones; null where there is none. */
+  readonly maskTokenId: number | null;
 
   constructor({ tokenizer, config }: TokenizerFiles) {
     try {
@@ -47,12 +54,17 @@ export class Tokenizer {
     } catch (error) {
       throw new SteppeError("FORMAT", `Expected a tokenizer.json that can be read but received: ${(error as Error).message}.`, { cause: error });
     }
-    const contents = [...this.#library.get_added_tokens_decoder().values()].map(({ content }) => content);
+    const added = [...this.#library.get_added_tokens_decoder().values()];
+    const contents = added.map(({ content }) => content);
     this.#aligner = new Aligner(this.#library, readSpelling(tokenizer), new Set(contents));
     this.#typesByText = parts(tokenizer["post_processor"] as Json).every(({ type }) => type === "ByteLevel");
     this.#typed = !parts(tokenizer["post_processor"] as Json).some(({ type }) => type === "RobertaProcessing");
     const padToken = contentOf(config["pad_token"]) ?? contents.find((content) => content === "[PAD]" || content === "<pad>") ?? null;
     const padId = padToken === null ? undefined : this.#library.token_to_id(padToken);
+    this.maskTokenId = this.#library.token_to_id(contentOf(config["mask_token"]) ?? contents.find((content) => content === "[MASK]" || content === "<mask>") ?? "") ?? null;
+    const named = Object.keys(config).filter((key) => key.endsWith("_token")).map((key) => contentOf(config[key]));
+    const special = [...added.filter((token) => token.special).map(({ content }) => content), ...named];
+    this.specialTokenIds = [...new Set(special.map((token) => (token === null ? undefined : this.#library.token_to_id(token))))].filter((id) => id !== undefined).sort((a, b) => a - b);
     const side = (name: string) => (config[name] === "left" ? "left" : "right");
     this.#padding = padToken === null || padId === undefined ? null : { id: padId, token: padToken, typeId: Number(config["pad_token_type_id"] ?? 0), side: side("padding_side") };
     this.#truncationSide = side("truncation_side");
@@ -109,16 +121,18 @@ export class Tokenizer {
   /**
    * Encodes several texts, or pairs of texts, as tensors for a model. Padding is "longest" unless the options say otherwise.
    *
+   * @param options `offsets`: whether offsets are wanted, too; default false
    * @example const { logits } = bert.forward(tokenizer.batch(["Yes.", "No, thanks."], { truncation: true }));
    */
-  batch(texts: readonly (string | readonly [text: string, pair: string])[], options: EncodeOptions = {}): TokenBatch {
+  batch(texts: readonly (string | readonly [text: string, pair: string])[], { offsets = false, ...options }: EncodeOptions & { offsets?: boolean } = {}): TokenBatch {
     const encodings = this.encodeBatch(texts, { padding: "longest", ...options });
     if (encodings.length === 0) throw expected("at least one text", "texts", texts);
-    const tensor = (of: (encoding: Encoding) => number[]) => torch.tensor(encodings.map(of), { dtype: "int64" });
+    const tensor = (of: (encoding: Encoding) => (number | number[])[]) => torch.tensor(encodings.map(of), { dtype: "int64" });
     return {
       inputIds: tensor(({ ids }) => ids),
       attentionMask: tensor(({ attentionMask }) => attentionMask),
       ...(this.#takesTypes ? { tokenTypeIds: tensor(({ typeIds }) => typeIds) } : {}),
+      ...(checkFlag(offsets, "offsets") ? { offsets: tensor(({ offsets: spans }) => spans.map((span) => [...span])) } : {}),
     };
   }
 
