@@ -21,6 +21,11 @@ export function currentAutocast(device: string): AutocastOptions {
   return { device: type, ...(innermost[type] ?? off) };
 }
 
+/** Whether an {@link autocast} is around this call, of any device: operators then bring dtypes together themselves. */
+export function isAutocastEnabled(): boolean {
+  return Object.values(innermost).some(({ enabled }) => enabled);
+}
+
 /**
  * Runs a synchronous function in mixed precision, as torch.autocast: matrix products and convolutions take their inputs in the
  * lower precision, losses and norms stay in float32. Weights keep their dtype. For training in float16 see `lossScale`.

@@ -1,3 +1,4 @@
+import { isAutocastEnabled } from "../autocast.js";
 import { expected } from "../errors.js";
 import type { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
@@ -134,7 +135,7 @@ export abstract class Recurrent extends Module {
     if (input.dim() !== dims || input.shape.at(-1) !== this.inputSize) {
       throw expected(`${dims === 3 ? "2 or 3" : "2"} dimensions, the last ${this.inputSize}`, `the input of ${this.owner}`, [...input.shape]);
     }
-    if (input.dtype !== weight.dtype) throw expected(`${weight.dtype}, as the weights,`, `the input of ${this.owner}`, input.dtype);
+    if (input.dtype !== weight.dtype && !isAutocastEnabled()) throw expected(`${weight.dtype}, as the weights,`, `the input of ${this.owner}`, input.dtype);
   }
 
   #checked(given: Tensor[] | null, batch: number, { dtype, device }: Tensor): Tensor[] {
