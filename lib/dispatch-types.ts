@@ -9,6 +9,7 @@ export function matches(argument: NativeArgument, value: unknown): boolean {
   if (value === null) return argument.optional;
   if (!argument.list) return matchesOne(argument, value);
   if (Array.isArray(value)) {
+    if (!fitsSize(argument, value.length)) return false;
     for (const element of value as unknown[]) {
       if (element === null || element === undefined) {
         if (!argument.optionalElements) return false;
@@ -16,8 +17,18 @@ export function matches(argument: NativeArgument, value: unknown): boolean {
     }
     return true;
   }
-  if (ArrayBuffer.isView(value) && !(value instanceof DataView)) return argument.kind === "int" || argument.kind === "float";
+  if (ArrayBuffer.isView(value) && !(value instanceof DataView)) {
+    return (argument.kind === "int" || argument.kind === "float") && fitsSize(argument, (value as unknown as ArrayLike<number>).length);
+  }
   return argument.size > 0 && argument.kind !== "Tensor" && matchesOne(argument, value);
+}
+
+/**
+ * Where a schema says how many numbers there are, as `int[2]`, one stands for all, and none where the operator has a default.
+ * Not every kernel counts them. `int[1]` says that a number may come without brackets.
+ */
+function fitsSize({ size }: NativeArgument, length: number): boolean {
+  return size <= 1 || length <= 1 || length === size;
 }
 
 function matchesOne(argument: NativeArgument, value: unknown): boolean {
@@ -74,6 +85,6 @@ const names: Record<NativeArgument["kind"], string> = {
 /** An argument's type in words, for messages. */
 export function typeName(argument: NativeArgument): string {
   const one = names[argument.kind];
-  const type = argument.list ? `an array (of ${one} each)` : one;
+  const type = argument.list ? argument.size > 1 ? `an array of ${argument.size} (${one} each)` : `an array (of ${one} each)` : one;
   return argument.optional ? `${type} or null` : type;
 }

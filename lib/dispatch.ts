@@ -3,7 +3,7 @@
  * and calls; see native/dispatch.cc.
  */
 import { SteppeError, describe, foreign, isForeignTensor, suggest } from "./errors.js";
-import { guardOf, type Guard } from "./guards.js";
+import { guardOf, type Guard } from "./guards/index.js";
 import { native, type Handle, type NativeArgument, type NativeOverload } from "./native.js";
 import { matches, typeName } from "./dispatch-types.js";
 import { Generator } from "./random.js";
@@ -48,7 +48,7 @@ function prepare(overload: NativeOverload): Overload {
     arguments: args,
     positional: args.filter((argument) => !argument.keywordOnly).length,
     givesTensor: overload.returns.length === 1 && first!.kind === "Tensor" && !first!.list && first!.sameAs < 0,
-    guard: guardOf({ name: overload.name, arguments: args }),
+    guard: guardOf({ name: overload.name, arguments: args, returns: overload.returns }),
   };
 }
 

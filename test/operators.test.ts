@@ -11,7 +11,7 @@ import { DEFAULT_VERSION } from "../scripts/setup/libtorch.js";
 import { argumentsFor, declarations } from "./support/declarations.js";
 
 // The arguments below fit the schemas, not the operators: which one is chosen is the question, and none is run.
-vi.mock("../lib/guards.js", () => ({ guardOf: () => null }));
+vi.mock("../lib/guards/index.js", () => ({ guardOf: () => null }));
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL("..", import.meta.url));

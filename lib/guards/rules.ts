@@ -1,9 +1,6 @@
-/** Conditions on the arguments of operators, of which guards.ts is made. */
-import { noGrad } from "./autograd.js";
-import { SteppeError } from "./errors.js";
-import { scope } from "./scope.js";
-import { Tensor } from "./tensor.js";
-import type { DType } from "./types.js";
+/** Conditions on the arguments of operators: on their kinds, shapes and dtypes. Those on the values of tensors: values.ts. */
+import { Tensor } from "../tensor.js";
+import type { DType } from "../types.js";
 
 /** The values of a call by the schema's argument names; undefined where the default is meant. */
 export type Values = (name: string) => unknown;
@@ -32,13 +29,13 @@ export const tensor = (argument: string, what: string, test: (tensor: Tensor, al
 });
 
 /** A rule for a tensor beside another one. */
-const beside = (argument: string, other: string, what: string, test: (tensor: Tensor, other: Tensor) => boolean): Rule =>
+export const beside = (argument: string, other: string, what: string, test: (tensor: Tensor, other: Tensor, all: Values) => boolean): Rule =>
   tensor(argument, what, (value, all) => {
     const like = all(other);
-    return !(like instanceof Tensor) || test(value, like);
+    return !(like instanceof Tensor) || test(value, like, all);
   });
 
-const array = (argument: string, what: string, test: (array: readonly unknown[], all: Values) => boolean): Rule => ({
+export const array = (argument: string, what: string, test: (array: readonly unknown[], all: Values) => boolean): Rule => ({
   argument,
   what,
   holds: (value, all) => !Array.isArray(value) || test(value, all),
@@ -65,14 +62,29 @@ export const fraction = (argument: string): Rule => ({
   holds: (value) => isNothing(value) || ((value as number) >= 0 && (value as number) <= 1),
 });
 /** Where integers are made: a step that is cut to 0 is divided by. */
-export const wholeStep = (argument: string, dtype: string): Rule => ({
+export const wholeStep = (argument: string): Rule => ({
   argument,
   what: "a whole number for an integer dtype",
-  holds: (value, all) => typeof value !== "number" || Number.isInteger(value) || !/^u?int|^bool/.test(String(all(dtype) ?? "")),
+  holds(value, all) {
+    const out = all("out");
+    const dtype = out instanceof Tensor ? out.dtype : all("dtype");
+    const step = typeof value === "object" && value !== null ? (value as { re: number }).re : value;
+    return typeof step !== "number" || Number.isInteger(step) || !/^u?int|^bool/.test(String(dtype ?? ""));
+  },
 });
+/** Sizes, one for each dimension, or one number for all. */
+export const sizes = (argument: string, count: number): Rule => array(argument, `an array of ${count}`, ({ length }) => length === count);
 export const isTrue = (argument: string): Rule => ({ argument, what: "true", holds: (value) => value !== false });
 
 // Tensors.
+/** A condition that only quantized tensors need. */
+export const ofQuantized = (of: string, rule: Rule): Rule => ({
+  ...rule,
+  holds(value, all) {
+    const subject = all(of);
+    return !(subject instanceof Tensor && subject.dtype.startsWith("q")) || rule.holds(value, all);
+  },
+});
 export const given = (argument: string): Rule => ({ argument, what: "a tensor", holds: (value) => !isNothing(value) });
 export const givenUnless = (argument: string, flag: string): Rule => ({
   argument,
@@ -97,17 +109,6 @@ export const samePlanes = (argument: string, other: string, sliding: number): Ru
   beside(argument, other, `a tensor with the same batch and channels as ${other}`, (t, like) => {
     return t.dim() === like.dim() && String(t.shape.slice(0, -sliding)) === String(like.shape.slice(0, -sliding));
   });
-/** Whether it is true of a tensor's values, where they can be read: not on "meta", and not while a program is recorded. */
-function seen(of: Tensor, truth: () => Tensor): boolean {
-  if (of.device === "meta") return true;
-  try {
-    return noGrad(() => scope(() => truth().item())) === true;
-  } catch (error) {
-    if (error instanceof SteppeError && (error.code === "RECORD" || error.code === "OPERATOR")) return true;
-    throw error;
-  }
-}
-export const finite = (argument: string): Rule => tensor(argument, "a tensor of finite numbers", (t) => seen(t, () => t.isfinite().all()));
 /** As many elements as images have channels. */
 export const perChannel = (argument: string, images: string): Rule =>
   beside(argument, images, `a tensor with one element per channel of ${images}`, (t, like) => like.dim() >= 2 && t.numel() === like.shape[1]);
@@ -120,10 +121,6 @@ export const shaped = (argument: string, sizes: readonly (number | string)[]): R
 /** A gradient for each row that was looked up. */
 export const rowPerIndex = (argument: string, indices: string): Rule =>
   beside(argument, indices, `a tensor with the shape of ${indices} and one dimension more`, (t, like) => String(t.shape.slice(0, -1)) === String(like.shape) && t.dim() > 0);
-export const indicesBelow = (argument: string, limit: string): Rule =>
-  tensor(argument, `a tensor of integers from 0 to ${limit} − 1`, (t, all) => {
-    return t.numel() === 0 || seen(t, () => t.ge(0).logicalAnd(t.lt(all(limit) as number)).all());
-  });
 /** A scale that leads from the input's size to the output's, in the dimension that counts from the end. */
 export const scaleFits = (argument: string, input: string, output: string, fromEnd: number): Rule => ({
   argument,
@@ -135,3 +132,58 @@ export const scaleFits = (argument: string, input: string, output: string, fromE
     return Math.abs(Number(sizes.at(-fromEnd)) * (scale as number) - Number((to as number[]).at(-fromEnd))) <= 1;
   },
 });
+/** The two scales of an image. */
+export const antialiased = (input: string): Rule[] => [scaleFits("scales_h", input, "output_size", 2), scaleFits("scales_w", input, "output_size", 1)];
+export const perChannels = (...names: string[]): Rule[] => names.map((name) => perChannel(name, "input"));
+export const prod = (numbers: readonly (number | bigint)[]): number => numbers.reduce((product: number, each) => product * Number(each), 1);
+/** As many elements as another has in its last dimension. */
+export const perLast = (argument: string, other: string): Rule =>
+  beside(argument, other, `a tensor with one element per element of ${other}'s last dimension`, (t, like) => t.dim() === 1 && t.shape[0] === like.shape.at(-1));
+/** A convolution's weight, whose last sizes are those of `kernel_size`. */
+export const kernelOf = (argument: string, sliding: number): Rule =>
+  tensor(argument, `a tensor of ${sliding + 2} dimensions, the last ${sliding} of the sizes kernel_size`, (t, all) => {
+    const kernel = all("kernel_size");
+    const wanted = Array.isArray(kernel) && kernel.length === sliding ? kernel : Array<unknown>(sliding).fill(Array.isArray(kernel) ? kernel[0] : kernel);
+    return t.dim() === sliding + 2 && String(t.shape.slice(-sliding)) === String(wanted);
+  });
+
+// Attention. Nested tensors have no shape: for them LibTorch checks more.
+function shapeOf(t: unknown): readonly number[] | null {
+  try {
+    return t instanceof Tensor ? t.shape : null;
+  } catch {
+    return null;
+  }
+}
+/** As many values as keys. */
+export const valuesOf = (keys: string): Rule =>
+  tensor("value", `a tensor with as many places as ${keys}`, (value, all) => {
+    const [ours, theirs] = [shapeOf(value), shapeOf(all(keys))];
+    return ours === null || theirs === null || ours.length < 2 || theirs.length < 2 || ours.at(-2) === theirs.at(-2);
+  });
+/** Where heads are shared, there are some. */
+export const headsOf = (...names: string[]): Rule[] =>
+  names.map((name) => tensor(name, "a tensor with at least one head", (t, all) => all("enable_gqa") !== true || shapeOf(t)?.at(-3) !== 0));
+/** The batch and the heads of the queries; of keys also their width. */
+export const sameHeads = (argument: string): Rule =>
+  beside(argument, "query", "a tensor with the batch and the heads of query", (t, query) => {
+    return t.dim() === query.dim() && String(t.shape.slice(0, -2)) === String(query.shape.slice(0, -2)) && (argument !== "key" || t.shape.at(-1) === query.shape.at(-1));
+  });
+
+// Lists of fused optimizers, whose kernels run over raw memory.
+function isDense(t: Tensor): boolean {
+  if (t.layout !== "strided") return false;
+  const strides = t.stride();
+  return t.numel() === 0 || t.shape.reduce((last, size, i) => last + (size - 1) * strides[i]!, 1) === t.numel();
+}
+/** For each tensor of another list one of its shape, without gaps. Empty where it isn't needed. */
+export const forEach = (argument: string, other: string, needed: (all: Values) => boolean = () => true): Rule =>
+  array(argument, `for each tensor of ${other} one of its shape, without gaps`, (list, all) => {
+    const like = all(other) as readonly Tensor[];
+    if (list.length === 0 && !needed(all)) return true;
+    return list.length === like.length && (list as Tensor[]).every((t, i) => String(t.shape) === String(like[i]!.shape) && isDense(t));
+  });
+export const elementsForEach = (argument: string, other: string): Rule =>
+  array(argument, `for each tensor of ${other} one that is not empty`, (list, all) => {
+    return list.length === (all(other) as readonly Tensor[]).length && (list as Tensor[]).every((t) => t.numel() > 0);
+  });

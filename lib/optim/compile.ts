@@ -4,6 +4,7 @@ import { call, family } from "../dispatch.js";
 import { SteppeError, checkKeys, expected } from "../errors.js";
 import { native, type NativeReport } from "../native.js";
 import { modes } from "../nn/module.js";
+import { recording } from "../recording.js";
 import { scope } from "../scope.js";
 import { Tensor } from "../tensor.js";
 import { explain, type CompileOptions, type CompiledStep, type ProgramInfo, type StepReport } from "./compiled-step.js";
@@ -121,6 +122,7 @@ export function compileStep<Args extends unknown[]>(
       const inputs = count === batchSize ? tensors : tensors.map((tensor, i) => (batched[i]! ? (call(family("aten::narrow"), [tensor, 0, 0, count]) as Tensor) : tensor));
       const trace = (ownOrder: boolean): ReturnType<typeof native.recordEnd> => {
         native.recordBegin(handles(parameters), handles(buffers), handles(inputs), ownOrder);
+        recording.active = true;
         try {
           const { objective, extras } = run(() =>
             outcomeOf(lossFunction(...(rebuild(args, inputs) as Args)), definition, numbers, climbed, count, "the result of the compiled function"),
@@ -130,6 +132,8 @@ export function compileStep<Args extends unknown[]>(
           // Where the function needs its images as they lie in memory: once more, with their order left alone.
           if (native.recordAbort()) return trace(true);
           throw error;
+        } finally {
+          recording.active = false;
         }
       };
       return trace(false);

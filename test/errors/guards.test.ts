@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { SteppeError, torch, type Tensor } from "../../lib/index.js";
-import { guards } from "../../lib/guards.js";
+import { guards } from "../../lib/guards/index.js";
 import { native } from "../../lib/native.js";
 import { DEFAULT_VERSION } from "../../scripts/setup/libtorch.js";
 
@@ -82,6 +82,74 @@ describe("refused, and its right neighbour", () => {
   test("parts of other operators", () => {
     expect(refusal(() => call("aten::_remove_batch_dim", x, -1, 4, -7))).toBe(
       "aten::_remove_batch_dim is a part of functorch's vmap and checks nothing by itself: it cannot be called alone.",
+    );
+  });
+});
+
+describe("refused, each beside one that goes through", () => {
+  const f = (...shape: number[]) => torch.ones(shape);
+  const places = (values: number[], ...shape: number[]) => torch.tensor(values, { dtype: "int64" }).reshape(shape);
+  const far = 10_000_000;
+  const sgd = { weight_decay: 0, momentum: 0.9, lr: 0.1, dampening: 0, nesterov: false, maximize: false, is_first_step: false };
+  const lstm = (state: number[], input: number, weight = 16) => [f(5, 2, input), [f(...state), f(...state)], [f(weight, 3), f(16, 4), f(16), f(16)], true, 1, 0, false, false, false];
+  const norm = (means: number) => [f(2, 3), f(2, 3), [3], f(means, 1), f(means, 1), null, null, [true, false, false]];
+  const bag = (offsets: number[]) => [f(3, 4), places([0, 1, 2], 3), places(offsets, offsets.length)];
+  const transposed = (kernel: number) => [f(1, 4, 8, 8), f(4, 4, 3, 3), [kernel, kernel]];
+  const pooled = (place: number) => [f(1, 1, 2, 2), f(1, 1, 4, 4), places([0, 2, 8, place], 1, 1, 2, 2)];
+  const windowed = (place: number) => [f(1, 1, 2, 2), f(1, 1, 4, 4), [2, 2], [2, 2], [0, 0], [1, 1], false, places([0, 2, 8, place], 1, 1, 2, 2)];
+  const ctc = (label: number) => [f(5, 2, 4).logSoftmax(-1), places([1, 2, 3, 1, label, far], 2, 3), [5, 5], [3, 2]];
+  const attention = (keys: number, heads = 3) => [f(2, 6, 5, 8), f(2, heads, keys, 8), f(2, 3, 7, 8), null, 0, false, { enable_gqa: true }];
+
+  test.each<[name: string, wrong: unknown[], right: unknown[]]>([
+    ["aten::max_pool2d_with_indices_backward", windowed(far), windowed(10)],
+    ["aten::adaptive_max_pool2d_backward", pooled(-1), pooled(10)],
+    ["aten::_adaptive_avg_pool2d_backward", [f(1, 1, 2, 2), f(2, 3, 4, 4)], [f(2, 3, 2, 2), f(2, 3, 4, 4)]],
+    ["aten::adaptive_avg_pool2d", [f(1, 4, 8, 8), [2]], [f(1, 4, 8, 8), [2, 2]]],
+    ["aten::grid_sampler_2d_backward", [f(1, 1, 1, 1), f(2, 3, 4, 4), f(2, 9, 9, 2), 0, 0, false, [true, true]], [f(2, 3, 9, 9), f(2, 3, 4, 4), f(2, 9, 9, 2), 0, 0, false, [true, true]]],
+    ["aten::unfold_backward", [f(4, 2), [4], 0, 2, 1], [f(3, 2), [4], 0, 2, 1]],
+    ["aten::native_layer_norm_backward", norm(1), norm(2)],
+    ["aten::_masked_softmax_backward", [f(2, 9), f(2, 3), f(2, 9).bool(), 1], [f(2, 3), f(2, 3), f(2, 3).bool(), 1]],
+    ["aten::_batch_norm_with_update", [f(2, 300), f(1), f(1), f(1), f(1), 0.1, 1e-5], [f(2, 3), c, c, f(3), f(3), 0.1, 1e-5]],
+    ["aten::slow_conv_transpose2d", transposed(5), transposed(3)],
+    ["aten::scaled_dot_product_attention", attention(5), attention(7)],
+    ["aten::scaled_dot_product_attention", attention(7, 0), attention(7, 1)],
+    ["aten::_scaled_dot_product_flash_attention_for_cpu", [f(2, 3, 5, 8), f(1, 1, 5, 8), f(2, 3, 5, 8)], [f(2, 3, 5, 8), f(2, 3, 5, 8), f(2, 3, 5, 8)]],
+    ["aten::_transform_bias_rescale_qkv", [f(2, 3, 24), f(1), 2], [f(2, 3, 24), f(24), 2]],
+    ["aten::embedding_bag", bag([0, 2_000_000]), bag([0, 2])],
+    ["aten::embedding_bag", bag([0, 2, 1]), bag([0, 1, 3])],
+    ["aten::segment_reduce", [f(6), "sum", { lengths: places([far, 2], 2), unsafe: true }], [f(6), "sum", { lengths: places([4, 2], 2), unsafe: true }]],
+    ["aten::segment_reduce", [f(6), "max", { offsets: places([0, far], 2) }], [f(6), "max", { offsets: places([0, 6], 2) }]],
+    ["aten::ctc_loss", ctc(far), ctc(2)],
+    ["aten::_pack_padded_sequence", [f(3, 2, 4), places([far, 3], 2), false], [f(3, 2, 4), places([3, 2], 2), false]],
+    ["aten::lstm", lstm([1, 1, 4], 3), lstm([1, 2, 4], 3)],
+    ["aten::lstm", lstm([1, 2, 4], 3, 1), lstm([1, 2, 4], 3)],
+    ["aten::lstm", lstm([1, 2, 4], 5), lstm([1, 2, 4], 3)],
+    ["aten::gru", [f(5, 2, 3), f(1, 2, 4), [f(12, 3)], true, 1, 0, false, false, false], [f(5, 2, 3), f(1, 2, 4), [f(12, 3), f(12, 4), f(12), f(12)], true, 1, 0, false, false, false]],
+    ["aten::_fused_sgd_", [[f(4)], [f(4)], [f(2)], sgd], [[f(4)], [f(4)], [f(4)], sgd]],
+    ["aten::_fused_sgd_", [[f(4)], [f(1).expand([4])], [f(4)], sgd], [[f(4)], [f(4)], [], { ...sgd, momentum: 0 }]],
+    ["aten::sparse_csr_tensor", [places([0, far], 2), places([0], 1), f(1), [1, 1]], [places([0, 1], 2), places([0], 1), f(1), [1, 1]]],
+    ["aten::_sparse_coo_tensor_unsafe", [places([far], 1, 1), f(1), [3]], [places([2], 1, 1), f(1), [3]]],
+    ["aten::range.out", [0, 4, { re: 0.5, im: 0 }, { out: torch.empty([0], { dtype: "int64" }) }], [0, 4, 2, { out: torch.empty([0], { dtype: "int64" }) }]],
+  ])("%s", (name, wrong, right) => {
+    expect(refusal(() => call(name, ...wrong))).toMatch(/LibTorch would not check it\.$/);
+    call(name, ...right);
+  });
+
+  test("fused kernels over tensors in another order, without gaps", () => {
+    const weight = f(3, 4).t();
+    call("aten::_fused_sgd_", [weight], [f(3, 4).t()], [f(3, 4).t()], sgd);
+    expect(weight.sum().item()).toBeCloseTo(12 * (1 - 0.1 * (0.9 + 1)));
+  });
+
+  test("a pool's window in a list of another length", () => {
+    expect(refusal(() => torch.maxPool2d(f(1, 1, 4, 4), [2, 2, 2]))).toMatch(/^Expected an array of 2 \(an integer each\) for kernelSize /);
+    expect(torch.maxPool2d(f(1, 1, 4, 4), [2]).shape).toEqual([1, 1, 2, 2]);
+    expect(refusal(() => torch.maxPool2d(f(1, 1, 4, 4), new BigInt64Array(3)))).toMatch(/^Expected an array of 2 /);
+  });
+
+  test("what LibTorch keeps in objects of its own", () => {
+    expect(refusal(() => call("quantized::linear_prepack", torch.quantizePerTensor(f(4, 2), 0.1, 2, "qint8")))).toBe(
+      "What quantized::linear_prepack gives has no JavaScript form: it cannot be called.",
     );
   });
 });

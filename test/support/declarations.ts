@@ -86,7 +86,7 @@ const values: Record<string, unknown[]> = {
   "readonly Tensor[]": [[tensor]],
   "readonly (Tensor | null)[]": [[tensor, null]],
   Int: [2, 2n],
-  Ints: [[2, 3n], [], new BigInt64Array(1)],
+  Ints: [[2n], [], new BigInt64Array(1)],
   number: [0.5, 2],
   Floats: [[0.5], new Float64Array(1)],
   boolean: [true],

@@ -60,7 +60,8 @@ describe("arguments", () => {
     expect(() => call("aten::sum.dim_IntList", torch.ones([2, 3]), [1], 1)).toThrow(/Expected a boolean for keepdim/);
     const backward = (mask: unknown) => call("aten::native_layer_norm_backward", torch.ones([2, 3]), torch.ones([2, 3]), [3], torch.ones([2, 1]), torch.ones([2, 1]), torch.ones([3]), torch.ones([3]), mask);
     expect((backward([false, true, true]) as (Tensor | null)[]).map((gradient) => gradient?.shape)).toEqual([undefined, [3], [3]]);
-    expect(() => backward([1, 1, 1])).toThrow(/Expected an array \(of a boolean each\) for outputMask/);
+    expect(() => backward([1, 1, 1])).toThrow(/Expected an array of 3 \(a boolean each\) for outputMask/);
+    expect(() => backward([true, true])).toThrow(/Expected an array of 3 \(a boolean each\) for outputMask .* received an array of 2/);
   });
 
   test("Scalar: 2 is an integer and 2.5 is not, as in Python", () => {

@@ -1,0 +1,118 @@
+/** What operators take on trust, those that compute gradients aside: an overload, or all of a name. */
+import type { Tensor } from "../tensor.js";
+import { recurrentStates, recurrentWeights } from "./recurrent.js";
+import {
+  antialiased, asLongAs, dims, elements, elementsForEach, forEach, fraction, given, givenUnless, haveDimension, headsOf, isTrue, kernelOf, length,
+  notEmpty, ofDtype, ofQuantized, perChannels, perLast, positive, sameDtype, sameHeads, sameShape, shaped, sizes, tensor, valuesOf, wholeStep,
+} from "./rules.js";
+import type { Rule, Values } from "./rules.js";
+import { bagsOf, compressed, coordinates, finite, labelsBelow, lengthsOf, segmentLengths, segmentOffsets } from "./values.js";
+
+const channels = ["weight", "bias", "running_mean", "running_var"];
+const statistics = [givenUnless("running_mean", "training"), givenUnless("running_var", "training"), ...perChannels(...channels)];
+const running = [
+  ...[elements("self"), sameShape("values", "self"), sameDtype("values", "self")],
+  ...[sameShape("indices", "self"), ofDtype("indices", "int64")],
+];
+/** One gain per slice of v along dim, or one for all with dim −1. */
+const gain = tensor("g", "a tensor of v's number of dimensions, with one element per slice along dim", (g, all) => {
+  const [v, dim] = [all("v") as Tensor, Number(all("dim") ?? 0)];
+  return dim >= -1 && dim < v.dim() && g.dim() === v.dim() && g.shape.every((size, i) => size === (i === dim ? v.shape[i] : 1));
+});
+const recurrent = (gates: number) => [positive("num_layers"), recurrentWeights(gates), recurrentStates(gates)];
+
+/** The lists of a fused optimizer, each with when it is needed. */
+function fused(...lists: [name: string, needed?: (all: Values) => boolean][]): Rule[] {
+  const own = (["self", "grads"] as const).map((name) => forEach(name, "self"));
+  return [...own, ...lists.map(([name, needed]) => forEach(name, "self", needed)), elements("grad_scale"), elements("found_inf")];
+}
+
+export const forward: Readonly<Record<string, readonly Rule[]>> = {
+  "aten::_stack": [notEmpty("tensors")],
+  "aten::cat": [notEmpty("tensors")],
+  "aten::concat": [notEmpty("tensors")],
+  "aten::concatenate": [notEmpty("tensors")],
+  "aten::_chunk_cat": [haveDimension("tensors", "dim")],
+  "aten::_foreach_copy": [asLongAs("src", "self")],
+  "aten::native_batch_norm": statistics,
+  "aten::batch_norm_update_stats": perChannels("running_mean", "running_var"),
+  "aten::_batch_norm_no_update": [given("running_mean"), given("running_var"), ...perChannels("weight", "bias", "running_mean", "running_var")],
+  "aten::_native_batch_norm_legit": statistics,
+  "aten::_native_batch_norm_legit.no_stats": [isTrue("training")],
+  "aten::_pdist_forward": [dims("self", 2), elements("self")],
+  "aten::_upsample_bilinear2d_aa": antialiased("self"),
+  "aten::_upsample_bicubic2d_aa": antialiased("self"),
+  "aten::_upsample_lanczos2d_aa": antialiased("self"),
+  "aten::_sobol_engine_initialize_state_": [shaped("self", ["dimension", 30])],
+  "aten::_sobol_engine_scramble_": [shaped("self", ["dimension", 30]), shaped("ltm", ["dimension", 30, 30])],
+  "aten::_sobol_engine_ff_": [shaped("self", ["dimension"]), shaped("sobolstate", ["dimension", 30])],
+  "aten::_sobol_engine_draw": [shaped("quasi", ["dimension"]), shaped("sobolstate", ["dimension", 30])],
+  "aten::quantized_lstm_cell": [length("hx", 2)],
+  "aten::native_group_norm": [positive("group")],
+  "aten::choose_qparams_optimized": [positive("n_bins"), fraction("ratio")],
+  "aten::_weight_norm": [elements("v"), gain],
+  "aten::_weight_norm_interface": [elements("v"), gain],
+  "aten::_saturate_weight_to_fp16": [elements("weight")],
+  "aten::_cummax_helper": running,
+  "aten::_cummin_helper": running,
+  "aten::_nested_from_padded": [elements("padded"), dims("cpu_nested_shape_example", 2)],
+  "aten::_masked_softmax": [elements("self")],
+  "aten::_logcumsumexp": [sameDtype("out", "self")],
+  "aten::binomial": [finite("count")],
+  "aten::_native_batch_norm_legit_functional": statistics,
+  "aten::_native_batch_norm_legit_no_training": perChannels(...channels),
+  "aten::_batch_norm_with_update": perChannels(...channels),
+  "aten::_batch_norm_with_update_functional": perChannels(...channels),
+  "aten::_adaptive_avg_pool2d": [sizes("output_size", 2)],
+  "aten::adaptive_avg_pool2d": [sizes("output_size", 2)],
+  "aten::_adaptive_avg_pool3d": [sizes("output_size", 3)],
+  "aten::adaptive_avg_pool3d": [sizes("output_size", 3)],
+  "aten::upsample_bilinear2d": antialiased("self").map((rule) => ofQuantized("self", rule)),
+  "aten::slow_conv3d": [kernelOf("weight", 3)],
+  "aten::slow_conv3d_forward": [kernelOf("weight", 3)],
+  "aten::slow_conv_transpose2d": [kernelOf("weight", 2)],
+  "aten::slow_conv_transpose3d": [kernelOf("weight", 3)],
+  "aten::scaled_dot_product_attention": [valuesOf("key"), ...headsOf("key", "value")],
+  "aten::_scaled_dot_product_attention_math": [valuesOf("key"), ...headsOf("key", "value")],
+  "aten::_scaled_dot_product_flash_attention_for_cpu": [
+    ...[elements("query"), elements("key"), elements("value")],
+    ...[sameHeads("key"), sameHeads("value"), valuesOf("key")],
+  ],
+  "aten::_native_multi_head_attention": [positive("num_head")],
+  "aten::_transformer_encoder_layer_fwd": [positive("num_heads")],
+  "aten::_transform_bias_rescale_qkv": [dims("qkv", 3), elements("qkv"), positive("num_heads"), perLast("qkv_bias", "qkv")],
+  "aten::embedding_bag": [bagsOf("offsets", "indices")],
+  "aten::_embedding_bag": [bagsOf("offsets", "indices")],
+  "aten::_embedding_bag_forward_only": [bagsOf("offsets", "indices")],
+  "aten::segment_reduce": [segmentLengths("lengths", "data"), segmentOffsets("offsets", "data")],
+  "aten::ctc_loss": [labelsBelow("targets", "log_probs")],
+  "aten::_ctc_loss": [labelsBelow("targets", "log_probs")],
+  "aten::_pack_padded_sequence": [lengthsOf("lengths", "input")],
+  "aten::lstm": recurrent(4),
+  "aten::gru": recurrent(3),
+  "aten::rnn_tanh": recurrent(1),
+  "aten::rnn_relu": recurrent(1),
+  "aten::range": [wholeStep("step")],
+  ...Object.fromEntries(["_fused_sgd", "_fused_sgd_"].map((name) => [`aten::${name}`, fused(["momentum_buffer_list", (all) => all("momentum") !== 0])])),
+  ...Object.fromEntries(
+    ["_fused_adam", "_fused_adam_", "_fused_adamw", "_fused_adamw_"].map((name) => [
+      `aten::${name}`,
+      [...fused(["exp_avgs"], ["exp_avg_sqs"], ["max_exp_avg_sqs", (all) => all("amsgrad") === true]), elementsForEach("state_steps", "self")],
+    ]),
+  ),
+  ...Object.fromEntries(["_fused_adagrad", "_fused_adagrad_"].map((name) => [`aten::${name}`, [...fused(["state_sums"]), elementsForEach("state_steps", "self")]])),
+
+  // Of sparse tensors LibTorch checks the shapes, and the places only where one of its debugging flags is set.
+  "aten::_sparse_coo_tensor_unsafe": [coordinates("indices")],
+  "aten::_sparse_coo_tensor_with_dims_and_tensors": [coordinates("indices")],
+  "aten::sparse_compressed_tensor.comp_plain_value_size": [compressed("compressed_indices", "plain_indices", null)],
+  "aten::_sparse_compressed_tensor_unsafe": [compressed("compressed_indices", "plain_indices", null)],
+  "aten::sparse_csr_tensor.crow_col_value_size": [compressed("crow_indices", "col_indices", "sparse_csr")],
+  "aten::_sparse_csr_tensor_unsafe": [compressed("crow_indices", "col_indices", "sparse_csr")],
+  "aten::sparse_bsr_tensor.crow_col_value_size": [compressed("crow_indices", "col_indices", "sparse_bsr")],
+  "aten::_sparse_bsr_tensor_unsafe": [compressed("crow_indices", "col_indices", "sparse_bsr")],
+  "aten::sparse_csc_tensor.ccol_row_value_size": [compressed("ccol_indices", "row_indices", "sparse_csc")],
+  "aten::_sparse_csc_tensor_unsafe": [compressed("ccol_indices", "row_indices", "sparse_csc")],
+  "aten::sparse_bsc_tensor.ccol_row_value_size": [compressed("ccol_indices", "row_indices", "sparse_bsc")],
+  "aten::_sparse_bsc_tensor_unsafe": [compressed("ccol_indices", "row_indices", "sparse_bsc")],
+};

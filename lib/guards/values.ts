@@ -1,0 +1,126 @@
+/** Conditions on the values of tensors. */
+import { noGrad } from "../autograd.js";
+import { callByName } from "../dispatch.js";
+import { SteppeError } from "../errors.js";
+import { recording } from "../recording.js";
+import { scope } from "../scope.js";
+import { Tensor } from "../tensor.js";
+import type { Layout } from "../types.js";
+import { beside, tensor, type Rule, type Values } from "./rules.js";
+
+/**
+ * Whether something is true of tensors' values, where these can be looked at: in the processor's memory (another device's
+ * kernels check for themselves), and while no program is recorded, of which the look would become a part.
+ */
+function seen(of: Tensor, truth: () => boolean): boolean {
+  if (of.device !== "cpu" || recording.active || of.numel() === 0) return true;
+  try {
+    return noGrad(() => scope(truth));
+  } catch (error) {
+    // Of a kind that cannot be looked at, sparse for one: the operator will say so itself.
+    if (error instanceof SteppeError && error.code === "OPERATOR") return true;
+    throw error;
+  }
+}
+
+const isInteger = (t: Tensor): boolean => /^u?int/.test(t.dtype);
+
+function extremes(t: Tensor): [least: number, most: number] {
+  const [least, most] = t.aminmax();
+  return [Number(least.item()), Number(most.item())];
+}
+
+const isAscending = (t: Tensor): boolean => t.numel() < 2 || Number(t.diff().min().item()) >= 0;
+
+export const finite = (argument: string): Rule => tensor(argument, "a tensor of finite numbers", (t) => seen(t, () => t.isfinite().all().item() === true));
+
+/** Integers from 0 to a limit, without it. */
+const integersBelow = (argument: string, limit: string, find: (all: Values) => number): Rule =>
+  tensor(argument, `a tensor of integers from 0 to ${limit}`, (t, all) => {
+    return !isInteger(t) || seen(t, () => {
+      const [least, most] = extremes(t);
+      return least >= 0 && most < find(all);
+    });
+  });
+
+export const indicesBelow = (argument: string, limit: string): Rule => integersBelow(argument, `${limit} − 1`, (all) => Number(all(limit)));
+
+/** Where in the last few dimensions of another tensor each maximum was found. */
+export const placesIn = (argument: string, other: string, sliding: number): Rule =>
+  integersBelow(argument, `the number of places in the last ${sliding} dimensions of ${other}, less one`, (all) => {
+    return (all(other) as Tensor).shape.slice(-sliding).reduce((a, b) => a * b, 1);
+  });
+
+/** Where each bag begins among the indices. */
+export const bagsOf = (argument: string, indices: string): Rule =>
+  beside(argument, indices, `a tensor of ascending places in ${indices}`, (t, of) => {
+    return !isInteger(t) || t.dim() !== 1 || seen(t, () => {
+      const [least, most] = extremes(t);
+      return least >= 0 && most <= of.numel() && isAscending(t);
+    });
+  });
+
+/** The lengths of segments of a dimension. */
+export const segmentLengths = (argument: string, data: string): Rule =>
+  beside(argument, data, `a tensor of lengths that are together no longer than ${data}`, (t, of, all) => {
+    const most = of.shape.at(Number(all("axis") ?? 0)) ?? 0;
+    return !isInteger(t) || t.dim() === 0 || seen(t, () => extremes(t)[0] >= 0 && Number(t.sum(-1).max().item()) <= most);
+  });
+
+/** Where segments of a dimension begin, and the last one's end. */
+export const segmentOffsets = (argument: string, data: string): Rule =>
+  beside(argument, data, `a tensor of ascending places in ${data}`, (t, of, all) => {
+    const size = of.shape.at(Number(all("axis") ?? 0)) ?? 0;
+    return !isInteger(t) || t.dim() === 0 || seen(t, () => {
+      const [least, most] = extremes(t);
+      return least >= 0 && most <= size && isAscending(t);
+    });
+  });
+
+/** How long each sequence of a padded batch is, of which there is at least one step. */
+export const lengthsOf = (argument: string, padded: string): Rule =>
+  beside(argument, padded, `a tensor of lengths from 1 to that of ${padded}`, (t, of, all) => {
+    const steps = of.shape[all("batch_first") === true ? 1 : 0] ?? 0;
+    return !isInteger(t) || seen(t, () => {
+      const [least, most] = extremes(t);
+      return least >= 1 && most <= steps;
+    });
+  });
+
+/** The labels of CTC's targets, without those that only fill up a sample's row. */
+export const labelsBelow = (argument: string, probabilities: string): Rule =>
+  beside(argument, probabilities, `a tensor of classes of ${probabilities}`, (targets, { shape }, all) => {
+    const lengths = all("target_lengths") as Tensor | readonly number[];
+    return !isInteger(targets) || shape.length === 0 || seen(targets, () => {
+      const [classes, labels] = [shape.at(-1)!, targets.toTypedArray() as ArrayLike<number | bigint>];
+      const right = (label: number | bigint) => label >= 0 && label < classes;
+      if (targets.dim() !== 2) return Array.from(labels).every(right);
+      const counts = Array.from((lengths instanceof Tensor ? lengths.toTypedArray() : lengths) as ArrayLike<number | bigint>, Number);
+      const width = targets.shape[1]!;
+      return counts.every((count, row) => Array.from({ length: Math.min(count, width) }, (_, i) => labels[row * width + i] ?? 0).every(right));
+    });
+  });
+
+/** The indices of a sparse tensor, of which LibTorch checks the shapes only. */
+const sparse = (argument: string, what: string, validator: string, args: (all: Values, indices: Tensor) => unknown[]): Rule =>
+  tensor(argument, what, (indices, all) => {
+    return seen(indices, () => {
+      try {
+        callByName(validator, ...args(all, indices));
+        return true;
+      } catch (error) {
+        if (error instanceof SteppeError) return false;
+        throw error;
+      }
+    });
+  });
+
+/** Of a sparse tensor in coordinates. */
+export const coordinates = (argument: string): Rule =>
+  sparse(argument, "a tensor of places within size", "aten::_validate_sparse_coo_tensor_args", (all, indices) => [indices, all("values"), all("size")]);
+
+/** Of a compressed one: where each row, or column, begins among the others. */
+export const compressed = (argument: string, plain: string, layout: Layout | null): Rule =>
+  sparse(argument, `the compressed indices that belong to ${plain} and size`, "aten::_validate_sparse_compressed_tensor_args", (all, indices) => {
+    return [indices, all(plain), all("values"), all("size"), layout ?? all("layout")];
+  });
