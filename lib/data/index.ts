@@ -24,7 +24,7 @@ export { Loader, loader } from "./loader.js";
 export { BalancedSampler, BucketSampler, DistributedSampler, RandomSampler, SequentialSampler, WeightedRandomSampler } from "./samplers.js";
 export { TensorDataset } from "./tensor-dataset.js";
 export type { ImageClasses, ImageSetOptions, LabelledImages } from "./image-classes.js";
-export type { ArrayLoaderOptions, LoaderOptions, LoaderState, TransformOptions } from "./loader.js";
+export type { ArrayLoaderOptions, LoaderOptions, LoaderState, RemakeOptions, TransformOptions } from "./loader.js";
 export type { Dataset } from "./tensor-dataset.js";
 export { bptt } from "./text/bptt.js";
 export { languageText } from "./text/language-text.js";

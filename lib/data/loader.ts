@@ -39,6 +39,12 @@ export interface TransformOptions<Batch> {
   transform?: (batch: Batch, generator: Random) => Batch | Readonly<Batch>;
 }
 
+/** Options with a transform that makes other batches. */
+export interface RemakeOptions<Batch, Made> {
+  /** As in {@link TransformOptions}: for example `data.maskTokens(tokenizer)`. */
+  transform: (batch: Batch, generator: Random) => Made;
+}
+
 /** Options for a data set that is an array. */
 export interface ArrayLoaderOptions<Item, Batch> extends LoaderOptions, TransformOptions<Batch> {
   /** Makes a batch of items; default: the array of them. */
@@ -208,7 +214,9 @@ export class Loader<Batch> implements Iterable<Batch>, AsyncIterable<Batch> {
  * @example
  * data.loader(mails, { batchSize: 16, shuffle: true, collate: (mails) => tokenizer.batch(mails.map(({ text }) => text)) });
  */
+export function loader<Item, Batch = Item[], Made = Batch>(items: readonly Item[], options: Omit<ArrayLoaderOptions<Item, Batch>, "transform"> & RemakeOptions<Batch, Made>): Loader<Made>;
 export function loader<Item, Batch = Item[]>(items: readonly Item[], options: ArrayLoaderOptions<Item, Batch>): Loader<Batch>;
+export function loader<Batch, Made>(dataset: Dataset<Batch>, options: LoaderOptions & RemakeOptions<Batch, Made>): Loader<Made>;
 export function loader<Batch>(dataset: Dataset<Batch>, options: LoaderOptions & TransformOptions<Batch>): Loader<Batch>;
 export function loader(dataset: Dataset<unknown> | readonly unknown[], options: ArrayLoaderOptions<unknown, unknown>): Loader<unknown> {
   if (!Array.isArray(dataset)) return new Loader(dataset as Dataset<unknown>, options);

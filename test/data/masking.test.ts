@@ -105,6 +105,18 @@ describe("statistics and rules", () => {
     expect(Math.abs(share(inputIds.maskedSelect(labels.ne(-100)).eq(3)) - 0.8)).toBeLessThan(0.0096);
   });
 
+  test("as a loader's transform: other tokens in every pass, and the same where a pass goes on from the middle", () => {
+    const texts = Array.from({ length: 10 }, (_, i) => Array.from({ length: 40 }, (_, k) => 4 + ((7 * i + k) % 900)));
+    const make = () => data.loader(texts, { batchSize: 3, shuffle: true, seed: 5, collate: (some) => data.padSequences(some), transform: data.maskTokens(tokens) });
+    const told = ({ inputIds, labels }: data.MaskedBatch) => [inputIds.toArray(), labels.toArray()];
+    const loader = make();
+    const [first, second] = [[...loader].map(told), [...loader].map(told)];
+    expect(first).not.toEqual(second);
+    const again = make();
+    again.loadStateDict({ epoch: 1, batch: 2 });
+    expect([...again].map(told)).toEqual(second.slice(2));
+  });
+
   test("wrong arguments", () => {
     expect(() => data.maskTokens({ ...tokens, maskTokenId: null })).toThrow("a tokenizer with a mask token");
     expect(() => data.maskTokens(tokens, { probability: 1.5 })).toThrow("a number from 0 to 1 for probability");
