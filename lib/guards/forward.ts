@@ -27,6 +27,12 @@ function fused(...lists: [name: string, needed?: (all: Values) => boolean][]): R
   return [...own, ...lists.map(([name, needed]) => forEach(name, "self", needed)), elements("grad_scale"), elements("found_inf")];
 }
 
+/** Sums of a tensor's slices. */
+const combined = tensor("out", "a tensor of the shape and dtype of the result", (out, all) => {
+  const [input, coefficients] = [all("input"), all("coefficients")] as [Tensor, Tensor];
+  return out.dtype === input.dtype && String(out.shape) === String([coefficients.shape[0], ...input.shape.slice(1)]);
+});
+
 export const forward: Readonly<Record<string, readonly Rule[]>> = {
   "aten::_stack": [notEmpty("tensors")],
   "aten::cat": [notEmpty("tensors")],
@@ -92,6 +98,7 @@ export const forward: Readonly<Record<string, readonly Rule[]>> = {
   "aten::gru": recurrent(3),
   "aten::rnn_tanh": recurrent(1),
   "aten::rnn_relu": recurrent(1),
+  "aten::_compute_linear_combination": [dims("input", 1, 64), dims("coefficients", 2), combined],
   "aten::range": [wholeStep("step")],
   ...Object.fromEntries(["_fused_sgd", "_fused_sgd_"].map((name) => [`aten::${name}`, fused(["momentum_buffer_list", (all) => all("momentum") !== 0])])),
   ...Object.fromEntries(

@@ -7,7 +7,8 @@ import { batchNorm } from "./functional/index.js";
 import { factory } from "./parameter.js";
 import { RunningNorm } from "./running-norm.js";
 
-const signature = {
+/** @internal The arguments, shared with the lazy layers. */
+export const batchNormSignature = {
   /** Features or channels: the size of dimension 1. */
   numFeatures: size,
   /** Added to the variance. */
@@ -24,10 +25,10 @@ const signature = {
 };
 
 /** All arguments of a batch normalization by name. */
-export type BatchNormOptions = Named<typeof signature>;
+export type BatchNormOptions = Named<typeof batchNormSignature>;
 type BatchNormRest = Rest<
   [eps: number, momentum: number | null, affine: boolean, trackRunningStats: boolean, device: Device, dtype: DType],
-  typeof signature
+  typeof batchNormSignature
 >;
 
 /** What batch normalizations of any number of dimensions share. */
@@ -37,7 +38,7 @@ abstract class BatchNorm extends RunningNorm {
     private readonly dims: readonly number[],
     args: unknown[],
   ) {
-    super(read(owner, signature, args));
+    super(read(owner, batchNormSignature, args));
   }
 
   forward(input: Tensor): Tensor {

@@ -1,7 +1,7 @@
 import { expected } from "../errors.js";
 import type { Tensor } from "../tensor.js";
 import type { Device, DType } from "../types.js";
-import { count, flag, oneOf, or, perDim, read } from "./arguments.js";
+import { count, flag, oneOf, or, perDim, read, size } from "./arguments.js";
 import type { Named, Rest, Size } from "./arguments.js";
 import { resetAffine } from "./default-init.js";
 import { convTranspose1d, convTranspose2d, convTranspose3d } from "./functional/index.js";
@@ -9,9 +9,10 @@ import { Module } from "./module.js";
 import { emptyParameter, factory } from "./parameter.js";
 import type { Parameter } from "./parameter.js";
 
-function signature(dims: number) {
+/** @internal The arguments, shared with the lazy layers. */
+export function transposeSignature(dims: number) {
   return {
-    inChannels: count,
+    inChannels: size,
     outChannels: count,
     kernelSize: perDim(dims, 1),
     stride: or(perDim(dims, 1), 1),
@@ -29,7 +30,7 @@ function signature(dims: number) {
   };
 }
 
-type TransposeSignature = ReturnType<typeof signature>;
+type TransposeSignature = ReturnType<typeof transposeSignature>;
 /** All arguments of a transposed convolution by name. */
 export type ConvTransposeOptions = Named<TransposeSignature>;
 type TransposeRest = Rest<
@@ -61,7 +62,7 @@ abstract class ConvTranspose extends Module {
     args: unknown[],
   ) {
     super();
-    const options = read(owner, signature(dims), args);
+    const options = read(owner, transposeSignature(dims), args);
     const { inChannels, outChannels, groups } = options;
     for (const name of ["inChannels", "outChannels"] as const) {
       if (options[name] % groups !== 0) throw expected(`a multiple of groups (${groups})`, `${name} of ${owner}`, options[name]);

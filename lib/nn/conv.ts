@@ -1,7 +1,7 @@
 import { expected } from "../errors.js";
 import type { Tensor } from "../tensor.js";
 import type { Device, DType } from "../types.js";
-import { count, flag, oneOf, or, padding, perDim, read } from "./arguments.js";
+import { count, flag, oneOf, or, padding, perDim, read, size } from "./arguments.js";
 import type { Named, Padding, Rest, Size } from "./arguments.js";
 import { resetAffine } from "./default-init.js";
 import { conv1d, conv2d, conv3d, pad } from "./functional/index.js";
@@ -12,9 +12,10 @@ import type { Parameter } from "./parameter.js";
 /** What padding consists of. */
 export type PaddingMode = "zeros" | "reflect" | "replicate" | "circular";
 
-function signature(dims: number) {
+/** @internal The arguments, shared with the lazy layers. */
+export function convSignature(dims: number) {
   return {
-    inChannels: count,
+    inChannels: size,
     outChannels: count,
     kernelSize: perDim(dims, 1),
     stride: or(perDim(dims, 1), 1),
@@ -30,7 +31,7 @@ function signature(dims: number) {
   };
 }
 
-type ConvSignature = ReturnType<typeof signature>;
+type ConvSignature = ReturnType<typeof convSignature>;
 /** All arguments of a convolution by name. */
 export type ConvOptions = Named<ConvSignature>;
 type ConvRest = Rest<
@@ -55,7 +56,7 @@ abstract class Conv extends Module {
 
   constructor(owner: string, dims: number, args: unknown[]) {
     super();
-    const options = read(owner, signature(dims), args);
+    const options = read(owner, convSignature(dims), args);
     const { inChannels, outChannels, groups } = options;
     for (const name of ["inChannels", "outChannels"] as const) {
       if (options[name] % groups !== 0) throw expected(`a multiple of groups (${groups})`, `${name} of ${owner}`, options[name]);

@@ -38,6 +38,12 @@ export * as init from "./init.js";
 export { InstanceNorm1d, InstanceNorm2d, InstanceNorm3d } from "./instance-norm.js";
 export type { InstanceNormOptions } from "./instance-norm.js";
 export { LayerNorm } from "./layer-norm.js";
+export { LazyConv1d, LazyConv2d, LazyConv3d } from "./lazy-conv.js";
+export { LazyConvTranspose1d, LazyConvTranspose2d, LazyConvTranspose3d } from "./lazy-conv-transpose.js";
+export { LazyLinear } from "./lazy-linear.js";
+export {
+  LazyBatchNorm1d, LazyBatchNorm2d, LazyBatchNorm3d, LazyInstanceNorm1d, LazyInstanceNorm2d, LazyInstanceNorm3d,
+} from "./lazy-norm.js";
 export { Linear } from "./linear.js";
 export { LocalResponseNorm } from "./local-response-norm.js";
 export { LPPool1d, LPPool2d, LPPool3d } from "./lp-pool.js";

@@ -6,7 +6,8 @@ import { instanceNorm } from "./functional/index.js";
 import { factory } from "./parameter.js";
 import { RunningNorm } from "./running-norm.js";
 
-const signature = {
+/** @internal The arguments, shared with the lazy layers. */
+export const instanceNormSignature = {
   /** Channels: the size of dimension 1. */
   numFeatures: size,
   /** Added to the variance. */
@@ -23,10 +24,10 @@ const signature = {
 };
 
 /** All arguments of an instance normalization by name. */
-export type InstanceNormOptions = Named<typeof signature>;
+export type InstanceNormOptions = Named<typeof instanceNormSignature>;
 type InstanceNormRest = Rest<
   [eps: number, momentum: number, affine: boolean, trackRunningStats: boolean, device: Device, dtype: DType],
-  typeof signature
+  typeof instanceNormSignature
 >;
 
 /** What instance normalizations of any number of dimensions share. */
@@ -36,7 +37,7 @@ abstract class InstanceNorm extends RunningNorm {
     private readonly dims: number,
     args: unknown[],
   ) {
-    super(read(owner, signature, args));
+    super(read(owner, instanceNormSignature, args));
   }
 
   forward(input: Tensor): Tensor {

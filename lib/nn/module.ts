@@ -204,8 +204,12 @@ export class Module extends Printed {
    * @throws SteppeError `ARGUMENT` that lists everything missing, unexpected and of a wrong shape
    */
   loadStateDict(state: Record<string, Tensor>, { strict = true } = {}): LoadResult {
+    if (typeof state === "object" && state !== null) for (const [path, module] of this.namedModules()) module.beforeLoading(state, join(path, ""));
     return loadStates(this.constructor.name, this.states(), state, strict);
   }
+
+  /** Called with the state dict, and the module's place in it, before it is loaded: lazy layers take their sizes from it. */
+  protected beforeLoading(_state: Record<string, Tensor>, _path: string): void {}
 
   /** The own state `name` may be absent from a state dict: files from before it existed have none. */
   protected mayBeMissing(_name: string): boolean {

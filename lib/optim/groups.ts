@@ -1,5 +1,6 @@
 import { SteppeError, describe, expected } from "../errors.js";
 import { homeOf, type Module } from "../nn/module.js";
+import { isUninitialized } from "../nn/uninitialized.js";
 import { Tensor } from "../tensor.js";
 import type { BaseOptions } from "./base-options.js";
 import { checkTogether, checkUse, groupFields, pairNames, spellOut, type BaseName } from "./base.js";
@@ -169,6 +170,9 @@ export function collect(trained: Trained, base: BaseName, defaults: Values, chan
       if (seen.has(tensor)) {
         if (isGroupList(trained)) throw new SteppeError("ARGUMENT", `Parameter ${name} appears twice among the groups.`);
         continue;
+      }
+      if (isUninitialized(tensor)) {
+        throw expected("a parameter with a shape", `parameter ${name}`, tensor, "Its lazy layer has seen no input: run the model once before its optimizer is made.");
       }
       seen.add(tensor);
       const home = homeOf(tensor);
