@@ -14,3 +14,5 @@ export * as models from "./models/index.js";
 export * as metrics from "./metrics/index.js";
 export * as train from "./train/index.js";
 export * as flatness from "./flatness/index.js";
+export { defineConfig } from "./experiment/config.js";
+export type { Config } from "./experiment/config.js";

@@ -1,19 +1,17 @@
 #!/usr/bin/env node
-import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { SteppeError } from "../errors.js";
+import { description, version } from "../version.js";
 import { doctor } from "./doctor.js";
-
-const { version, description } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string; description: string };
-
-/** A wrong command line: what shells and schedulers expect for it. */
-const USAGE = 2;
+import { exitCodeOf, exitCodes } from "./exit-codes.js";
+import { collected } from "./options.js";
+import type { TrainCommand } from "./train.js";
 
 /**
  * The `steppe` command.
  *
  * @param argv the arguments after the program's name
- * @returns the exit code: 0 done, 1 failed, 2 a wrong command line
+ * @returns the exit code: see exit-codes.ts
  */
 async function main(argv: string[]): Promise<number> {
   let code = 0;
@@ -37,14 +35,33 @@ async function main(argv: string[]): Promise<number> {
     .action(async () => {
       code = await doctor();
     });
+  program
+    .command("train")
+    .description("trains what a configuration describes: JSON, or TypeScript with defineConfig")
+    .argument("[config]", "its file: .json, .ts, .mts, .js or .mjs")
+    .option("-f, --folder <path>", "the run's folder (default: the configuration's, else runs/NAME)")
+    .option("-r, --resume", "go on from the newest checkpoint in the folder; begin if there is none")
+    .option("-s, --set <path=value>", "another value in the configuration, such as optimizer.base.lr=0.1; may be given several times", collected)
+    .option("-q, --quiet", "say nothing but errors and how to go on")
+    .option("--schema", "print the JSON schema of configurations, for editors, and end")
+    .action(async (config: string | undefined, options: TrainCommand & { schema?: true }, command: Command) => {
+      if (options.schema === true) {
+        const { jsonSchema } = await import("../experiment/json-schema.js");
+        process.stdout.write(`${JSON.stringify(jsonSchema(), null, 2)}\n`);
+        return;
+      }
+      if (config === undefined) command.error("error: missing required argument 'config'", { exitCode: exitCodes.usage });
+      const { train } = await import("./train.js");
+      code = await train(config, options);
+    });
   try {
     await program.parseAsync(argv, { from: "user" });
     return code;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
     if (!(error instanceof SteppeError)) throw error;
     process.stderr.write(`steppe: ${error.message}\n`);
-    return error.code === "ARGUMENT" ? USAGE : 1;
+    return exitCodeOf(error);
   }
 }
 

@@ -1,3 +1,4 @@
+import { checkKeys } from "../errors.js";
 import * as nn from "../nn/index.js";
 import type { Tensor } from "../tensor.js";
 
@@ -14,8 +15,10 @@ export class ConvNet extends nn.Module {
    * @param options `channels` of the images; `size`: their height and width, a multiple of 4; `classes`: the number of outputs;
    *   `width`: channels after the first block, twice as many after the second, default 16
    */
-  constructor({ channels, size, classes, width = 16 }: { channels: number; size: number; classes: number; width?: number }) {
+  constructor(options: { channels: number; size: number; classes: number; width?: number }) {
     super();
+    checkKeys(options, ["channels", "size", "classes", "width"]);
+    const { channels, size, classes, width = 16 } = options;
     this.features = new nn.Sequential(
       new nn.Conv2d(channels, width, 3, { padding: 1, bias: false }), // [N, width, size, size]
       new nn.BatchNorm2d(width),

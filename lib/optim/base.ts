@@ -97,6 +97,16 @@ const bases: Record<BaseName, Base> = {
   lamb: { fields: { ...common(1e-3), ...moments, eps: positive(1e-6), weightDecay: positive(1e-2) }, pairs: betas },
 };
 
+/** The options of every base optimizer as they are given: under their own names, pairs told apart. */
+export function baseSchemas(): Record<string, { fields: Fields; pairs: Readonly<Record<string, readonly [string, string]>> }> {
+  return Object.fromEntries(
+    Object.entries(bases).map(([name, { fields, pairs = {}, renamed = {} }]) => {
+      const given = new Map(Object.entries(renamed).map(([outside, inside]) => [inside, outside]));
+      return [name, { fields: Object.fromEntries(Object.entries(fields).map(([key, field]) => [given.get(key) ?? key, field])), pairs }];
+    }),
+  );
+}
+
 /** The fields that a parameter group of a base optimizer can set for itself. */
 export function groupFields(name: BaseName): Fields {
   return { ...bases[name].fields, rho: { min: 0 }, perturb: { boolean: true } };

@@ -37,6 +37,12 @@ export function outcomeOf(result: unknown, definition: MethodDefinition, options
   }
 }
 
+/** The mean loss of what a loss function returned in any of the methods' forms. */
+export function meanOf(result: Tensor | LossWithLogits): Tensor {
+  const loss = result instanceof Tensor ? result : result.loss;
+  return loss.numel() === 1 ? loss : loss.mean();
+}
+
 function withLogits(result: unknown, caller: string): LossWithLogits {
   if (typeof result !== "object" || result === null || result instanceof Tensor) {
     throw expected("{ loss, logits, target }, which this method needs,", caller, result);

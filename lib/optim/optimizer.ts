@@ -100,6 +100,12 @@ export class Optimizer<M extends Method = Method> {
     return this.#valuesAt(this.#taken);
   }
 
+  /** Whether one of its schedules is a "plateau", which takes a metric. */
+  get takesMetric(): boolean {
+    const { lr, rho } = this.#resolved.schedules;
+    return lr?.name === "plateau" || rho?.name === "plateau";
+  }
+
   /**
    * Gives a "plateau" schedule the metric that it watches, once an epoch or so.
    *

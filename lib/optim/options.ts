@@ -27,7 +27,8 @@ const scaling: Fields = {
   interval: { default: 2000, min: 1, integer: true },
 };
 
-const flags = ["sameNoise", "nonFinite", "lossScale", "accumulate", "lrSchedule", "rhoSchedule"];
+/** Options that are no plain numbers. */
+export const flags = ["sameNoise", "nonFinite", "lossScale", "accumulate", "lrSchedule", "rhoSchedule"] as const;
 
 /** Options that were checked, with all defaults filled in. */
 export interface Resolved {
@@ -73,13 +74,7 @@ export function resolve(options: OptimizerOptions): Resolved {
 
   const perturbs = definition.rho !== null;
   if (!perturbs && rhoSchedule !== undefined) throw new SteppeError("ARGUMENT", `Method ${method} has no radius: leave options.rhoSchedule out.`);
-  const known: Fields = {
-    ...common,
-    ...(perturbs ? { rho: { default: definition.rho!, min: 0 }, ...perturbing } : {}),
-    ...(decides(definition) ? {} : choosing),
-    ...definition.fields,
-  };
-  const values = readFields(given, known, "options", ["method", "base", ...flags]);
+  const values = readFields(given, fieldsOf(definition), "options", ["method", "base", ...flags]);
   const own = Object.fromEntries(Object.keys(definition.fields).flatMap((name) => (values[name] === undefined ? [] : [[name, values[name]]])));
   const resolvedBase = baseNumbers(base);
   const accumulationSteps = values["accumulationSteps"]!;
@@ -106,6 +101,16 @@ export function resolve(options: OptimizerOptions): Resolved {
     throwNonFinite: nonFinite === "throw",
     lossScale: readLossScale(lossScale),
     schedules: readSchedules(lrSchedule as LrScheduleOptions | undefined, rhoSchedule as RhoScheduleOptions | undefined),
+  };
+}
+
+/** The numbers among a method's options. */
+export function fieldsOf(definition: MethodDefinition): Fields {
+  return {
+    ...common,
+    ...(definition.rho === null ? {} : { rho: { default: definition.rho, min: 0 }, ...perturbing }),
+    ...(decides(definition) ? {} : choosing),
+    ...definition.fields,
   };
 }
 

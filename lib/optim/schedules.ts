@@ -49,7 +49,8 @@ const warmup: Fields = { warmupSteps: { ...count, default: 0 } };
 const decay: Fields = { ...warmup, totalSteps: { min: 1, integer: true }, min: { default: 0, min: 0 } };
 const anneals = ["cos", "linear"] as const, modes = ["min", "max"] as const, thresholds = ["rel", "abs"] as const;
 
-const fields: Record<RhoScheduleOptions["name"], Fields> = {
+/** The options of each schedule; "step" takes `milestones`, too. */
+export const scheduleFields: Record<RhoScheduleOptions["name"], Fields> = {
   constant: warmup,
   linear: decay,
   cosine: { ...decay, cycles: { default: 0.5, above: 0 } },
@@ -92,13 +93,13 @@ export function schedule(options: RhoScheduleOptions, name = "schedule"): Schedu
     throw expected('an object such as { name: "cosine", totalSteps: 1000 }', name, options);
   }
   const { name: kind, milestones, ...given } = options as unknown as Record<string, unknown>;
-  if (typeof kind !== "string" || !Object.hasOwn(fields, kind)) {
-    const known = Object.keys(fields);
+  if (typeof kind !== "string" || !Object.hasOwn(scheduleFields, kind)) {
+    const known = Object.keys(scheduleFields);
     const hint = typeof kind === "string" ? suggest(kind, known) : "";
     throw new SteppeError("ARGUMENT", `Expected one of ${known.join(", ")} for ${name}.name but received ${describe(kind)}.${hint}`);
   }
   if (milestones !== undefined && kind !== "step") given["milestones"] = milestones;
-  const values = readFields(given, fields[kind as RhoScheduleOptions["name"]], name, ["name", ...(kind === "step" ? ["milestones"] : [])]);
+  const values = readFields(given, scheduleFields[kind as RhoScheduleOptions["name"]], name, ["name", ...(kind === "step" ? ["milestones"] : [])]);
   const { warmupSteps = 0, totalSteps } = values;
   if (totalSteps !== undefined && warmupSteps > totalSteps) throw expected(`at most totalSteps, ${totalSteps},`, `${name}.warmupSteps`, warmupSteps);
   if (kind === "plateau") return plateau(values, name);

@@ -5,13 +5,15 @@ import { SteppeError, expected } from "../errors.js";
 import type { Metric } from "../metrics/index.js";
 import { inEvaluation } from "../nn/modes.js";
 import type { Module } from "../nn/module.js";
+import { meanOf } from "../optim/loss-form.js";
+import type { LossWithLogits } from "../optim/index.js";
 import { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
 
 export interface EvaluateOptions<Batch extends Tensor[]> {
   model: Module;
-  /** The mean loss over a batch, a scalar. */
-  loss?: (...batch: Batch) => Tensor;
+  /** The mean loss over a batch, a scalar; or, as some methods need it, one loss per sample, or the logits, too. */
+  loss?: (...batch: Batch) => Tensor | LossWithLogits;
   /** By name: what takes predictions and targets in, batch by batch. */
   metrics?: Record<string, Metric>;
   /** The predictions of a batch; default `model.forward` of its first tensor. */
@@ -53,7 +55,7 @@ export async function evaluate<Batch extends Tensor[]>(
           if (!(predicted instanceof Tensor)) throw expected("a tensor of predictions", "predict's result", predicted);
           for (const [, metric] of named) metric.update(predicted, wanted);
         }
-        return loss === undefined ? 0 : (loss(...batch).item() as number);
+        return loss === undefined ? 0 : (meanOf(loss(...batch)).item() as number);
       }),
     );
     sum += size * value;

@@ -5,7 +5,7 @@ import { checkKeys, expected } from "../errors.js";
 import type { Metric } from "../metrics/index.js";
 import { Module } from "../nn/module.js";
 import { Average, Optimizer } from "../optim/index.js";
-import type { StepReport } from "../optim/index.js";
+import type { LossWithLogits, StepReport } from "../optim/index.js";
 import type { Tensor } from "../tensor.js";
 import type { ProgressStream } from "./progress.js";
 
@@ -77,8 +77,8 @@ export interface Callback {
 
 export interface FitOptions<Batch extends Tensor[]> {
   model: Module;
-  /** The mean loss over a batch, a scalar: what `optimizer.compile` takes. */
-  loss: (...batch: Batch) => Tensor;
+  /** What `optimizer.compile` takes: the mean loss over a batch, a scalar; for some methods one loss per sample, or the logits, too. */
+  loss: (...batch: Batch) => Tensor | LossWithLogits;
   /** With its schedules, clipping, accumulation and loss scale. */
   optimizer: Optimizer;
   data: {

@@ -229,7 +229,7 @@ class Trainer<Batch extends Tensor[]> {
 
   /** Validates and records. */
   async #record(shown: FitProgress): Promise<void> {
-    const { model, loss, data, metrics, predict, targets, average, autocast, callbacks, watched, earlyStopping } = this.#settings;
+    const { model, loss, optimizer, data, metrics, predict, targets, average, autocast, callbacks, watched, earlyStopping } = this.#settings;
     const state = this.#progress;
     const about: RunRecord = { epoch: state.epoch, step: state.step, loss: state.lossSum / state.samples, seconds: (performance.now() - this.#recorded) / 1000 };
     if (data.validation !== undefined) {
@@ -244,6 +244,7 @@ class Trainer<Batch extends Tensor[]> {
     this.#log?.record(about);
     shown.record(about);
     const value = about[watched.metric]!;
+    if (optimizer.takesMetric) optimizer.reportMetric(value);
     const delta = earlyStopping?.minDelta ?? 0;
     if (state.best === null || better(value, state.best.value, watched.mode, delta)) {
       state.best = { value, step: state.step };

@@ -1,0 +1,45 @@
+import { readAverageOptions } from "../optim/averaging-options.js";
+import { SteppeError } from "../errors.js";
+import type { AverageOptions } from "../optim/index.js";
+import type { Config, OptimizerConfig } from "./config.js";
+import { mergedOptimizer } from "./methods.js";
+import { optimizerProblem, relocated } from "./optimizer.js";
+import { checkShape, wrongConfig } from "./schema.js";
+
+/**
+ * Checks a configuration as far as that goes without its data.
+ *
+ * @param config what stands in the file
+ * @param source what it is called in messages: its path
+ * @throws SteppeError `ARGUMENT` with a line for each thing that is wrong
+ */
+export function checkConfig(config: unknown, source: string): Config {
+  const checked = checkShape(config, source);
+  const problems: string[] = [];
+  const say = (problem: string | null) => void (problem !== null && problems.push(problem));
+  // The optimizer of a comparison may be in its methods alone.
+  if (checked.compare === undefined || Object.hasOwn(checked.optimizer, "method")) say(optimizerProblem(checked.optimizer, "optimizer"));
+  for (const [name, given] of Object.entries(checked.compare?.methods ?? {})) {
+    const place = /^[A-Za-z_$][\w$]*$/.test(name) ? `compare.methods.${name}` : `compare.methods[${JSON.stringify(name)}]`;
+    say(optimizerProblem(mergedOptimizer(checked.optimizer, given) as OptimizerConfig, place));
+  }
+  const { compare } = checked;
+  if (compare !== undefined && Object.keys(compare.methods).length === 0) say("compare.methods: expected at least one method, received none");
+  if (compare?.baseline !== undefined && !Object.hasOwn(compare.methods, compare.baseline)) say(`compare.baseline: expected one of ${Object.keys(compare.methods).join(", ")}, received ${JSON.stringify(compare.baseline)}`);
+  if (checked.average !== undefined) say(averageProblem(checked.average));
+  const { epochs, steps } = checked;
+  if ((epochs === undefined) === (steps === undefined)) say(`epochs: expected either epochs or steps, received ${epochs === undefined ? "neither" : "both"}`);
+  if (typeof checked.data === "function" && checked.loss === undefined) say("loss: missing; expected a function of the model and a batch, or the name of a loss, beside data of one's own");
+  if (problems.length > 0) throw wrongConfig(source, problems);
+  return checked;
+}
+
+function averageProblem(average: AverageOptions): string | null {
+  try {
+    readAverageOptions(average);
+    return null;
+  } catch (error) {
+    if (error instanceof SteppeError) return relocated(error.message, "average");
+    throw error;
+  }
+}

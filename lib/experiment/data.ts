@@ -1,0 +1,125 @@
+import { resolve } from "node:path";
+import { Loader, TensorDataset, fractionPerClass, labelNoise, loader, randomSplit } from "../data/index.js";
+import type { Dataset } from "../data/index.js";
+import { SteppeError, expected } from "../errors.js";
+import type { Generator } from "../random.js";
+import { Tensor } from "../tensor.js";
+import { torch } from "../torch.js";
+import type { Config, Context, DataConfig, OwnData } from "./config.js";
+import { loadImages } from "./data-images.js";
+import { loadLanguage } from "./data-language.js";
+import { loadTexts } from "./data-text.js";
+import type { Facts } from "./models.js";
+
+export type Batch = readonly Tensor[];
+
+/** How a batch reaches the model: as its first tensor, or as tokens with a mask, or as tokens that each are followed by a target. */
+export type BatchKind = "classes" | "numbers" | "texts" | "language" | "own";
+
+/** A data set in its parts. */
+export interface Sets {
+  kind: BatchKind;
+  train: Dataset<Batch>;
+  validation?: Dataset<Batch>;
+  test?: Dataset<Batch>;
+  facts: Facts;
+  /** What is done to each batch. */
+  transform?: (batch: Batch, generator: Generator) => Batch;
+  /** What is done to training batches in its place. */
+  trainTransform?: (batch: Batch, generator: Generator) => Batch;
+}
+
+/** The batches of a run. */
+export interface Batches {
+  kind: BatchKind;
+  train: Loader<Batch>;
+  /** What training looks at while it goes on: the validation part, else the test data. */
+  validation?: Loader<Batch>;
+  test?: Loader<Batch>;
+  /** The training data, in its own order, whole, and as evaluation sees it. */
+  trainInOrder: Loader<Batch>;
+  facts: Facts;
+}
+
+/**
+ * Loads the data of a configuration and makes batches of it.
+ *
+ * @param loaded data sets by name that were loaded before
+ */
+export async function loadData(config: Config, context: Context, loaded: Map<string, Sets>): Promise<Batches> {
+  const { batchSize, evaluationBatchSize, seed, device } = context;
+  const { dropLast = true } = config;
+  const sets = typeof config.data === "function" ? await ownSets(config.data, context) : await loadSets(config.data, context.folder, loaded);
+  const { transform, trainTransform = transform } = sets;
+  const there = (set: Dataset<Batch>) => on(set, device);
+  const evaluated = (set: Dataset<Batch> | Loader<Batch> | undefined) =>
+    set === undefined ? undefined : set instanceof Loader ? set : loader(there(set), { batchSize: evaluationBatchSize, ...(transform && { transform }) });
+  if (!(sets.train instanceof Loader) && dropLast && sets.train.length < batchSize) {
+    throw new SteppeError("ARGUMENT", `Expected at least batchSize, ${batchSize}, training samples but received ${sets.train.length}. Set dropLast to false to train on smaller batches.`);
+  }
+  const train = sets.train instanceof Loader ? sets.train : loader(there(sets.train), { batchSize, shuffle: true, seed, dropLast, ...(trainTransform && { transform: trainTransform }) });
+  return {
+    kind: sets.kind,
+    train,
+    ...(sets.validation ?? sets.test ? { validation: evaluated(sets.validation ?? sets.test)! } : {}),
+    ...(sets.test && { test: evaluated(sets.test)! }),
+    trainInOrder: sets.train instanceof Loader ? sets.train : evaluated(sets.train)!,
+    facts: sets.facts,
+  };
+}
+
+async function loadSets(config: DataConfig, folder: string, loaded: Map<string, Sets>): Promise<Sets> {
+  const at = (path: string) => resolve(folder, path);
+  const key = JSON.stringify([config, folder]);
+  const sets = loaded.get(key) ?? (await (config.name === "text" ? loadTexts(config, at) : config.name === "language" ? loadLanguage(config, at) : loadImages(config, at)));
+  loaded.set(key, sets);
+  return sets;
+}
+
+/** Data of a configuration's own function. */
+async function ownSets(load: (context: Context) => OwnData | Promise<OwnData>, context: Context): Promise<Sets> {
+  const given: unknown = await load(context);
+  const own = given as OwnData;
+  if (typeof given !== "object" || given === null) throw expected("an object with train", "data's result", given);
+  for (const part of ["train", "validation", "test"] as const) {
+    const set: unknown = own[part];
+    if (set === undefined && part !== "train") continue;
+    const isSet = set instanceof Loader || (typeof (set as Dataset<Batch> | undefined)?.batch === "function" && Number.isSafeInteger((set as Dataset<Batch>).length));
+    if (!isSet) throw expected("a data set or a loader", `data's ${part}`, set);
+  }
+  const first = own.train instanceof TensorDataset ? (own.train.tensors as Batch)[0] : undefined;
+  return { ...(own as unknown as Omit<Sets, "kind" | "facts">), kind: "own", facts: { ...(own.classes === undefined ? {} : { classes: own.classes }), ...(first && { shape: first.shape.slice(1) }) } };
+}
+
+/** The same samples on another device. */
+function on(set: Dataset<Batch>, device: string): Dataset<Batch> {
+  if (device === "cpu") return set;
+  if (set instanceof TensorDataset) return set.to(device as "cpu") as Dataset<Batch>;
+  return { length: set.length, batch: (indices) => set.batch(indices).map((tensor) => tensor.to(device as "cpu")) };
+}
+
+/** Which samples stay, with which labels, and which are split off, as `Parts` of a configuration say. */
+export interface Chosen {
+  train: number[];
+  validation: number[] | null;
+  /** A label for each of `train`. */
+  labels: number[];
+}
+
+/**
+ * Splits off what validates, takes a fraction of the rest, and makes labels wrong: in this order, so that validation is clean.
+ *
+ * @param labels classes of all training samples
+ */
+export function choose(labels: readonly number[], classes: number, parts: { validationShare?: number; fraction?: number; labelNoise?: number; seed?: number }): Chosen {
+  const { validationShare = 0, fraction = 1, labelNoise: rate = 0, seed = 0 } = parts;
+  type Numbered = TensorDataset<[Tensor, Tensor]>;
+  let train: Numbered = new TensorDataset(torch.arange(labels.length, { dtype: "int64" }), torch.tensor([...labels], { dtype: "int64" }));
+  let validation: Numbered | null = null;
+  if (validationShare > 0) [train, validation] = randomSplit(train, [1 - validationShare, validationShare], { seed }) as [Numbered, Numbered];
+  if (fraction < 1) train = fractionPerClass(train, { fraction, seed });
+  if (rate > 0) train = labelNoise(train, { rate, classes, seed });
+  const numbers = (tensor: Tensor) => tensor.toArray() as number[];
+  return { train: numbers(train.tensors[0]), validation: validation === null ? null : numbers(validation.tensors[0]), labels: numbers(train.tensors[1]) };
+}
+
