@@ -95,7 +95,14 @@ async function ownSets(load: (context: Context) => OwnData | Promise<OwnData>, c
 function on(set: Dataset<Batch>, device: string): Dataset<Batch> {
   if (device === "cpu") return set;
   if (set instanceof TensorDataset) return set.to(device as "cpu") as Dataset<Batch>;
-  return { length: set.length, batch: (indices) => set.batch(indices).map((tensor) => tensor.to(device as "cpu")) };
+  const moved = (batch: Batch): Batch => batch.map((tensor) => tensor.to(device as "cpu"));
+  return {
+    length: set.length,
+    batch: (indices) => {
+      const batch = set.batch(indices);
+      return batch instanceof Promise ? batch.then(moved) : moved(batch as Batch);
+    },
+  };
 }
 
 /** Which samples stay, with which labels, and which are split off, as `Parts` of a configuration say. */
