@@ -27,11 +27,17 @@ export type { ImageClasses, ImageSetOptions, LabelledImages } from "./image-clas
 export type { ArrayLoaderOptions, LoaderOptions, LoaderState, RemakeOptions, TransformOptions } from "./loader.js";
 export type { Dataset } from "./tensor-dataset.js";
 export { bptt } from "./text/bptt.js";
+export { iwslt } from "./text/iwslt.js";
+export { parallelText, readParallelText } from "./text/parallel.js";
+export type { Iwslt, IwsltOptions } from "./text/iwslt.js";
+export type { AlignedFiles, PairFilter, ParallelOptions, TextPair } from "./text/parallel.js";
 export { languageText } from "./text/language-text.js";
 export { lines } from "./text/lines.js";
 export { maskTokens } from "./text/masking.js";
 export { blocks, packDocuments } from "./text/packing.js";
 export { padSequences } from "./text/sequences.js";
+export { tokenLoader } from "./text/token-loader.js";
+export type { TokenLoaderOptions } from "./text/token-loader.js";
 export { corruptSpans, spanCorruptionLength } from "./text/span-corruption.js";
 export { TokenCounts, Vocabulary, loadVocabulary, vocabulary } from "./text/vocabulary.js";
 export type { BpttOptions } from "./text/bptt.js";

@@ -13,7 +13,7 @@ function openEnd(bytes: Buffer): number {
   return 0;
 }
 
-/** Where the first byte stands that is no UTF-8. */
+/** Where the first character begins that is no UTF-8. */
 export function firstWrong(bytes: Buffer): number {
   let [good, bad] = [0, bytes.length];
   // A prefix that is good but for an open end is good.
@@ -23,7 +23,7 @@ export function firstWrong(bytes: Buffer): number {
     if (isUtf8(prefix.subarray(0, middle - openEnd(prefix)))) good = middle;
     else bad = middle;
   }
-  return good;
+  return good - openEnd(bytes.subarray(0, good));
 }
 
 /** Lets bytes through as long as they are UTF-8; without the mark that some programs put in front. */

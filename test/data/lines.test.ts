@@ -1,0 +1,110 @@
+import { closeSync, existsSync, openSync, readdirSync, readlinkSync, writeFileSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { describe, expect, test, vi } from "vitest";
+import { data } from "../../lib/index.js";
+import { resultOf } from "../support/child.js";
+import { temporaryFolder } from "../support/folder.js";
+
+function file(name: string, content: string | Buffer): string {
+  const path = join(temporaryFolder(), name);
+  writeFileSync(path, content);
+  return path;
+}
+
+async function linesOf(path: string): Promise<string[]> {
+  const all: string[] = [];
+  for await (const line of data.lines(path)) all.push(line);
+  return all;
+}
+
+test("a line ends with \\n or \\r\\n, with nothing else; the mark at the start is left out", async () => {
+  expect(await linesOf(file("a.txt", "\ufeffone\r\n\ntwo\u2028\u2029\u0085\r three\n four "))).toEqual(["one", "", "two\u2028\u2029\u0085\r three", " four "]);
+  expect(await linesOf(file("b.txt", ""))).toEqual([]);
+  expect(await linesOf(file("c.txt", "\n"))).toEqual([""]);
+  expect(await linesOf(file("d.txt", "one\n\n"))).toEqual(["one", ""]);
+});
+
+test("characters and lines over the borders of chunks, packed or not", async () => {
+  // Chunks are of 64 KiB: lines of every length, of characters of one to four bytes.
+  const text = Array.from({ length: 3000 }, (_, i) => "aé中🐋".repeat((i * 7919) % 60) + "x".repeat(i % 5));
+  text[1500] = "🐋".repeat(60_000);
+  expect(await linesOf(file("a.txt", text.join("\n")))).toEqual(text);
+  expect(await linesOf(file("a.txt.gz", gzipSync(`${text.join("\r\n")}\r\n`)))).toEqual(text);
+});
+
+describe("refused", () => {
+  test.each([
+    ["a byte that begins nothing", [0x61, 0x0a, 0x62, 0xff, 0x0a], "UTF-8 at byte 3", "0xff"],
+    ["half a character at the end", [0x61, 0x0a, 0xf0, 0x9f, 0x90], "UTF-8 at byte 2", "0xf0"],
+    ["a surrogate", [0x0a, 0xed, 0xa0, 0x80], "UTF-8 at byte 1", "0xed"],
+    ["Latin-1", [...Buffer.from("caf\u00e9 au lait\n", "latin1")], "UTF-8 at byte 3", "0xe9"],
+  ])("%s", async (_, bytes, message, byte) => {
+    const path = file("a.txt", Buffer.from(bytes));
+    await expect(linesOf(path)).rejects.toMatchObject({ code: "FORMAT", message: `Expected ${message} of ${path} but received the byte ${byte}.` });
+  });
+
+  test("a broken byte far inside", async () => {
+    const path = file("a.txt", Buffer.concat([Buffer.from("é line\n".repeat(50_000)), Buffer.from([0xc0]), Buffer.from("\nrest\n")]));
+    await expect(linesOf(path)).rejects.toThrow(`Expected UTF-8 at byte ${8 * 50_000} of ${path}`);
+  });
+
+  test("a file that is not packed, or packed in half; a missing one; a folder", async () => {
+    await expect(linesOf(file("a.txt.gz", "plain"))).rejects.toMatchObject({ code: "FORMAT", message: expect.stringContaining("Expected gzipped data") as unknown });
+    const packed = gzipSync(Array.from({ length: 1000 }, (_, i) => `${i * i}`).join("\n"));
+    await expect(linesOf(file("b.txt.gz", packed.subarray(0, packed.length / 2)))).rejects.toMatchObject({ code: "FORMAT" });
+    await expect(linesOf(join(temporaryFolder(), "none.txt"))).rejects.toMatchObject({ code: "IO" });
+    await expect(linesOf(temporaryFolder())).rejects.toMatchObject({ code: "IO" });
+    await expect(linesOf(3 as never)).rejects.toThrow("a path for path");
+  });
+
+  test("a line without end: an error, not all of memory", async () => {
+    const path = join(temporaryFolder(), "zeros.txt");
+    const sparse = openSync(path, "w");
+    writeSync(sparse, Buffer.from("first\n"));
+    writeSync(sparse, Buffer.from("x"), 0, 1, 300 * 2 ** 20); // zeros in between, which take no place
+    closeSync(sparse);
+    await expect(linesOf(path)).rejects.toMatchObject({ code: "FORMAT", message: `Expected a line of at most 64 MiB at byte 6 of ${path} but received a longer one.` });
+  });
+});
+
+test("whoever stops early leaves no file open", async () => {
+  const path = file("a.txt", "line\n".repeat(200_000));
+  for (let i = 0; i < 20; i++) for await (const line of data.lines(path)) if (line === "line") break;
+  const open = () => readdirSync("/proc/self/fd").filter((fd) => existsSync(`/proc/self/fd/${fd}`) && readlinkSync(`/proc/self/fd/${fd}`) === path);
+  await vi.waitFor(() => expect(open()).toEqual([]), { timeout: 30_000 });
+});
+
+// 47 MiB of rows go by in a process that may keep 32 MiB of objects: one that kept its rows would end for want of memory.
+describe("a file larger than memory", () => {
+  const rows = 600_000;
+  const line = (i: number) => `${String(i).padStart(7, "0")}\t${"words and words ".repeat(4)}${"x".repeat(8)}`;
+  const large = (name: string, header: string) => {
+    const path = join(temporaryFolder(), name);
+    const out = openSync(path, "w");
+    writeSync(out, header);
+    for (let i = 0; i < rows; i += 10_000) writeSync(out, Array.from({ length: 10_000 }, (_, k) => `${line(i + k)}\n`).join(""));
+    closeSync(out);
+    return path;
+  };
+
+  test.each([
+    { what: "data.lines", name: "a.txt", header: "", loop: "for await (const line of steppe.data.lines(path)) take(line.slice(0, 7))" },
+    { what: "data.rows", name: "a.tsv", header: "n\ttext\n", loop: "for await (const { n } of steppe.data.rows(path)) take(n)" },
+    { what: "data.parallelText", name: "b.tsv", header: "", loop: "for await (const { source } of steppe.data.parallelText(path)) take(source)" },
+  ])("$what", { timeout: 300_000 }, async ({ name, header, loop }) => {
+    const path = large(name, header);
+    const program = `
+      const path = ${JSON.stringify(path)};
+      let [count, sum, most] = [0, 0, 0];
+      const take = (n) => {
+        sum += Number(n);
+        if (++count % 20_000 === 0) most = Math.max(most, process.memoryUsage().arrayBuffers);
+      };
+      ${loop};
+      console.log(JSON.stringify({ count, sum, buffers: most / 2 ** 20 }));`;
+    const { count, sum, buffers } = await resultOf<{ count: number; sum: number; buffers: number }>(program, { args: ["--max-old-space-size=32"] });
+    expect([count, sum]).toEqual([rows, (rows * (rows - 1)) / 2]);
+    expect(buffers).toBeLessThan(16); // of what was read and not yet given
+  });
+});
