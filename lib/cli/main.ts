@@ -2,9 +2,10 @@
 import { Command, CommanderError } from "commander";
 import { SteppeError } from "../errors.js";
 import { description, version } from "../version.js";
+import type { CompareCommand } from "./compare.js";
 import { doctor } from "./doctor.js";
 import { exitCodeOf, exitCodes } from "./exit-codes.js";
-import { collected } from "./options.js";
+import { collected, integersOf, wordsOf } from "./options.js";
 import type { TrainCommand } from "./train.js";
 
 /**
@@ -53,6 +54,20 @@ async function main(argv: string[]): Promise<number> {
       if (config === undefined) command.error("error: missing required argument 'config'", { exitCode: exitCodes.usage });
       const { train } = await import("./train.js");
       code = await train(config, options);
+    });
+  program
+    .command("compare")
+    .description("trains the methods of a configuration's `compare` with several seeds, from the same weights on the same data, and tests their differences")
+    .argument("<config>", "its file: .json, .ts, .mts, .js or .mjs")
+    .option("-f, --folder <path>", "where the runs go (default: the configuration's, else runs/NAME-compare); finished ones there are not done again")
+    .option("--seeds <list>", "with commas between, in place of the configuration's", integersOf)
+    .option("--methods <list>", "only these, by their names in the configuration, with commas between", wordsOf)
+    .option("-s, --set <path=value>", "another value in the configuration; may be given several times", collected)
+    .option("--json", "print the comparison as JSON and nothing else")
+    .option("-q, --quiet", "print the table and nothing else")
+    .action(async (config: string, options: CompareCommand) => {
+      const { compare } = await import("./compare.js");
+      code = await compare(config, options);
     });
   try {
     await program.parseAsync(argv, { from: "user" });

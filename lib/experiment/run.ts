@@ -5,6 +5,7 @@ import { ioError } from "../io/file-errors.js";
 import { readJsonObject } from "../io/json-file.js";
 import type { Tensor } from "../tensor.js";
 import { CheckpointFolder } from "../train/checkpoint.js";
+import { median } from "../statistics.js";
 import { environment } from "../train/environment.js";
 import { RunFolder, fit } from "../train/index.js";
 import type { Callback, FitResult, ProgressOptions, RunRecord } from "../train/index.js";
@@ -113,8 +114,7 @@ function medianStep(folder: string): number | null {
   const path = join(folder, "metrics.jsonl");
   if (!existsSync(path)) return null;
   const lines = readFileSync(path, "utf8").split("\n").filter((line) => line.includes('"kind":"step"'));
-  const times = lines.map((line) => (JSON.parse(line) as { ms: number }).ms).sort((a, b) => a - b);
-  return times.length === 0 ? null : times[Math.floor(times.length / 2)]!;
+  return lines.length === 0 ? null : median(lines.map((line) => (JSON.parse(line) as { ms: number }).ms));
 }
 
 /** The folder of a run; with `resume`, of the newest one where the default is meant. */
@@ -164,7 +164,7 @@ export function requireSame(old: object, now: object, folder: string, more: read
 }
 
 /** Paths of what is not the same in two objects. */
-function differing(a: unknown, b: unknown, path = ""): string[] {
+export function differing(a: unknown, b: unknown, path = ""): string[] {
   const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
   if (!isObject(a) || !isObject(b) || Array.isArray(a) !== Array.isArray(b)) return a === b ? [] : [path];
   return [...new Set([...Object.keys(a), ...Object.keys(b)])].flatMap((key) => differing(a[key], b[key], path === "" ? key : `${path}.${key}`));

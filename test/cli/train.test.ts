@@ -1,34 +1,13 @@
-import { existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { data, io, models, train } from "../../lib/index.js";
-import { readJson, readLines, root, setUp, start, workFolder } from "./processes.js";
+import { readJson, readLines, root, setUp } from "./processes.js";
+import { config, startSteppe, steppe, withConfig } from "./steppe.js";
 
 // `npx steppe train` as users start it: real processes, the embedded digits.
 
 setUp();
-
-const program = join(root, "scripts", "steppe.js");
-const steppe = (cwd: string, ...args: string[]) => start(process.execPath, [program, ...args], { cwd });
-
-const config = {
-  data: { name: "digits", fraction: 0.3 },
-  model: { name: "ConvNet", width: 4 },
-  optimizer: { method: "sam", rho: 0.1, base: { name: "sgd", lr: 0.05, momentum: 0.9 }, lrSchedule: { name: "cosine" } },
-  epochs: 3,
-  batchSize: 32,
-  seed: 2,
-  threads: 1,
-};
-
-/** A folder with a configuration in it. */
-function withConfig(name = "sam.json", text = JSON.stringify(config)): string {
-  const folder = workFolder();
-  mkdirSync(join(folder, "node_modules"));
-  symlinkSync(root, join(folder, "node_modules", "steppe"), "junction");
-  writeFileSync(join(folder, name), text);
-  return folder;
-}
 
 /** A TypeScript configuration whose run sends itself a signal at a step, as a terminal does for Ctrl-C. */
 const typed = (hooks: string) => `import { defineConfig, models, nn, type Tensor } from "steppe";
@@ -48,7 +27,7 @@ const withoutTimes = (history: unknown) => (history as Record<string, unknown>[]
 describe("a run", () => {
   test("says what it does, leaves settings, metrics, checkpoints, result and weights, and is finished when asked again", async () => {
     const folder = withConfig();
-    const first = await steppe(folder, "train", "sam.json").finished;
+    const first = await steppe(folder, "train", "sam.json");
     expect(first.stderr).toBe("");
     expect(first.code).toBe(0);
     expect(first.stdout).not.toMatch(/[\r\u001b]/);
@@ -67,27 +46,27 @@ describe("a run", () => {
     model.loadStateDict(io.loadSafetensors(join(run, "model.safetensors")));
     expect(await train.accuracy(model, data.loader((await data.digits()).test, { batchSize: 128 }))).toBe((result["final"] as { accuracy: number }).accuracy);
 
-    const again = await steppe(folder, "train", "sam.json", "--resume").finished;
+    const again = await steppe(folder, "train", "sam.json", "--resume");
     expect(again.code).toBe(0);
     expect(again.stdout).toContain("This run came to its end before: nothing is left to do.");
     expect(readJson(run, "result.json")).toEqual(result);
-    const longer = await steppe(folder, "train", "sam.json", "--resume", "--set", "epochs=4").finished;
+    const longer = await steppe(folder, "train", "sam.json", "--resume", "--set", "epochs=4");
     expect(longer.stdout).toMatch(/^Going on from runs\/sam\/checkpoints\/step-00000039$/m);
     expect(readJson(run, "result.json")).toMatchObject({ epoch: 4, step: 52 });
     // Without --resume the next folder; another configuration does not go on with this run.
-    const other = await steppe(folder, "train", "sam.json", "-q", "--set", "epochs=1").finished;
+    const other = await steppe(folder, "train", "sam.json", "-q", "--set", "epochs=1");
     expect(other.stdout).toBe("");
     expect(existsSync(join(folder, "runs", "sam-2", "result.json"))).toBe(true);
-    const refused = await steppe(folder, "train", "sam.json", "-f", "runs/sam", "-r", "--set", "optimizer.rho=0.2").finished;
+    const refused = await steppe(folder, "train", "sam.json", "-f", "runs/sam", "-r", "--set", "optimizer.rho=0.2");
     expect(refused.code).toBe(2);
     expect(refused.stderr).toContain("began with but received another:\n  optimizer.rho: the run has 0.1, the configuration 0.2");
   });
 
   test.each(["SIGINT", "SIGTERM"])("%s ends it after the step, and it goes on bit for bit: TypeScript, dropout, an average", async (signal) => {
     const folder = withConfig("mine.ts", interrupting);
-    const whole = await steppe(folder, "train", "mine.ts", "--folder", "whole").finished;
+    const whole = await steppe(folder, "train", "mine.ts", "--folder", "whole");
     expect(whole.stderr).toBe("");
-    const broken = await start(process.execPath, [program, "train", "mine.ts", "--folder", "broken"], { cwd: folder, env: { STOP: signal } }).finished;
+    const broken = await startSteppe(folder, ["train", "mine.ts", "--folder", "broken"], { STOP: signal }).finished;
     expect(broken.stderr).toContain("Finishing the step under way; once more ends at once.");
     expect(broken.code).toBe(signal === "SIGINT" ? 130 : 143);
     const [, step, command] = /Stopped after step (\d+), with a checkpoint\. To go on:\n {2}npx steppe (.*)\n$/.exec(broken.stdout)!;
@@ -95,7 +74,7 @@ describe("a run", () => {
     expect(Number(step)).toBeLessThan(39);
     expect(existsSync(join(folder, "broken", "model.safetensors"))).toBe(false);
 
-    const resumed = await steppe(folder, ...command!.split(" ")).finished;
+    const resumed = await steppe(folder, ...command!.split(" "));
     expect(resumed.stderr).toBe("");
     expect(resumed.code).toBe(0);
     expect(readFileSync(join(folder, "broken", "model.safetensors")).equals(readFileSync(join(folder, "whole", "model.safetensors")))).toBe(true);
@@ -108,7 +87,7 @@ describe("a run", () => {
 
   test("a second Ctrl-C ends it at once", async () => {
     const folder = withConfig("stuck.ts", typed("{ onRecord: async () => { console.log('stuck'); await new Promise((resolve) => setTimeout(resolve, 1e9)); } }"));
-    const { child, said, finished } = steppe(folder, "train", "stuck.ts");
+    const { child, said, finished } = startSteppe(folder, ["train", "stuck.ts"]);
     const told = new Promise<void>((resolve) => child.stderr.on("data", (text: string) => text.includes("once more") && resolve()));
     await said(/^stuck$/m);
     child.kill("SIGINT");
@@ -130,7 +109,7 @@ describe("what is wrong has a code and a message", () => {
     ["NaN", ["train", "sam.json", "--set", "optimizer.base.lr=1e30"], 3, "holds NaN or infinity"],
   ])("%s", async (_, args, code, message) => {
     const folder = withConfig();
-    const finished = await steppe(folder, ...args).finished;
+    const finished = await steppe(folder, ...args);
     expect(finished.stderr).toContain(message);
     expect(finished.code).toBe(code);
     // What failed before its first step is not in the way of the next try.
@@ -138,9 +117,9 @@ describe("what is wrong has a code and a message", () => {
   });
 
   test("every option has help", async () => {
-    const { stdout, code } = await steppe(root, "help", "train").finished;
+    const { stdout, code } = await steppe(root, "help", "train");
     expect(code).toBe(0);
     expect(stdout).toMatch(/--resume +go on from/);
-    expect((JSON.parse((await steppe(root, "train", "--schema").finished).stdout) as { title: string }).title).toBe("A configuration of steppe");
+    expect((JSON.parse((await steppe(root, "train", "--schema")).stdout) as { title: string }).title).toBe("A configuration of steppe");
   });
 });
