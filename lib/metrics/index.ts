@@ -1,8 +1,10 @@
 export { Bleu } from "./bleu.js";
 export { CalibrationError } from "./calibration.js";
 export { Accuracy } from "./classification.js";
+export { ErrorRate } from "./error-rate.js";
 export { F1, MatthewsCorrelation } from "./confusion.js";
 export { Perplexity } from "./perplexity.js";
 export { ExactMatch, TokenF1, normalizeAnswer } from "./question-answering.js";
 export { PearsonCorrelation, SpearmanCorrelation } from "./regression.js";
+export type { Sequence } from "./error-rate.js";
 export type { Metric } from "./metric.js";
