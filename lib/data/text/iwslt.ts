@@ -47,10 +47,7 @@ export async function iwslt(folder: string, options: IwsltOptions): Promise<Iwsl
 
   const train: TextPair[] = [];
   const files: AlignedFiles = { source: file("train.tags", source), target: file("train.tags", target) };
-  for await (const [first, second] of alignedPairs(files, (line) => tag.test(line))) {
-    const each = { source: first.trim(), target: second.trim() };
-    if (keeps(each)) train.push(each);
-  }
+  for await (const pairs of alignedPairs(files, (line) => tag.test(line))) train.push(...pairs.filter(keeps));
   const sets: Record<string, TextPair[]> = {};
   for (const name of setsIn(folder, `.${pair}.${source}.xml`)) {
     const [from, into] = [file(name, source, ".xml"), file(name, target, ".xml")];

@@ -49,10 +49,9 @@ export async function* parallelText(files: AlignedFiles | string, options: Paral
     checkKeys(files, ["source", "target"], "files");
     if (options.columns !== undefined) throw expected("nothing", "columns", columns, "Two files have none.");
   }
-  const pairs = typeof files === "string" ? tsvPairs(files, columns as [number, number]) : alignedPairs(files);
-  for await (const [first, second] of pairs) {
-    const pair = { source: first.trim(), target: second.trim() };
-    if (keeps(pair)) yield pair;
+  const blocks = typeof files === "string" ? tsvPairs(files, columns as [number, number]) : alignedPairs(files);
+  for await (const block of blocks) {
+    for (const pair of block) if (keeps(pair)) yield pair;
   }
 }
 
@@ -86,50 +85,65 @@ function words(text: string): number {
   return text.trim() === "" ? 0 : text.trim().split(/\s+/u).length;
 }
 
-async function* tsvPairs(path: string, [source, target]: readonly [number, number]): AsyncGenerator<readonly [string, string]> {
+async function* tsvPairs(path: string, [source, target]: readonly [number, number]): AsyncGenerator<TextPair[]> {
+  const most = Math.max(source, target);
   let number = 0;
   for await (const block of lineBlocks(path)) {
+    const pairs: TextPair[] = [];
     for (const line of block) {
       number++;
       if (line === "") continue;
       const fields = line.split("\t");
-      const most = Math.max(source, target);
       if (fields.length <= most) throw new SteppeError("FORMAT", `Expected at least ${most + 1} fields in line ${number} of ${path} but received ${fields.length}.`);
-      yield [fields[source]!, fields[target]!];
+      pairs.push(pairOf(fields[source]!, fields[target]!));
     }
+    yield pairs;
   }
 }
 
-/** Lines of two files side by side. `skip` leaves out a line of a file, before lines are counted. */
-export async function* alignedPairs({ source, target }: AlignedFiles, skip: (line: string) => boolean = () => false): AsyncGenerator<readonly [string, string]> {
-  const readers = [source, target].map((path) => ({ blocks: lineBlocks(path), block: [] as string[], at: 0, count: 0 }));
-  type Reader = (typeof readers)[number];
-  const next = async (reader: Reader): Promise<string | undefined> => {
-    for (;;) {
-      while (reader.at < reader.block.length) {
-        const line = reader.block[reader.at++]!;
-        if (skip(line)) continue;
-        reader.count++;
-        return line;
-      }
-      const read = await reader.blocks.next();
-      if (read.done === true) return undefined;
-      reader.block = read.value;
-      reader.at = 0;
+/** A file's lines, a block at a time. */
+interface Reader {
+  blocks: AsyncGenerator<string[], void, undefined>;
+  block: string[];
+  /** The line of the block that comes next. */
+  at: number;
+  /** Lines so far. */
+  count: number;
+}
+
+/** Lines of two files side by side, many pairs at once. `skip` leaves out a line of a file, before lines are counted. */
+export async function* alignedPairs({ source, target }: AlignedFiles, skip: (line: string) => boolean = () => false): AsyncGenerator<TextPair[]> {
+  const reader = (path: string): Reader => ({ blocks: lineBlocks(path), block: [], at: 0, count: 0 });
+  const [a, b] = [reader(source), reader(target)];
+  /** How many lines there are before the file must be read on; 0 at its end. */
+  const ready = async (from: Reader): Promise<number> => {
+    while (from.at === from.block.length) {
+      const read = await from.blocks.next();
+      if (read.done === true) return 0;
+      from.block = read.value.filter((line) => !skip(line));
+      from.at = 0;
+      from.count += from.block.length;
     }
+    return from.block.length - from.at;
   };
   try {
     for (;;) {
-      const [first, second] = [await next(readers[0]!), await next(readers[1]!)];
-      if (first === undefined && second === undefined) return;
-      if (first === undefined || second === undefined) {
-        for (const reader of readers) while ((await next(reader)) !== undefined);
-        const counts = readers.map(({ count }) => count);
-        throw new SteppeError("FORMAT", `Expected as many lines in ${target} as in ${source} but received ${counts[1]} and ${counts[0]}.`);
+      const [first, second] = [await ready(a), await ready(b)];
+      if (first === 0 && second === 0) return;
+      if (first === 0 || second === 0) {
+        for (const from of [a, b]) for (from.at = from.block.length; (await ready(from)) > 0; ) from.at = from.block.length;
+        throw new SteppeError("FORMAT", `Expected as many lines in ${target} as in ${source} but received ${b.count} and ${a.count}.`);
       }
-      yield [first, second];
+      const count = Math.min(first, second);
+      yield Array.from({ length: count }, (_, i) => pairOf(a.block[a.at + i]!, b.block[b.at + i]!));
+      a.at += count;
+      b.at += count;
     }
   } finally {
-    for (const { blocks } of readers) await blocks.return();
+    for (const { blocks } of [a, b]) await blocks.return();
   }
+}
+
+function pairOf(source: string, target: string): TextPair {
+  return { source: source.trim(), target: target.trim() };
 }
