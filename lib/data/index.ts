@@ -5,6 +5,7 @@ export type { CmuDict, Pronunciation } from "./corpora/cmudict.js";
 export type { Parts } from "./corpora/parts.js";
 export type { Address, Chapter, Prose } from "./corpora/prose.js";
 export type { Mail, SpamAssassin } from "./corpora/spam-assassin.js";
+export { cifar10, cifar100 } from "./cifar.js";
 export { digits } from "./digits.js";
 export { download } from "./download.js";
 export type { DownloadOptions } from "./download.js";

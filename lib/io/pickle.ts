@@ -24,6 +24,10 @@ export interface PickleContext {
   find(name: string): Global | undefined;
   /** What a persistent id stands for. */
   persistent(id: unknown): unknown;
+  /** What an object becomes by its state; `undefined` leaves that to the reader, which knows dicts alone. */
+  build?(object: unknown, state: unknown): unknown;
+  /** Strings of Python 2 may be bytes of any kind: each becomes a character below 256, as `pickle.load(encoding="latin1")` has it. */
+  latin1?: boolean;
 }
 
 const refused: Readonly<Record<string, string>> = {
@@ -91,8 +95,10 @@ class Machine {
       case "\x8a": return void stack.push(this.#integer(this.#uint(1)));
       case "\x8b": return void stack.push(this.#integer(this.#uint(4)));
       case "G": return void stack.push(this.#take(8).readDoubleBE());
-      case "X": case "T": return void stack.push(this.#text(this.#uint(4)));
-      case "\x8c": case "U": return void stack.push(this.#text(this.#uint(1)));
+      case "X": return void stack.push(this.#text(this.#uint(4)));
+      case "\x8c": return void stack.push(this.#text(this.#uint(1)));
+      case "T": return void stack.push(this.#string(this.#uint(4)));
+      case "U": return void stack.push(this.#string(this.#uint(1)));
       case "\x8d": return void stack.push(this.#text(this.#long(8)));
       case "B": return void stack.push(Uint8Array.from(this.#take(this.#uint(4))));
       case "C": return void stack.push(Uint8Array.from(this.#take(this.#uint(1))));
@@ -143,8 +149,11 @@ class Machine {
         return void this.#stack.push(this.#guard(() => target.call!(args)));
       }
       case "b": { // the attributes of an object: an OrderedDict has some (_metadata of a state dict), and they say nothing here
-        this.#pop();
-        if (!(this.#top() instanceof Dict)) throw this.#wrong("attributes for a dict alone", describe(this.#top()));
+        const state = this.#pop();
+        const object = this.#top();
+        const built = this.#guard(() => this.context.build?.(object, state));
+        if (built !== undefined) return void (stack[stack.length - 1] = built);
+        if (!(object instanceof Dict)) throw this.#wrong("attributes for a dict alone", describe(object));
         return;
       }
       case "Q": {
@@ -239,6 +248,11 @@ class Machine {
     } catch {
       throw this.#wrong("text in UTF-8", "other bytes");
     }
+  }
+
+  /** A string of Python 2. */
+  #string(length: number): string {
+    return this.context.latin1 === true ? this.#take(length).toString("latin1") : this.#text(length);
   }
 
   #line(): string {

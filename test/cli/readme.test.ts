@@ -42,9 +42,9 @@ test("methods and base optimizers are those that optim.create takes", () => {
 });
 
 test("every dependency is in the table, and nothing else", () => {
-  const { dependencies, devDependencies } = readJson(root, "package.json") as { dependencies: object; devDependencies: object };
+  const packages = readJson(root, "package.json") as Record<"dependencies" | "devDependencies" | "optionalDependencies", object>;
   const listed = firstColumn("package").flatMap((cell) => cell.split(", "));
-  expect(listed.sort()).toEqual([...Object.keys(dependencies), ...Object.keys(devDependencies)].sort());
+  expect(listed.sort()).toEqual([packages.dependencies, packages.devDependencies, packages.optionalDependencies].flatMap((each) => Object.keys(each)).sort());
 });
 
 describe("npm start", () => {
