@@ -6,6 +6,7 @@ import type { CompareCommand } from "./compare.js";
 import { doctor } from "./doctor.js";
 import { exitCodeOf, exitCodes } from "./exit-codes.js";
 import { collected, integersOf, wordsOf } from "./options.js";
+import { addReport } from "./report.js";
 import type { TrainCommand } from "./train.js";
 
 /**
@@ -69,6 +70,7 @@ async function main(argv: string[]): Promise<number> {
       const { compare } = await import("./compare.js");
       code = await compare(config, options);
     });
+  addReport(program);
   try {
     await program.parseAsync(argv, { from: "user" });
     return code;
