@@ -4,9 +4,12 @@ import { SteppeError } from "../errors.js";
 import { description, version } from "../version.js";
 import type { CompareCommand } from "./compare.js";
 import { doctor } from "./doctor.js";
+import type { RunCommand } from "./evaluate.js";
 import { exitCodeOf, exitCodes } from "./exit-codes.js";
-import { collected, integersOf, wordsOf } from "./options.js";
+import type { LandscapeCommand } from "./landscape.js";
+import { collected, integerOf, integersOf, oneOf, positiveNumber, wordsOf } from "./options.js";
 import { addReport } from "./report.js";
+import type { SharpnessCommand } from "./sharpness.js";
 import type { TrainCommand } from "./train.js";
 
 /**
@@ -71,6 +74,47 @@ async function main(argv: string[]): Promise<number> {
       code = await compare(config, options);
     });
   addReport(program);
+  const aboutRun = (name: string, description: string) =>
+    program
+      .command(name)
+      .description(description)
+      .argument("<run>", "its folder, as steppe train made it")
+      .option("-c, --checkpoint <which>", 'last, best, or the path of a checkpoint (default: "last")')
+      .option("--split <part>", "train, validation or test", oneOf(["train", "validation", "test"] as const))
+      .option("-s, --set <path=value>", "another value in the run's configuration, such as data.test=other.csv; may be given several times", collected)
+      .option("--json", "print JSON and nothing else");
+  aboutRun("evaluate", "the loss and the metrics of a trained run, on its test data unless --split says otherwise")
+    .option("-n, --samples <n>", "only the first so many samples", integerOf(1))
+    .action(async (run: string, options: RunCommand) => {
+      const { evaluate } = await import("./evaluate.js");
+      code = await evaluate(run, options);
+    });
+  aboutRun("sharpness", "how flat the minimum of a trained run is, on its training data unless --split says otherwise; saved in its folder")
+    .option("-n, --samples <n>", "on the first so many samples (default: 2000)", integerOf(1))
+    .option("--rho <radius>", "radius of the ball in which the loss is driven up", positiveNumber, 0.05)
+    .option("--steps <n>", "steps of the ascent", integerOf(1), 20)
+    .option("--adaptive", "in ASAM's ball, which scales with the weights")
+    .option("--shards <m>", "m-sharpness, too: the mean over batches of m samples", integerOf(1))
+    .option("--average <n>", "the mean rise in n random directions, too", integerOf(1))
+    .option("--eigenvalues <k>", "the k largest eigenvalues of the Hessian, too", integerOf(1))
+    .option("--trace <n>", "the Hessian's trace, from n draws, too", integerOf(1))
+    .option("--density", "the density of the Hessian's spectrum, too")
+    .action(async (run: string, options: SharpnessCommand) => {
+      const { sharpness } = await import("./sharpness.js");
+      code = await sharpness(run, options);
+    });
+  aboutRun("landscape", "the loss around the weights of a trained run, or on the way to another's, as JSON and CSV in its folder")
+    .option("-n, --samples <n>", "on the first so many samples (default: 2000)", integerOf(1))
+    .option("--dimensions <n>", "random directions: 1 or 2", (text) => Number(oneOf(["1", "2"] as const)(text)) as 1 | 2, 2)
+    .option("--range <a>", "from -a to a along each, in lengths of the filters", positiveNumber, 1)
+    .option("--points <n>", "points along each", integerOf(2), 21)
+    .option("--normalization <kind>", "filter: directions as long as the weights' filters; none: as drawn", oneOf(["filter", "none"] as const), "filter" as const)
+    .option("--seed <n>", "decides the directions", integerOf(0), 0)
+    .option("--to <run>", "along the straight line to another run's weights instead")
+    .action(async (run: string, options: LandscapeCommand) => {
+      const { landscape } = await import("./landscape.js");
+      code = await landscape(run, options);
+    });
   try {
     await program.parseAsync(argv, { from: "user" });
     return code;

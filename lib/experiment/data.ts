@@ -38,6 +38,8 @@ export interface Batches {
   test?: Loader<Batch>;
   /** The training data, in its own order, whole, and as evaluation sees it. */
   trainInOrder: Loader<Batch>;
+  /** What is done to batches that are not trained on. */
+  transform?: (batch: Batch, generator: Generator) => Batch;
   facts: Facts;
 }
 
@@ -64,6 +66,7 @@ export async function loadData(config: Config, context: Context, loaded: Map<str
     ...(sets.validation ?? sets.test ? { validation: evaluated(sets.validation ?? sets.test)! } : {}),
     ...(sets.test && { test: evaluated(sets.test)! }),
     trainInOrder: sets.train instanceof Loader ? sets.train : evaluated(sets.train)!,
+    ...(transform && { transform }),
     facts: sets.facts,
   };
 }

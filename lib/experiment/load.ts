@@ -28,10 +28,15 @@ const code = [".ts", ".mts", ".js", ".mjs"];
  */
 export async function loadConfig(path: string, overrides: readonly string[] = []): Promise<LoadedConfig> {
   const file = resolve(path);
-  const given = extname(file) === ".json" ? readJson(file, path) : code.includes(extname(file)) ? await readCode(file, path) : undefined;
-  if (given === undefined) throw new SteppeError("ARGUMENT", `Expected a configuration that ends in .json, ${code.join(", ")} but received ${JSON.stringify(path)}.`);
-  const config = checkConfig(overridden(given, overrides), path);
+  const config = checkConfig(overridden(await importConfig(file, path), overrides), path);
   return { config, path: file, folder: dirname(file), name: config.name ?? basename(file, extname(file)).replace(/\.config$|\.steppe$/, "") };
+}
+
+/** What a configuration's file holds, unchecked. @param path what the file is called in messages */
+export async function importConfig(file: string, path: string): Promise<unknown> {
+  if (extname(file) === ".json") return readJson(file, path);
+  if (code.includes(extname(file))) return readCode(file, path);
+  throw new SteppeError("ARGUMENT", `Expected a configuration that ends in .json, ${code.join(", ")} but received ${JSON.stringify(path)}.`);
 }
 
 function readJson(file: string, path: string): unknown {

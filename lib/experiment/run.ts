@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, rmdirSync } from "node:fs";
-import { join, relative } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { SteppeError } from "../errors.js";
 import { ioError } from "../io/file-errors.js";
 import { readJsonObject } from "../io/json-file.js";
@@ -71,7 +71,7 @@ export async function trainConfig(loaded: LoadedConfig, options: TrainOptions = 
   const built = await build(loaded, options);
   const { model, data, optimizer, average, autocast, objective, targets } = built;
   const run = settings === null ? makeFolder(folder) : RunFolder.open(folder);
-  if (settings === null) run.writeJson("settings.json", describeRun(loaded, built));
+  if (settings === null) run.writeJson("settings.json", describeRun(loaded, built, folder));
   const checkpoint = settings !== null ? new CheckpointFolder(join(folder, "checkpoints")).latest() : null;
   const old = existsSync(join(folder, "result.json")) ? (readJsonObject(join(folder, "result.json")) as unknown as RunResult) : null;
   const isLongEnough = old !== null && (config.steps === undefined ? old.epoch >= config.epochs! : old.step >= config.steps);
@@ -176,7 +176,7 @@ export function plain(config: Config): object {
 }
 
 /** What goes into settings.json: what `train.fit` writes there by itself, and the whole configuration. */
-function describeRun({ config, path, name }: LoadedConfig, { model, data, optimizerOptions, totalSteps, context }: Built): object {
+function describeRun({ config, path, name }: LoadedConfig, { model, data, optimizerOptions, totalSteps, context }: Built, folder: string): object {
   const { epochs, steps, validateEvery, earlyStopping, autocast } = config;
   return {
     version: 1,
@@ -192,8 +192,8 @@ function describeRun({ config, path, name }: LoadedConfig, { model, data, optimi
     validateEvery,
     earlyStopping,
     autocast,
-    // A configuration with functions is read again from its file, where it stood when the run began.
-    source: path === null ? null : relative(process.cwd(), path),
+    // From this folder: functions of a configuration are read again from its file, and its relative paths count from there.
+    source: path === null ? null : relative(resolve(folder), path),
     config: plain(config),
     startedAt: new Date().toISOString(),
     environment: environment(),

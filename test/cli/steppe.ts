@@ -4,7 +4,7 @@ import { root, start, workFolder } from "./processes.js";
 
 // The `steppe` command in a process of its own.
 
-const program = join(root, "scripts", "steppe.js");
+export const program = join(root, "scripts", "steppe.js");
 
 export const startSteppe = (cwd: string, args: readonly string[], env: NodeJS.ProcessEnv = {}) => start(process.execPath, [program, ...args], { cwd, env });
 

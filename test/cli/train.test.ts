@@ -37,7 +37,7 @@ describe("a run", () => {
 
     const run = join(folder, "runs", "sam");
     expect(readdirSync(run).filter((name) => !name.startsWith("events.")).sort()).toEqual(["checkpoints", "metrics.jsonl", "model.safetensors", "result.json", "settings.json"]);
-    expect(readJson(run, "settings.json")).toMatchObject({ label: "sam", source: "sam.json", config, optimizer: { lrSchedule: { totalSteps: 39 } }, seed: 2, parameters: 678, data: { samples: 432, validation: 360 } });
+    expect(readJson(run, "settings.json")).toMatchObject({ label: "sam", source: join("..", "..", "sam.json"), config, optimizer: { lrSchedule: { totalSteps: 39 } }, seed: 2, parameters: 678, data: { samples: 432, validation: 360 } });
     const result = readJson(run, "result.json");
     expect(result).toMatchObject({ end: "finished", epoch: 3, step: 39 });
     expect(readLines(run, "metrics.jsonl").filter(({ kind }) => kind === "record").map(({ kind: _, ...record }) => record)).toEqual(result["history"]);
