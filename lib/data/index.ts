@@ -9,6 +9,8 @@ export { cifar10, cifar100 } from "./cifar.js";
 export { digits } from "./digits.js";
 export { download } from "./download.js";
 export type { DownloadOptions } from "./download.js";
+export { ImageFolder, imageFolder } from "./image-folder.js";
+export type { ImageFolderOptions } from "./image-folder.js";
 export { idxImages } from "./idx-images.js";
 export { emnist, fashionMnist, fashionMnistFolder, kmnist, mnist } from "./mnist.js";
 export { readIdx } from "./idx.js";
