@@ -31,14 +31,19 @@ function shuffled(n: number, generator: InstanceType<typeof torch.Generator>): n
   return torch.scope(() => torch.randperm(n, { generator, dtype: "int64" }).toArray() as number[]);
 }
 
-/** Some samples of a set, by number, in that order. Works on any data set; of a TensorDataset the tensors are copied. */
+/** Whether a set is an array of items. */
+const isList = (set: unknown): set is readonly unknown[] => Array.isArray(set);
+
+/** Some samples of a set, by number, in that order. Works on any data set and on arrays; of a TensorDataset the tensors are copied. */
+export function subset<Item>(items: readonly Item[], indices: readonly number[]): Item[];
 export function subset<T extends readonly [Tensor, ...Tensor[]]>(dataset: TensorDataset<T>, indices: readonly number[]): TensorDataset<T>;
 export function subset<Batch>(dataset: Dataset<Batch>, indices: readonly number[]): Dataset<Batch>;
-export function subset(dataset: Dataset<unknown>, indices: readonly number[]): Dataset<unknown> {
-  if (typeof dataset?.batch !== "function") throw expected("a data set", "dataset", dataset);
+export function subset(dataset: Dataset<unknown> | readonly unknown[], indices: readonly number[]): Dataset<unknown> | unknown[] {
+  if (!isList(dataset) && typeof dataset?.batch !== "function") throw expected("a data set", "dataset", dataset);
   if (!Array.isArray(indices)) throw expected("an array of integers", "indices", indices);
   const wrong = indices.find((i) => !Number.isSafeInteger(i) || i < 0 || i >= dataset.length);
   if (wrong !== undefined) throw expected(`integers from 0 to ${dataset.length - 1}`, "indices", wrong);
+  if (isList(dataset)) return (indices as readonly number[]).map((i) => dataset[i]);
   const all = torch.tensor([...indices], { dtype: "int64" });
   if (dataset instanceof TensorDataset) return new TensorDataset(...(dataset.batch(all) as [Tensor, ...Tensor[]]));
   return { length: indices.length, batch: (some) => dataset.batch(all.indexSelect(0, some)) };
@@ -55,12 +60,36 @@ export interface FractionOptions {
   labels?: number;
 }
 
+/** Options for an array of items. */
+export interface ItemFractionOptions<Item> extends Omit<FractionOptions, "labels"> {
+  /** The class of an item; default its `label`. */
+  labels?: (item: Item) => number | string;
+}
+
+/** The class of each item, by number: of words in the order in which they first come. */
+function classesOf<Item>(items: readonly Item[], labelOf: ((item: Item) => number | string) | undefined): number[] {
+  if (labelOf !== undefined && typeof labelOf !== "function") throw expected("a function of an item", "labels", labelOf);
+  const words = new Map<string, number>();
+  return items.map((item, i) => {
+    const label = labelOf === undefined ? (item as { label?: unknown } | null)?.label : labelOf(item);
+    if (typeof label === "number") return label;
+    if (typeof label !== "string") throw expected("a label", `examples[${i}]`, label, "Say where it is with `labels`.");
+    if (!words.has(label)) words.set(label, words.size);
+    return words.get(label)!;
+  });
+}
+
 /**
  * A small part of a set with as large a share of every class: for training with little data. The order of the samples is kept.
  *
- * @example const tenth = data.fractionPerClass(set.train, { fraction: 0.1, seed: 3 });
+ * @param dataset a TensorDataset, or an array of items with a `label`
+ * @example
+ * const tenth = data.fractionPerClass(set.train, { fraction: 0.1, seed: 3 });
+ * const few = data.fractionPerClass((await data.glue("rte")).examples, { perClass: 16, seed: 1 });
  */
-export function fractionPerClass<T extends readonly [Tensor, ...Tensor[]]>(dataset: TensorDataset<T>, options: FractionOptions): TensorDataset<T> {
+export function fractionPerClass<Item>(items: readonly Item[], options: ItemFractionOptions<Item>): Item[];
+export function fractionPerClass<T extends readonly [Tensor, ...Tensor[]]>(dataset: TensorDataset<T>, options: FractionOptions): TensorDataset<T>;
+export function fractionPerClass(dataset: TensorDataset<readonly [Tensor, ...Tensor[]]> | readonly unknown[], options: FractionOptions | ItemFractionOptions<unknown>): unknown {
   checkKeys(options, ["fraction", "perClass", "seed", "labels"]);
   const { fraction, perClass, seed = 0 } = options;
   if ((fraction === undefined) === (perClass === undefined)) throw expected("either fraction or perClass", "options", options);
@@ -68,24 +97,27 @@ export function fractionPerClass<T extends readonly [Tensor, ...Tensor[]]>(datas
   if (perClass !== undefined) checkInteger(perClass, "perClass", 1);
   const generator = generatorOf(checkSeed(seed), 0);
   const chosen: number[] = [];
-  for (const [label, members] of byClass(labelsOf(dataset as never, options.labels).labels)) {
+  const labels = isList(dataset) ? classesOf(dataset, (options as ItemFractionOptions<unknown>).labels) : labelsOf(dataset, (options as FractionOptions).labels).labels;
+  for (const [label, members] of byClass(labels)) {
     const count = perClass ?? Math.max(1, Math.round(fraction! * members.length));
     if (count > members.length) throw expected(`at most ${members.length}, as many as class ${label} has`, "perClass", perClass);
     chosen.push(...shuffled(members.length, generator).slice(0, count).map((i) => members[i]!));
   }
-  return subset(dataset, chosen.sort((a, b) => a - b));
+  return subset(dataset as never, chosen.sort((a, b) => a - b));
 }
 
 /**
  * Parts of a set, drawn once: every sample is in one of them.
  *
+ * @param dataset any data set, or an array
  * @param lengths of the parts: samples, or shares that add up to 1
  * @param options `seed`: default 0
  * @example const [train, validation] = data.randomSplit(set, [0.9, 0.1], { seed: 1 });
  */
+export function randomSplit<Item>(items: readonly Item[], lengths: readonly number[], options?: { seed?: number }): Item[][];
 export function randomSplit<T extends readonly [Tensor, ...Tensor[]]>(dataset: TensorDataset<T>, lengths: readonly number[], options?: { seed?: number }): TensorDataset<T>[];
 export function randomSplit<Batch>(dataset: Dataset<Batch>, lengths: readonly number[], options?: { seed?: number }): Dataset<Batch>[];
-export function randomSplit(dataset: Dataset<unknown>, lengths: readonly number[], options: { seed?: number } = {}): Dataset<unknown>[] {
+export function randomSplit(dataset: Dataset<unknown> | readonly unknown[], lengths: readonly number[], options: { seed?: number } = {}): (Dataset<unknown> | unknown[])[] {
   checkKeys(options, ["seed"]);
   if (!Array.isArray(lengths) || lengths.length === 0 || !lengths.every((length) => typeof length === "number" && length >= 0)) throw expected("an array of lengths or shares", "lengths", lengths);
   const sum = lengths.reduce((a, b) => a + b, 0);
@@ -96,7 +128,7 @@ export function randomSplit(dataset: Dataset<unknown>, lengths: readonly number[
   for (let i = 0, left = dataset.length - counts.reduce((a, b) => a + b, 0); left > 0; left--, i++) counts[i % counts.length]!++;
   const order = shuffled(dataset.length, generatorOf(checkSeed(options.seed ?? 0), 0));
   let from = 0;
-  return counts.map((count) => subset(dataset, order.slice(from, (from += count))));
+  return counts.map((count) => subset(dataset as Dataset<unknown>, order.slice(from, (from += count))));
 }
 
 export interface LabelNoiseOptions {

@@ -1,3 +1,4 @@
+import { checkInteger } from "../checks.js";
 import { checkKeys, expected } from "../errors.js";
 import { Tensor } from "../tensor.js";
 import type { Metric } from "./metric.js";
@@ -49,20 +50,22 @@ abstract class Counted implements Metric {
 
 /**
  * The harmonic mean of precision and recall, 2 TP / (2 TP + FP + FN); 0 where there is nothing to find and nothing was found,
- * as scikit-learn's `f1_score`. "binary": of class 1. "macro": the mean over all classes that occur. "micro": over all
- * decisions, for labels of one class each the accuracy.
+ * as scikit-learn's `f1_score`. "binary": of class 1. "macro": the mean over all classes that occur, or over `classes` of them,
+ * whether they occur or not. "micro": over all decisions, for labels of one class each the accuracy.
  *
  * Predictions: scores [N, classes], integers [N], or, for two classes, numbers [N] of which those above `threshold` (default 0.5) are class 1.
  */
 export class F1 extends Counted {
   readonly average: "binary" | "macro" | "micro";
+  readonly #classes: number | null;
 
-  constructor(options: { average?: "binary" | "macro" | "micro"; threshold?: number } = {}) {
-    checkKeys(options, ["average", "threshold"]);
+  constructor(options: { average?: "binary" | "macro" | "micro"; threshold?: number; classes?: number } = {}) {
+    checkKeys(options, ["average", "threshold", "classes"]);
     super(options.threshold ?? 0.5);
     const { average = "binary" } = options;
     if (!["binary", "macro", "micro"].includes(average)) throw expected('one of "binary", "macro", "micro"', "average", average);
     this.average = average;
+    this.#classes = options.classes === undefined ? null : checkInteger(options.classes, "classes", 1);
   }
 
   compute(): number {
@@ -75,7 +78,8 @@ export class F1 extends Counted {
       const right = all.reduce((sum, c) => sum + this.count(c, c), 0);
       return f1(right, all.reduce((sum, c) => sum + wrong(c), 0));
     }
-    return all.reduce((sum, c) => sum + f1(this.count(c, c), wrong(c)), 0) / all.length;
+    const counted = this.#classes === null ? all : Array.from({ length: this.#classes }, (_, c) => c);
+    return counted.reduce((sum, c) => sum + f1(this.count(c, c), wrong(c)), 0) / counted.length;
   }
 }
 

@@ -1,20 +1,57 @@
-import { expected } from "../errors.js";
+import { checkKeys, expected } from "../errors.js";
 
-/** As SQuAD's evaluation script normalises answers: lower case, no punctuation, no articles, single spaces (arXiv 1606.05250). */
-export function normalizeAnswer(answer: string): string {
-  return answer
-    .toLowerCase()
-    .replace(/[!-/:-@[-`{-~]/g, "")
+/**
+ * How answers are made alike before they are compared. "squad": lower case, no punctuation, no articles, single spaces (arXiv
+ * 1606.05250). "naturalQuestions": the same after accents were taken off their letters (Unicode's NFD), as the open-domain
+ * evaluation does. "triviaQa": underscores, punctuation and curly quotes become spaces (arXiv 1705.03551).
+ */
+export type AnswerNormalization = "squad" | "naturalQuestions" | "triviaQa";
+
+const clean: Record<AnswerNormalization, (answer: string) => string> = {
+  squad: (answer) => answer.toLowerCase().replace(/[!-/:-@[-`{-~]/g, ""),
+  naturalQuestions: (answer) => clean.squad(answer.normalize("NFD")),
+  triviaQa: (answer) => answer.toLowerCase().replace(/[!-/:-@[-`{-~\u2018\u2019\u00b4]/g, " "),
+};
+
+/** The form in which answers are compared; default SQuAD's. */
+export function normalizeAnswer(answer: string, normalization: AnswerNormalization = "squad"): string {
+  return clean[normalization](answer)
     .replace(/(?<![\p{L}\p{N}_])(a|an|the)(?![\p{L}\p{N}_])/gu, " ")
     .split(/\s+/u)
     .filter((word) => word !== "")
     .join(" ");
 }
 
+const wordsOf = (text: string) => (text === "" ? [] : text.split(" "));
+
+/** F1 of the words of two normalised texts; 0 where they have none in common, also where both are empty. */
+export function wordF1(prediction: string, reference: string): number {
+  const [words, right] = [wordsOf(prediction), wordsOf(reference)];
+  const left = new Map<string, number>();
+  for (const word of right) left.set(word, (left.get(word) ?? 0) + 1);
+  let common = 0;
+  for (const word of words) {
+    const count = left.get(word) ?? 0;
+    if (count > 0) common++;
+    left.set(word, count - 1);
+  }
+  if (common === 0) return 0;
+  const [precision, recall] = [common / words.length, common / right.length];
+  return (2 * precision * recall) / (precision + recall);
+}
+
 /** A number about answers to questions, each with one or more right ones; of several the best counts. */
 abstract class Answers {
+  readonly normalization: AnswerNormalization;
   #sum = 0;
   #questions = 0;
+
+  constructor(options: { normalization?: AnswerNormalization } = {}) {
+    checkKeys(options, ["normalization"]);
+    const { normalization = "squad" } = options;
+    if (!Object.hasOwn(clean, normalization)) throw expected(`one of ${Object.keys(clean).join(", ")}`, "normalization", normalization);
+    this.normalization = normalization;
+  }
 
   reset(): void {
     this.#sum = this.#questions = 0;
@@ -31,7 +68,7 @@ abstract class Answers {
       if (typeof prediction !== "string") throw expected("a string", `predictions[${i}]`, prediction);
       const given = references[i] as string | readonly string[];
       const right = typeof given === "string" ? [given] : given.length === 0 ? [""] : given;
-      this.#sum += Math.max(...right.map((each) => this.score(normalizeAnswer(prediction), normalizeAnswer(each))));
+      this.#sum += Math.max(...right.map((each) => this.score(normalizeAnswer(prediction, this.normalization), normalizeAnswer(each, this.normalization))));
       this.#questions++;
     });
   }
@@ -44,28 +81,17 @@ abstract class Answers {
   protected abstract score(prediction: string, reference: string): number;
 }
 
-/** The share of answers that are a right one, both normalised as SQuAD does. */
+/** The share of answers that are a right one, both normalised (`normalization`, default as SQuAD does). */
 export class ExactMatch extends Answers {
   protected score(prediction: string, reference: string): number {
     return prediction === reference ? 1 : 0;
   }
 }
 
-/** The mean F1 of the words of an answer and of a right one, both normalised as SQuAD does. Two empty answers agree. */
+/** The mean F1 of the words of an answer and of a right one, both normalised as for {@link ExactMatch}. Two empty answers agree. */
 export class TokenF1 extends Answers {
   protected score(prediction: string, reference: string): number {
-    const [words, right] = [prediction, reference].map((text) => (text === "" ? [] : text.split(" "))) as [string[], string[]];
-    if (words.length === 0 || right.length === 0) return words.length === right.length ? 1 : 0;
-    const left = new Map<string, number>();
-    for (const word of right) left.set(word, (left.get(word) ?? 0) + 1);
-    let common = 0;
-    for (const word of words) {
-      const count = left.get(word) ?? 0;
-      if (count > 0) common++;
-      left.set(word, count - 1);
-    }
-    if (common === 0) return 0;
-    const [precision, recall] = [common / words.length, common / right.length];
-    return (2 * precision * recall) / (precision + recall);
+    if (prediction === "" || reference === "") return prediction === reference ? 1 : 0;
+    return wordF1(prediction, reference);
   }
 }
