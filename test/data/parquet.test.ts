@@ -48,7 +48,7 @@ describe("Parquet", () => {
   });
 
   const there = hasLibraries("pyarrow");
-  test.skipIf(!there)(`beside pyarrow, over many pages and row groups${there ? "" : " (skipped: not installed)"}`, async () => {
+  test.skipIf(!there)(`beside pyarrow, over many pages and row groups${there ? "" : " (skipped: not installed)"}`, { timeout: 300_000 }, async () => {
     const made = temporaryFolder();
     runPython(`sys.path.insert(0, inputs["make"])\nfrom make import make\nmake(inputs["folder"], 700, 300)\noutputs = 0`, { make: folder, folder: made });
     for (const name of ["snappy-v1.parquet", "zstd-v2.parquet", "plain.parquet", "delta.parquet"]) await compare(join(made, name), readJson(join(made, "rows.json")));

@@ -104,7 +104,7 @@ describe.skipIf(!there)(`the same from the hub's Parquet files, which pyarrow wr
   };
   const codePoints = (text: string, units: number) => [...text.slice(0, units)].length;
 
-  test("GLUE, SuperGLUE and the questions", async () => {
+  test("GLUE, SuperGLUE and the questions", { timeout: 300_000 }, async () => {
     const published = folderOf({ ...glueFiles, ...Object.fromEntries(Object.entries(superGlueFiles).map(([name, content]) => [`super/${name}`, content])), ...questionFiles });
     const hub = folderOf({});
     const tables: Record<string, unknown[]> = {};

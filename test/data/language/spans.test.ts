@@ -39,7 +39,7 @@ interface Told {
 const codePoints = (text: string, units: number) => [...text.slice(0, units)].length;
 
 describe.skipIf(python === null)(`${needsPython}: beside tokenizers`, () => {
-  test("features: parts that overlap, where the answer is in each, and answers from scores", async () => {
+  test("features: parts that overlap, where the answer is in each, and answers from scores", { timeout: 300_000 }, async () => {
     const folder = temporaryFolder();
     const generator = new torch.Generator().manualSeed(7);
     const draws = Array.from({ length: 200 }, () => torch.randn([64], { generator, dtype: "float64" }).toArray() as number[]);
