@@ -1,4 +1,5 @@
 import type { Architecture } from "./architecture.js";
+import { huggingFaceImageArchitectures } from "./huggingface/index.js";
 import { languageArchitectures } from "./language-architectures.js";
 import { leNetArchitectures } from "./lenet.js";
 import { mlpArchitectures } from "./mlp.js";
@@ -19,6 +20,7 @@ export const architectures = {
   ...wideResNetArchitectures,
   ...vggArchitectures,
   ...viTArchitectures,
+  ...huggingFaceImageArchitectures,
   ...languageArchitectures,
 } satisfies Record<string, Architecture>;
 

@@ -3,6 +3,8 @@ export type { ArchitectureName, ModelOf } from "./architectures.js";
 export { ConvNet } from "./convnet.js";
 export { fromPretrained } from "./from-pretrained.js";
 export type { FromPretrainedOptions } from "./from-pretrained.js";
+export { imageProcessor, ResNetForImageClassification, ResNetModel, ViTForImageClassification, ViTModel } from "./huggingface/index.js";
+export type { ImageInputs, ImageProcessor, ResNetConfigInput, ResNetOutput, ViTConfigInput, ViTInputs, ViTOutput } from "./huggingface/index.js";
 export { LeNet5 } from "./lenet.js";
 export type { LeNet5Options } from "./lenet.js";
 export { MLP } from "./mlp.js";

@@ -15,7 +15,7 @@ import {
   RobertaForMaskedLM, RobertaForMultipleChoice, RobertaForQuestionAnswering, RobertaForSequenceClassification, RobertaForTokenClassification,
   RobertaModel,
 } from "./roberta/index.js";
-import { MT5EncoderModel, MT5ForConditionalGeneration, T5EncoderModel, T5ForConditionalGeneration, untiedByFile } from "./t5/index.js";
+import { MT5EncoderModel, MT5ForConditionalGeneration, MT5Model, T5EncoderModel, T5ForConditionalGeneration, T5Model, untiedByFile } from "./t5/index.js";
 
 // Language models by the names of Hugging Face's classes. Older files hold the numbers of places, and models without a pooler
 // may come from files of models with one.
@@ -35,6 +35,8 @@ function t5<Model extends PretrainedModel>(modelType: string, Class: new (config
   // Older files have a bias for the distance to the encoder's tokens, which is not used.
   return { build, modelType, ignored: /EncDecAttention\.relative_attention_bias/ };
 }
+// Older files have that bias in the decoder's attention to the encoder.
+const noHead = { ignored: /^lm_head\.|EncDecAttention\.relative_attention_bias/ };
 const encoderOnly = { ignored: /^decoder\.|^lm_head\./ };
 
 export const languageArchitectures = {
@@ -60,8 +62,10 @@ export const languageArchitectures = {
   GPT2LMHeadModel: languageArchitecture("gpt2", GPT2LMHeadModel, gpt2),
   GPT2ForSequenceClassification: languageArchitecture("gpt2", GPT2ForSequenceClassification, { ...gpt2, ignored: /\.attn\.(masked_)?bias$|^lm_head\./ }),
   T5ForConditionalGeneration: t5("t5", T5ForConditionalGeneration),
+  T5Model: languageArchitecture("t5", T5Model, noHead),
   T5EncoderModel: languageArchitecture("t5", T5EncoderModel, encoderOnly),
   MT5ForConditionalGeneration: t5("mt5", MT5ForConditionalGeneration),
+  MT5Model: languageArchitecture("mt5", MT5Model, noHead),
   MT5EncoderModel: languageArchitecture("mt5", MT5EncoderModel, encoderOnly),
   LSTMLanguageModel: languageArchitecture("lstm_language_model", LSTMLanguageModel, { standing: true }),
   Seq2SeqLSTM: languageArchitecture("seq2seq_lstm", Seq2SeqLSTM, { standing: true }),

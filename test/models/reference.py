@@ -22,6 +22,15 @@ def exact_losses(model):
         model.loss_function = lambda logits, labels, vocab_size, **_: F.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten())
 
 
+def exact_attention(module, query, key, value, mask, scaling=None, dropout=0.0, **_):
+    """ViT's attention step by step takes its softmax in float32 whatever the model's dtype: here it keeps float64."""
+    weights = F.dropout((query @ key.transpose(2, 3) * scaling).softmax(-1), p=dropout, training=module.training)
+    return (weights @ value).transpose(1, 2), weights
+
+
+transformers.models.vit.modeling_vit.eager_attention_forward = exact_attention
+
+
 def save(model, case, folder):
     model.save_pretrained(folder)
     if case.get("untie"):  # as the files of T5 1.1 and mT5 are: tied no more, whatever the class does

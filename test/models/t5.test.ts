@@ -24,11 +24,14 @@ const t5: Omit<Case, "configClass">[] = [
   { name: "all states and weights", model: "T5ForConditionalGeneration", config, eager: true, inputs: { ...read, labels, outputHiddenStates: true, outputAttentions: true } },
   { name: "no mask, 32 buckets", model: "T5ForConditionalGeneration", config: { ...config, relative_attention_num_buckets: 32, relative_attention_max_distance: 128 }, inputs: { inputIds, labels } },
   { name: "a long text", model: "T5EncoderModel", config: { ...config, relative_attention_num_buckets: 32, relative_attention_max_distance: 128 }, inputs: { inputIds: torch.arange(300, { dtype: "int64" }).remainder(40).view([1, 300]) } },
+  { name: "without a head", model: "T5Model", config, inputs: { ...read, decoderInputIds, decoderAttentionMask } },
+  { name: "without a head, all states and weights", model: "T5Model", config: newer, eager: true, inputs: { ...read, decoderInputsEmbeds: torch.randn([2, 6, 32]), outputHiddenStates: true, outputAttentions: true } },
   { name: "the encoder", model: "T5EncoderModel", config, inputs: read },
 ];
 const mt5: Omit<Case, "configClass">[] = [
   { name: "mt5 loss", model: "MT5ForConditionalGeneration", config: { ...config, feed_forward_proj: "gated-gelu" }, inputs: { ...read, labels } },
   { name: "mt5 with a head of its own", model: "MT5ForConditionalGeneration", config: { ...config, feed_forward_proj: "gated-silu" }, untie: true, inputs: { ...read, labels } },
+  { name: "mt5 without a head", model: "MT5Model", config: { ...config, feed_forward_proj: "gated-gelu" }, inputs: { ...read, decoderInputIds } },
   { name: "mt5 encoder", model: "MT5EncoderModel", config, inputs: read },
 ];
 

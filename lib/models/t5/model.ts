@@ -56,10 +56,11 @@ export interface T5Output {
   crossAttentions?: Tensor[];
 }
 
-const encoderKeys = ["inputIds", "attentionMask", "inputsEmbeds", "outputHiddenStates", "outputAttentions"];
+export const encoderKeys = ["inputIds", "attentionMask", "inputsEmbeds", "outputHiddenStates", "outputAttentions"];
 const keys = [...encoderKeys, "labels", "decoderInputIds", "decoderAttentionMask", "encoderLastHiddenState"];
 
-function sharedEmbedding({ vocabSize, dModel, initializerFactor }: T5Config): nn.Embedding {
+/** The embedding that encoder and decoder share. */
+export function sharedEmbedding({ vocabSize, dModel, initializerFactor }: T5Config): nn.Embedding {
   const shared = new nn.Embedding(vocabSize, dModel);
   nn.init.normal_(shared.weight, { std: initializerFactor });
   return shared;
@@ -190,7 +191,8 @@ export class T5ForConditionalGeneration extends LanguageModel<T5Config> {
   }
 }
 
-function named(prefix: "encoder" | "decoder", { hiddenStates, attentions }: StackOutput): object {
+/** What a stack tells, under the names of encoder or decoder. */
+export function named(prefix: "encoder" | "decoder", { hiddenStates, attentions }: StackOutput): object {
   return { ...(hiddenStates ? { [`${prefix}HiddenStates`]: hiddenStates } : {}), ...(attentions ? { [`${prefix}Attentions`]: attentions } : {}) };
 }
 
