@@ -1,13 +1,12 @@
 import { expected } from "../errors.js";
 import type { Tensor } from "../tensor.js";
-import { torch } from "../torch.js";
 import type { Device, DType } from "../types.js";
 import { count, flag, or, orNull, probability, read, tensor } from "./arguments.js";
 import type { Named, Rest, Values } from "./arguments.js";
-import { dropout, linear, pad, scaledDotProductAttention } from "./functional/index.js";
+import { attendHeads } from "./functional/multi-head-attention.js";
+import type { Heads } from "./functional/multi-head-attention.js";
 import { xavierNormal_, xavierUniform_, zeros_ } from "./init.js";
 import { Linear } from "./linear.js";
-import { additive } from "./masks.js";
 import { Module } from "./module.js";
 import { emptyParameter, factory } from "./parameter.js";
 import type { Parameter } from "./parameter.js";
@@ -151,58 +150,26 @@ export class MultiheadAttention extends Module {
     if (options.isCausal && options.attnMask === null) {
       throw expected("a tensor beside isCausal", `attnMask of ${owner}.forward`, null);
     }
-    const sequenceFirst = (x: Tensor) => (this.batchFirst ? x.transpose(0, 1) : x);
-    const [output, weights] = this.#attend(sequenceFirst(query), sequenceFirst(key), sequenceFirst(value), options);
+    const [output, weights] = attendHeads(owner, ...this.#sequencesFirst(query, key, value), this.#heads(options));
     return [this.batchFirst ? output.transpose(0, 1) : output, weights];
   }
 
-  /** All sequences first: [L, N, embedDim], [S, N, ...]. */
-  #attend(query: Tensor, key: Tensor, value: Tensor, options: Values<typeof forwardArguments>): [Tensor, Tensor | null] {
-    const { numHeads, embedDim } = this;
-    const width = embedDim / numHeads;
-    const [length, batch] = query.shape as [number, number, number];
-    const given = key.shape[0]!;
-    let [q, k, v] = this.#project(query, key, value);
-    let padding = additive(options.keyPaddingMask, q.dtype, `keyPaddingMask of ${owner}`, [batch, given]);
-    let mask = additive(options.attnMask, q.dtype, `attnMask of ${owner}`, [length, given], [batch * numHeads, length, given]);
-    const isCausal = options.isCausal && padding === null && !options.needWeights && this.bias_k === null && !this.addZeroAttn;
-
-    const widen = () => {
-      if (mask !== null) mask = pad(mask, [0, 1]);
-      if (padding !== null) padding = pad(padding, [0, 1]);
-    };
-    if (this.bias_k !== null && this.bias_v !== null) {
-      k = torch.cat([k, this.bias_k.expand([1, batch, embedDim])]);
-      v = torch.cat([v, this.bias_v.expand([1, batch, embedDim])]);
-      widen();
-    }
-    if (this.addZeroAttn) {
-      const zeros = torch.zeros([1, batch, embedDim], { dtype: k.dtype, device: k.device });
-      k = torch.cat([k, zeros]);
-      v = torch.cat([v, zeros]);
-      widen();
-    }
-    const seen = k.shape[0]!;
-    const heads = (x: Tensor) => x.reshape([-1, batch, numHeads, width]).permute([1, 2, 0, 3]); // [N, heads, sequence, width]
-    [q, k, v] = [heads(q), heads(k), heads(v)];
-    if (mask !== null && mask.dim() === 3) mask = mask.reshape([batch, numHeads, length, seen]);
-    const closed = padding?.reshape([batch, 1, 1, seen]) ?? null;
-    const both = mask === null || closed === null ? (mask ?? closed) : mask.add(closed);
-    const p = this.training ? this.dropout : 0;
-    const output = (x: Tensor) => this.out_proj.forward(x.permute([2, 0, 1, 3]).reshape([length, batch, embedDim]));
-
-    if (!options.needWeights) return [output(scaledDotProductAttention(q, k, v, isCausal ? null : both, p, isCausal)), null];
-    const scores = q.mul(1 / Math.sqrt(width)).matmul(k.transpose(-2, -1));
-    const weights = dropout((both === null ? scores : scores.add(both)).softmax(-1), p);
-    return [output(weights.matmul(v)), options.averageAttnWeights ? weights.mean(1) : weights];
+  /** One and the same tensor stays one. */
+  #sequencesFirst(query: Tensor, key: Tensor, value: Tensor): [Tensor, Tensor, Tensor] {
+    if (!this.batchFirst) return [query, key, value];
+    const turned = new Map([query, key, value].map((x) => [x, x.transpose(0, 1)]));
+    return [turned.get(query)!, turned.get(key)!, turned.get(value)!];
   }
 
-  #project(query: Tensor, key: Tensor, value: Tensor): [Tensor, Tensor, Tensor] {
-    const { in_proj_weight: packed, in_proj_bias: bias } = this;
-    if (packed !== null && query === key && key === value) return linear(query, packed, bias).chunk(3, -1) as [Tensor, Tensor, Tensor];
-    const weights = packed?.chunk(3) ?? [this.q_proj_weight!, this.k_proj_weight!, this.v_proj_weight!];
-    const biases = bias?.chunk(3) ?? [null, null, null];
-    return [query, key, value].map((x, i) => linear(x, weights[i]!, biases[i]!)) as [Tensor, Tensor, Tensor];
+  /** What the functional form needs to know. */
+  #heads(options: Values<typeof forwardArguments>): Heads {
+    return {
+      ...options,
+      ...{ numHeads: this.numHeads, addZeroAttn: this.addZeroAttn, dropout: this.training ? this.dropout : 0 },
+      projections: this.in_proj_weight ?? [this.q_proj_weight!, this.k_proj_weight!, this.v_proj_weight!],
+      ...{ projectionBias: this.in_proj_bias, biasK: this.bias_k, biasV: this.bias_v },
+      ...{ outWeight: this.out_proj.weight, outBias: this.out_proj.bias },
+    };
   }
 
   #check(query: Tensor, key: Tensor, value: Tensor): void {

@@ -30,7 +30,7 @@ for case in inputs:
     outputs.append(pack(processor(images=list(unpack(case["images"])), return_tensors="pt").pixel_values))
 `;
 
-const imagesOf = (height: number, width: number) => torch.arange(2 * 3 * height * width, { dtype: "int64" }).mul(7919).remainder(256).to("uint8").reshape([2, 3, height, width]);
+const imagesOf = (height: number, width: number) => torch.arange(3 * height * width, { dtype: "int64" }).mul(7919).remainder(256).to("uint8").reshape([1, 3, height, width]);
 
 describe.skipIf(!hasLibraries("transformers", "torchvision"))(`image processors are Hugging Face's (${needsPython})`, () => {
   test("values, and as a transform of batches", () => {
@@ -40,12 +40,12 @@ describe.skipIf(!hasLibraries("transformers", "torchvision"))(`image processors 
       const processor = models.imageProcessor(join(folder, String(i)));
       const pixelValues = processor(imagesOf(height, width));
       expect(distance(pixelValues, unpack(references[i]!)), code).toBeLessThan(1e-5);
-      const labels = torch.tensor([1, 0], { dtype: "int64" });
+      const labels = torch.tensor([1], { dtype: "int64" });
       const [images, same] = processor.transform([imagesOf(height, width), labels], torch.defaultGenerator());
       expect(distance(images, pixelValues)).toBe(0);
-      expect(same.toArray()).toEqual([1, 0]);
+      expect(same.toArray()).toEqual([1]);
     });
-  });
+  }, 300_000);
 });
 
 test("files that tell nothing of images, or nothing right, are refused", () => {

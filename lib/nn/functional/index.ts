@@ -31,6 +31,7 @@ export type { Distance } from "./margin-losses.js";
 export {
   maxPool1d, maxPool1dWithIndices, maxPool2d, maxPool2dWithIndices, maxPool3d, maxPool3dWithIndices,
 } from "./max-pooling.js";
+export { multiHeadAttentionForward } from "./multi-head-attention.js";
 export { batchNorm, groupNorm, instanceNorm, layerNorm, localResponseNorm, rmsNorm } from "./normalization.js";
 export { pad } from "./pad.js";
 export type { Reduction } from "./reduction.js";

@@ -1,4 +1,4 @@
-import { nn } from "../../../lib/index.js";
+import { nn, torch } from "../../../lib/index.js";
 import type { Tensor } from "../../../lib/index.js";
 import { image, sequence, volume } from "./case.js";
 import type { Case, Nested } from "./case.js";
@@ -12,6 +12,9 @@ function of(python: string, inputs: Case["inputs"], call: (...inputs: Tensor[]) 
 
 const many = [[4, 5]];
 const heads = [[2, 3, 5, 4], [2, 3, 6, 4], [2, 3, 6, 4]];
+
+const [sequences, memory, square] = [[5, 2, 8], [3, 2, 8], [8, 8]];
+const weights = [[24, 8], [24], square, [8]];
 
 export const functions: Case[] = [
   of("gumbel_softmax(inputs[0])", many, (x) => F.gumbelSoftmax(x)),
@@ -39,4 +42,9 @@ export const functions: Case[] = [
   of("scaled_dot_product_attention(*inputs, is_causal=True)", [heads[0]!, heads[0]!, heads[0]!], (q, k, v) => F.scaledDotProductAttention(q, k, v, null, 0, true)),
   of("scaled_dot_product_attention(*inputs, None, 0.4)", heads, (q, k, v) => F.scaledDotProductAttention(q, k, v, null, 0.4)),
   of("scaled_dot_product_attention(*inputs, enable_gqa=True)", [[2, 6, 5, 4], ...heads.slice(1)], (q, k, v) => F.scaledDotProductAttention(q, k, v, { enableGqa: true })),
+  of("multi_head_attention_forward(*inputs[:3], 8, 2, *inputs[3:5], None, None, False, 0.0, *inputs[5:])", [sequences, memory, memory, ...weights], (q, k, v, w, b, o, c) => F.multiHeadAttentionForward(q, k, v, 8, 2, w, b, null, null, false, 0, o, c)),
+  of("multi_head_attention_forward(*[inputs[0]] * 3, 8, 4, *inputs[1:3], *inputs[3:5], True, 0.4, *inputs[5:7], True, inputs[7], average_attn_weights=False)", [sequences, ...weights.slice(0, 2), [1, 1, 8], [1, 1, 8], square, [8], "torch.tensor([[False, True, False, False, True], [False] * 5])"], (x, w, b, bk, bv, o, c, m) => F.multiHeadAttentionForward(x, x, x, 8, 4, w, b, bk, bv, true, 0.4, o, c, { keyPaddingMask: m, averageAttnWeights: false })),
+  of("multi_head_attention_forward(*inputs[:3], 8, 2, None, inputs[3], None, None, False, 0.0, *inputs[4:6], need_weights=False, attn_mask=inputs[9], use_separate_proj_weight=True, q_proj_weight=inputs[6], k_proj_weight=inputs[7], v_proj_weight=inputs[8])[:1]", [sequences, [3, 2, 4], [3, 2, 6], [24], square, [8], square, [8, 4], [8, 6], "torch.randn(5, 3, dtype=torch.float64)"], (q, k, v, b, o, c, wq, wk, wv, m) => F.multiHeadAttentionForward(q, k, v, 8, 2, null, b, null, null, false, 0, o, c, { needWeights: false, attnMask: m, useSeparateProjWeight: true, qProjWeight: wq, kProjWeight: wk, vProjWeight: wv })[0]),
+  of("multi_head_attention_forward(*inputs[:3], 8, 2, *inputs[3:5], None, None, False, 0.0, *inputs[5:7], static_k=inputs[7], static_v=inputs[8])", [sequences, memory, memory, ...weights, [4, 6, 4], [4, 6, 4]], (q, k, v, w, b, o, c, sk, sv) => F.multiHeadAttentionForward(q, k, v, 8, 2, w, b, null, null, false, 0, o, c, { staticK: sk, staticV: sv })),
+  of("multi_head_attention_forward(*[inputs[0]] * 3, 8, 2, *inputs[1:3], None, None, False, 0.5, *inputs[3:5], False, need_weights=False, attn_mask=torch.full((5, 5), -math.inf, dtype=torch.float64).triu(1), is_causal=True)[:1]", [[5, 8], ...weights], (x, w, b, o, c) => F.multiHeadAttentionForward(x, x, x, 8, 2, w, b, null, null, false, 0.5, o, c, false, { needWeights: false, attnMask: torch.full([5, 5], -Infinity, { dtype: "float64" }).triu(1), isCausal: true })[0]),
 ];
