@@ -2,6 +2,7 @@
 import { Command, CommanderError } from "commander";
 import { SteppeError } from "../errors.js";
 import { description, version } from "../version.js";
+import type { BenchCommand } from "./bench.js";
 import type { CompareCommand } from "./compare.js";
 import { doctor } from "./doctor.js";
 import type { RunCommand } from "./evaluate.js";
@@ -74,6 +75,50 @@ async function main(argv: string[]): Promise<number> {
       code = await compare(config, options);
     });
   addReport(program);
+  program
+    .command("bench")
+    .description("how long a step takes on this machine: SAM and others beside the base optimizer, for nets of the package or a configuration's own")
+    .argument("[config]", "a configuration: its model, data, loss and base optimizer (default: the package's nets)")
+    .option("--net <list>", "some of mlp, convnet, resnet, with commas between (default: all)", (text) => wordsOf(text).map(oneOf(["mlp", "convnet", "resnet"] as const)))
+    .option("--methods <list>", "by their ids, with commas between (default: none,sam,msam,gasam; for a configuration none and its own)", wordsOf)
+    .option("--steps <n>", "measured steps of each", integerOf(1), 30)
+    .option("--batch-size <n>", "samples in a batch", integerOf(1))
+    .option("--threads <n>", "threads of LibTorch", integerOf(1))
+    .option("--device <name>", "cpu or cuda:0")
+    .option("-s, --set <path=value>", "another value in the configuration; may be given several times", collected)
+    .option("--json", "print JSON and nothing else")
+    .action(async (config: string | undefined, options: BenchCommand) => {
+      const { bench } = await import("./bench.js");
+      code = await bench(config, options);
+    });
+  const libtorch = program.command("libtorch").description("the LibTorch that setup fetched: list, fetch, remove");
+  libtorch
+    .command("list")
+    .description("what is in the cache, what the addon uses, what a build would take")
+    .option("--json", "print JSON and nothing else")
+    .action(async (options: { json?: true }) => {
+      const { list } = await import("./libtorch.js");
+      code = await list(options);
+    });
+  libtorch
+    .command("fetch")
+    .description("fetches the default version into the cache: the official archive, else out of the wheel that pip downloads")
+    .option("--cuda", "a build for CUDA")
+    .option("--force", "again, where it is there already")
+    .action(async (options: { cuda?: true; force?: true }) => {
+      const { fetch } = await import("./libtorch.js");
+      code = await fetch(options);
+    });
+  libtorch
+    .command("remove")
+    .description("removes one from the cache; what was not fetched by setup stays")
+    .argument("[which]", "its version, or its folder")
+    .option("--all", "all of them")
+    .option("--force", "also the one that the addon uses")
+    .action(async (which: string | undefined, options: { all?: true; force?: true }) => {
+      const { remove } = await import("./libtorch.js");
+      code = await remove(which, options);
+    });
   const aboutRun = (name: string, description: string) =>
     program
       .command(name)

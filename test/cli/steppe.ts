@@ -1,8 +1,12 @@
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { vi } from "vitest";
 import { root, start, workFolder } from "./processes.js";
 
 // The `steppe` command in a process of its own.
+
+// A test here starts several processes, each of which takes seconds where others are at work.
+vi.setConfig({ testTimeout: 600_000 });
 
 export const program = join(root, "scripts", "steppe.js");
 
