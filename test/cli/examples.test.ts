@@ -15,6 +15,7 @@ const expectations: Record<string, { says: RegExp; least: number; most: number }
   closure: { says: /^test accuracy ([\d.]+) %$/m, least: 87.5, most: 94 },
   "vit-digits": { says: /^test accuracy ([\d.]+) %$/m, least: 90, most: 96 },
   "text-classifier": { says: /^test accuracy ([\d.]+) % with SAM/m, least: 80, most: 88 },
+  "word-to-phoneme": { says: /^phoneme error rate ([\d.]+) %$/m, least: 12, most: 20 },
   "language-model": { says: /^test loss ([\d.]+) nats per character$/m, least: 1.95, most: 2.08 },
 };
 
@@ -40,6 +41,6 @@ test.each(Object.entries(expectations))("%s comes to what its head says", { time
 
 test("an unknown example: the names there are", async () => {
   const { code, stderr } = await run("digit");
-  expect(stderr).toContain('Expected one of closure, digits, language-model, text-classifier, vit-digits as example but received "digit".');
+  expect(stderr).toContain('Expected one of closure, digits, language-model, text-classifier, vit-digits, word-to-phoneme as example but received "digit".');
   expect(code).toBe(1);
 });

@@ -1,6 +1,8 @@
+import { isUtf8 } from "node:buffer";
 import { closeSync, existsSync, openSync, readdirSync, readlinkSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import { data } from "../../lib/index.js";
 import { resultOf } from "../support/child.js";
@@ -31,6 +33,30 @@ test("characters and lines over the borders of chunks, packed or not", async () 
   text[1500] = "🐋".repeat(60_000);
   expect(await linesOf(file("a.txt", text.join("\n")))).toEqual(text);
   expect(await linesOf(file("a.txt.gz", gzipSync(`${text.join("\r\n")}\r\n`)))).toEqual(text);
+});
+
+test("any bytes: the lines of their text, or an error at the byte where it ends to be one", async () => {
+  const piece = fc.oneof(fc.string({ unit: "binary", maxLength: 4 }).map((text) => [...Buffer.from(text)]), fc.array(fc.integer({ min: 0x80, max: 0xff }), { maxLength: 2 }), fc.constant([0x0a]), fc.constant([0x0d, 0x0a]));
+  const path = join(temporaryFolder(), "a.txt");
+  await fc.assert(
+    fc.asyncProperty(fc.array(piece, { maxLength: 8 }), async (pieces) => {
+      const bytes = Buffer.from(pieces.flat());
+      writeFileSync(path, bytes);
+      const read = await linesOf(path).catch((error: Error) => error);
+      if (isUtf8(bytes)) {
+        const text = bytes.toString().replace(/^\ufeff/, "").split("\n");
+        if (text.at(-1) === "") text.pop();
+        expect(read).toEqual(text.map((line) => line.replace(/\r$/, "")));
+      } else {
+        expect(read).toMatchObject({ code: "FORMAT" });
+        const at = Number(/^Expected UTF-8 at byte (\d+) of /.exec((read as Error).message)![1]);
+        // Everything before is text, and no longer stretch is the beginning of one.
+        expect(isUtf8(bytes.subarray(0, at))).toBe(true);
+        for (let end = at + 1; end <= Math.min(bytes.length, at + 4); end++) expect(isUtf8(bytes.subarray(0, end))).toBe(false);
+      }
+    }),
+    { numRuns: 300 },
+  );
 });
 
 describe("refused", () => {
