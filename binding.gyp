@@ -45,7 +45,10 @@
           ],
           "libraries": ["-ltorch", "-ltorch_cpu", "-lc10"],
           "conditions": [
-            ["libtorch_cuda!=''", { "libraries": ["-ltorch_cuda", "-lc10_cuda"] }]
+            ["libtorch_cuda!=''", {
+              "ldflags": ["<!@(node scripts/gyp.js nvidia-folders)"],
+              "libraries": ["<!@(node scripts/gyp.js nvidia)", "-ltorch_cuda", "-lc10_cuda"]
+            }]
           ]
         }],
         ["OS=='mac'", {

@@ -1,7 +1,7 @@
-// What binding.gyp asks: `node scripts/gyp.js path|version|cuda|sources` prints one word (or a list of files),
+// What binding.gyp asks: `node scripts/gyp.js path|version|cuda|sources|nvidia|nvidia-folders` prints one word (or a list),
 // `node scripts/gyp.js describe FILE` writes the description beside the finished binary.
 import { mkdirSync, statSync, writeFileSync } from "node:fs";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { explain } from "./setup/advice.js";
 import { discover, trace } from "./setup/discover.js";
 import { filesBelow, writeJson } from "./setup/files.js";
@@ -38,6 +38,10 @@ await runScript(async () => {
   if (what === "describe") {
     const { size, mtimeMs } = statSync(join(target, "..", "steppe.node"));
     writeJson(target, { ...describeBinary(libtorch, hashSources()), file: { size, mtimeMs } });
+  } else if (what === "nvidia") {
+    console.log(libtorch.nvidia.join("\n"));
+  } else if (what === "nvidia-folders") {
+    console.log([...new Set(libtorch.nvidia.map((file) => `-Wl,-rpath,${dirname(file)}`))].join("\n"));
   } else {
     console.log(libtorch[what]);
   }

@@ -32,7 +32,7 @@ async function install() {
 
   const folder = join(root, "prebuilds", `${process.platform}-${process.arch}`);
   const built = readJson(join(folder, "steppe.json"))?.libtorch;
-  if (built !== undefined && minorOf(built.version) === minorOf(libtorch.version) && (built.cuda === "") === (libtorch.cuda === "")) {
+  if (built !== undefined && minorOf(built.version) === minorOf(libtorch.version) && (built.cuda === "") === (libtorch.cuda === "") && libtorch.nvidia.length === 0) {
     // A prebuilt binary looks for LibTorch beside itself, as it can't know this machine's folders.
     const link = join(folder, "libtorch");
     rmSync(link, { recursive: true, force: true });

@@ -25,7 +25,8 @@ await runScript(async () => {
   const origin = process.platform === "darwin" ? "@loader_path" : "$ORIGIN";
   const staging = join(root, "build", "prebuild");
   await withLock(join(root, ".cache"), async () => {
-    const built = await compile(libtorch, tree, `${origin}/libtorch/lib`);
+    // NVIDIA's libraries lie elsewhere on another machine.
+    const built = await compile({ ...libtorch, nvidia: [] }, tree, `${origin}/libtorch/lib`);
     mkdirSync(join(staging, "build", "Release"), { recursive: true });
     copyFileSync(built, join(staging, "build", "Release", "steppe.node"));
   });

@@ -64,7 +64,9 @@ describe("every call signature is one that the dispatcher takes, for an operator
         try {
           call(declaration.name, args);
         } catch (error) {
-          wrong.push(`${declaration.text} refused: ${String(error).split("\n")[0]}`);
+          // Another LibTorch than the default one may lack an operator: who calls it is told so.
+          const lacks = minor(torch.libtorch.version) !== minor(DEFAULT_VERSION) && String(error).includes(`LibTorch has no operator "${families[declaration.name]}"`);
+          if (!lacks) wrong.push(`${declaration.text} refused: ${String(error).split("\n")[0]}`);
           break;
         }
         const overload = overloads.get(chosen.op)!;

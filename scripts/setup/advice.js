@@ -24,6 +24,7 @@ export function advise(attempts, { env = process.env, command = "npm start", arc
     if (kinds.has("version") && /python/i.test(source)) advice.push(`Install a supported version beside it:\n    ${VENV} torch==${DEFAULT_VERSION}\n    ${USE} ${command}`);
     if (kinds.has("nvidia")) {
       advice.push(`Install the CUDA build with its NVIDIA libraries, which pip brings along:\n    ${VENV} torch==${DEFAULT_VERSION}\n    ${USE} ${command}`);
+      advice.push(`Or name the CUDA installation that has them:\n    CUDA_HOME=/path/to/cuda ${command}`);
       if (!cuda) advice.push(`Or take the CPU build:\n    ${VENV} --index-url ${WHEELS}/cpu torch==${DEFAULT_VERSION}\n    ${USE} ${command}`);
     }
     if (kinds.has("cpu")) advice.push(`For CUDA, install a CUDA build:\n    ${VENV} --index-url ${WHEELS}/cu130 torch==${DEFAULT_VERSION}\n    ${USE} STEPPE_CUDA=1 ${command}\nFor CPU, don't ask for CUDA:\n    env -u STEPPE_CUDA ${command}`);

@@ -10,6 +10,7 @@ export interface LibTorch {
   path: string;
   version: string;
   cuda: string;
+  nvidia: string[];
   problems: LibTorchProblem[];
 }
 

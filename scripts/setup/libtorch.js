@@ -1,6 +1,6 @@
-import { execFileSync } from "node:child_process";
 import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
+import { nvidiaLibraries } from "./nvidia.js";
 
 /** What setup fetches when no LibTorch is found. */
 export const DEFAULT_VERSION = "2.13.0";
@@ -19,6 +19,7 @@ const extension = process.platform === "darwin" ? "dylib" : "so";
  * @property {string} path the folder with include/ and lib/
  * @property {string} version "2.13.0"; "" where it can't be told
  * @property {string} cuda the CUDA version it was built for, "13.0"; "" for a CPU build
+ * @property {string[]} nvidia files of NVIDIA's libraries that the loader would not find by itself; empty for a CPU build
  * @property {{ kind: "missing" | "incomplete" | "version" | "cpu" | "nvidia", text: string }[]} problems empty when it can be used
  */
 
@@ -33,7 +34,7 @@ export function inspect(folder, env = process.env) {
   const path = locate(resolve(folder));
   const problems = [];
   const refuse = (kind, text) => problems.push({ kind, text });
-  if (!existsSync(path)) return { path, version: "", cuda: "", problems: [{ kind: "missing", text: "there is no such folder" }] };
+  if (!existsSync(path)) return { path, version: "", cuda: "", nvidia: [], problems: [{ kind: "missing", text: "there is no such folder" }] };
   const { version, cuda } = identify(path);
   const hasCuda = cuda !== "";
 
@@ -46,13 +47,15 @@ export function inspect(folder, env = process.env) {
   if (env.STEPPE_CUDA === "1" && !hasCuda && missing.length === 0) {
     refuse("cpu", "it is a CPU build, and STEPPE_CUDA=1 asks for CUDA");
   }
+  const nvidia = [];
   if (hasCuda && missing.length === 0) {
-    const unresolved = unresolvedLibraries(join(path, "lib", `libtorch_cuda.${extension}`));
-    if (unresolved.length > 0) {
-      refuse("nvidia", `it is a CUDA build without its NVIDIA libraries: ${unresolved.join(", ")} not found`);
+    const libraries = nvidiaLibraries(path, cuda, env);
+    nvidia.push(...libraries.elsewhere);
+    if (libraries.missing.length > 0) {
+      refuse("nvidia", `it is a CUDA build without its NVIDIA libraries: ${libraries.missing.join(", ")} not found${libraries.folders.length > 0 ? `, neither by the loader nor in ${libraries.folders.join(", ")}` : ""}`);
     }
   }
-  return { path, version, cuda, problems };
+  return { path, version, cuda, nvidia, problems };
 }
 
 /**
@@ -152,17 +155,5 @@ function readText(file) {
     return readFileSync(file, "utf8");
   } catch {
     return "";
-  }
-}
-
-/** What the dynamic linker would miss. libcuda belongs to the driver: a machine without a GPU may lack it. */
-function unresolvedLibraries(library) {
-  if (process.platform !== "linux") return [];
-  try {
-    const text = execFileSync("ldd", [library], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
-    const names = [...text.matchAll(/^\s*(\S+) => not found/gm)].map((match) => basename(match[1]));
-    return [...new Set(names)].filter((name) => !name.startsWith("libcuda.so"));
-  } catch {
-    return []; // no ldd: the loader will say it at load
   }
 }

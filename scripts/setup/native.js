@@ -33,7 +33,7 @@ export function hashSources() {
  */
 export function describeBinary(libtorch, sources) {
   return {
-    libtorch: { version: libtorch.version, cuda: libtorch.cuda, path: libtorch.path },
+    libtorch: { version: libtorch.version, cuda: libtorch.cuda, path: libtorch.path, ...(libtorch.nvidia.length > 0 ? { nvidia: libtorch.nvidia } : {}) },
     napi: NAPI,
     platform: process.platform,
     arch: process.arch,
@@ -94,6 +94,7 @@ export async function compile(libtorch, folder, rpath) {
     `--CDSTEPPE_LIBTORCH_VERSION=${libtorch.version}`,
     `--CDSTEPPE_LIBTORCH_CUDA=${libtorch.cuda}`,
     `--CDSTEPPE_RPATH=${rpath}`,
+    `--CDSTEPPE_NVIDIA=${libtorch.nvidia.join(";")}`,
   ];
   const bar = progress("compile");
   const log = [];

@@ -88,6 +88,36 @@ test("a CUDA build without its NVIDIA libraries is refused by their names", asyn
   expect(output).toContain(".cache/python/bin/pip install torch==2.13.0");
 });
 
+/** A CUDA build whose libtorch_cuda needs a library that lies in a folder of its own. */
+function cudaBuild(lies: (folder: string) => string): { LIBTORCH: string; folder: string; file: string } {
+  const folder = temporaryFolder();
+  const LIBTORCH = makeLibTorch(join(folder, "site-packages", "torch"), { cuda: "13.0" });
+  copyFileSync(libraryWithout("libnvsome.so.13", folder, lies(folder)), join(LIBTORCH, "lib", "libtorch_cuda.so"));
+  return { LIBTORCH, folder, file: join(lies(folder), "libnvsome.so.13") };
+}
+
+test.each([
+  ["the wheels beside LibTorch", (folder: string) => join(folder, "site-packages", "nvidia", "cu13", "lib"), () => ({})],
+  ["CUDA_HOME", (folder: string) => join(folder, "cuda", "lib64"), (folder: string) => ({ CUDA_HOME: join(folder, "cuda") })],
+  ["LD_LIBRARY_PATH", (folder: string) => join(folder, "elsewhere"), (folder: string) => ({ LD_LIBRARY_PATH: join(folder, "elsewhere") })],
+])("an NVIDIA library that the loader would not find is found in %s, and the addon will name it", async (_, lies, variables) => {
+  const { LIBTORCH, folder, file } = cudaBuild(lies);
+  const env = cleanEnvironment(join(folder, "cache"), { LIBTORCH, CUDA_HOME: undefined, ...variables(folder) });
+  expect((await step(env)).code).toBe(0);
+  const { output } = await run("scripts/gyp.js", ["nvidia"], env);
+  expect(output.trim()).toBe(file);
+  expect((await run("scripts/gyp.js", ["nvidia-folders"], env)).output.trim()).toBe(`-Wl,-rpath,${lies(folder)}`);
+});
+
+test("where an NVIDIA library is nowhere, the places that were looked at are said", async () => {
+  const { LIBTORCH, folder } = cudaBuild((folder) => join(folder, "site-packages", "nvidia", "cu13", "lib"));
+  rmSync(join(folder, "site-packages", "nvidia", "cu13", "lib", "libnvsome.so.13"));
+  const { code, output } = await step(cleanEnvironment(join(folder, "cache"), { LIBTORCH }));
+  expect(code).toBe(1);
+  expect(output).toContain(`libnvsome.so.13 not found, neither by the loader nor in ${join(folder, "site-packages", "nvidia", "cu13", "lib")}`);
+  expect(output).toContain("CUDA_HOME=/path/to/cuda npm run setup");
+});
+
 test("a broken folder is refused by what is missing", async () => {
   const folder = temporaryFolder();
   const LIBTORCH = makeLibTorch(join(folder, "libtorch"));

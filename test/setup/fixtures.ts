@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -42,8 +42,8 @@ export function makeLibTorch(folder: string, options: { version?: string; cuda?:
   return folder;
 }
 
-/** A real shared library that needs another one, which is not there. */
-export function libraryWithout(dependency: string, folder: string): string {
+/** A real shared library that needs another one, which is not there, or lies in that folder. */
+export function libraryWithout(dependency: string, folder: string, lies?: string): string {
   const source = join(folder, "empty.cc");
   writeFile(source, "");
   const needed = join(folder, dependency);
@@ -53,6 +53,7 @@ export function libraryWithout(dependency: string, folder: string): string {
     const { status, stderr } = spawnSync(compiler, args, { encoding: "utf8" });
     if (status !== 0) throw new Error(stderr);
   }
+  if (lies !== undefined) writeFile(join(lies, dependency), readFileSync(needed));
   rmSync(needed);
   return file;
 }
