@@ -2,6 +2,7 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/ones_like.h>
+#include <c10/core/AutogradState.h>
 #include <c10/util/Logging.h>
 #include <c10/util/ThreadLocalDebugInfo.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -141,6 +142,14 @@ void Recorder::differentiate(const at::Tensor& loss) {
   for (const auto& parameter : parameters_)
     if (parameter.requires_grad()) wanted.push_back(parameter);
   in_backward_ = true;
+  // On a GPU, too, on this thread: elsewhere operators would be written down while others are.
+  auto& autograd = c10::AutogradState::get_tls_state();
+  const bool threads = autograd.get_multithreading_enabled();
+  autograd.set_multithreading_enabled(false);
+  struct Restore {
+    bool threads;
+    ~Restore() { c10::AutogradState::get_tls_state().set_multithreading_enabled(threads); }
+  } restore{threads};
   const auto gradients = torch::autograd::grad({loss}, wanted, {seed}, false, false, /*allow_unused=*/true);
   program_->gradient_registers.assign(parameters_.size(), Program::kNone);
   for (size_t i = 0, k = 0; i < parameters_.size(); i++) {

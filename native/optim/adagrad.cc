@@ -27,13 +27,14 @@ class Adagrad : public Base {
     const auto& h = part.h;
     const double lr = h["lr"], lr_decay = h["lrDecay"], weight_decay = h["weightDecay"], eps = h["eps"];
     const auto sum = like_w(sum_, part, h["initialAccumulatorValue"]);
-    const auto t = count(step_, part);
     if (has_fused_kernel(part.w[0])) {
-      Tensors step;
-      for (size_t i = 0; i < part.index.size(); i++) step.push_back(step_[part.index[i]].to(part.w[i].device()));
+      Tensors step;  // where the parameter is: the kernel reads it there
+      for (size_t i = 0; i < part.index.size(); i++) step.push_back(fitted(step_[part.index[i]], {}, at::kFloat, part.w[i].device()));
+      at::_foreach_add_(step, 1);
       at::_fused_adagrad_(part.w, part.d, sum, step, lr, lr_decay, weight_decay, eps, h["maximize"] != 0);
       return;
     }
+    const auto t = count(step_, part);
     const auto g = gradient(part, weight_decay);
     at::_foreach_addcmul_(sum, g, g);
     auto root = at::_foreach_sqrt(sum);

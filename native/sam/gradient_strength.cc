@@ -27,23 +27,26 @@ class GradientStrength : public Ascent {
     const auto radii = radii_for(first.g, step);
     if (steps_ == 1) {  // one full step ends on the ball: nothing to project
       std::vector<double> scale(radii.size());
+      const auto lengths = sam::norms(first.g);
       for (size_t k = 0; k < radii.size(); k++)
-        if (radii[k] != 0) scale[k] = radii[k] * inverse(sam::norm(first.g[k]));
+        if (radii[k] != 0) scale[k] = radii[k] * inverse(lengths[k]);
       return {first.g, std::move(scale)};
     }
     const std::vector<double> ones(step.w.size(), 1);
     Tensors delta(step.w.size());
     Tensors g = first.g;
     for (int i = 0; i < steps_; i++) {
+      const auto lengths = sam::norms(g);
+      Tensors in_radii(delta.size());  // of those that moved; squares of large ones would overflow
       for (size_t k = 0; k < delta.size(); k++) {
-        if (radii[k] == 0 || !g[k].defined()) continue;
-        const double length = sam::norm(g[k]);
-        if (length == 0) continue;
+        if (radii[k] == 0 || lengths[k] == 0) continue;
         const double eta = radii[k] * std::min(1.0, 2.5 / steps_);
-        delta[k] = delta[k].defined() ? at::add(delta[k], g[k], eta / length) : at::mul(g[k], eta / length);
-        const double reached = sam::norm(at::div(delta[k], radii[k]));  // in radii: squares of large ones overflow
-        if (reached > 1) delta[k] = at::div(delta[k], reached);
+        delta[k] = delta[k].defined() ? at::add(delta[k], g[k], eta / lengths[k]) : at::mul(g[k], eta / lengths[k]);
+        in_radii[k] = at::div(delta[k], radii[k]);
       }
+      const auto reached = sam::norms(in_radii);
+      for (size_t k = 0; k < delta.size(); k++)
+        if (reached[k] > 1) delta[k] = at::div(delta[k], reached[k]);
       if (i + 1 == steps_) break;
       g = step.at({delta, ones}, {.samples = piece.climb}, "an ascent step's").g;
     }
@@ -68,11 +71,12 @@ class GradientStrength : public Ascent {
     next_ = now_;
     std::vector<double> strength(g.size(), -1), radii(g.size(), 0);
     double square_sum = 0, weighted_sum = 0, elements = 0;
+    const auto lengths = sam::norms(g);
     for (size_t k = 0; k < g.size(); k++) {
       if (!g[k].defined() || !step.is_perturbed(k)) continue;
       const auto n = static_cast<double>(g[k].numel());
       auto& m = next_.strength[k];
-      m = beta_ * m + (1 - beta_) * sam::norm(g[k]) / std::sqrt(std::max(n, 1.0));
+      m = beta_ * m + (1 - beta_) * lengths[k] / std::sqrt(std::max(n, 1.0));
       strength[k] = m / (1 - std::pow(beta_, ++next_.updates[k]));
       square_sum += n * strength[k] * strength[k];
       weighted_sum += n * std::pow(strength[k], 2 * alpha_);

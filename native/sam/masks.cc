@@ -69,7 +69,7 @@ class Mask : public Direction {
     const auto least = std::get<0>(at::topk(scores, kept)).min();
     auto mask = scores.gt(least);
     const auto equal = scores.eq(least);
-    const auto room = kept - mask.sum().item<int64_t>();
+    const auto room = mask.sum().neg().add(kept);  // a tensor: a number would have to come from the device
     mask.logical_or_(equal.logical_and(at::cumsum(equal, 0).le(room)));
     int64_t begin = 0;
     for (size_t k = 0; k < g.size(); k++) {

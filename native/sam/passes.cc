@@ -7,6 +7,7 @@
 #include <ATen/ops/index_select.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <tuple>
 #include <utility>
 
 #include "../errors.h"
@@ -24,10 +25,10 @@ void lay_out_like(Tensors& gradients, const Tensors& parameters) {
   }
 }
 
-Gradient finished(double loss, Tensors gradients, const Tensors& parameters, double loss_scale, at::Tensor sample_losses = {}) {
+Gradient finished(const at::Tensor& loss, Tensors gradients, const Tensors& parameters, double loss_scale, at::Tensor sample_losses = {}) {
   lay_out_like(gradients, parameters);
-  Gradient result{loss, loss_scale == 1 ? std::move(gradients) : scaled(gradients, 1 / loss_scale)};
-  result.norm = norm(result.g);
+  Gradient result{0, loss_scale == 1 ? std::move(gradients) : scaled(gradients, 1 / loss_scale)};
+  std::tie(result.norm, result.loss) = norm_with(result.g, loss);
   result.sample_losses = std::move(sample_losses);
   return result;
 }
@@ -74,12 +75,15 @@ Program::Outcome ProgramPasses::run(const Tensors& point, const Query& query, bo
       inputs.push_back(tensor.narrow(0, begin, count));
     }
   }
-  Tensors buffers = query.moves_buffers && !pending_.empty() ? pending_ : buffers_;
+  Tensors buffers = query.moves_buffers && !pending_.empty() ? pending_ : buffers_, copies, originals;
   for (const auto b : program.changed_buffers) {
     if (query.moves_buffers && turns_.order != nullptr) break;  // shared copies
     if (query.moves_buffers && !pending_.empty() && !pending_[b].is_same(buffers_[b])) continue;  // a copy already
-    buffers[b] = buffers[b].clone();
+    originals.push_back(buffers[b]);
+    buffers[b] = at::empty_like(buffers[b]);
+    copies.push_back(buffers[b]);
   }
+  copy(copies, originals);
   if (settings_.same_noise && draws_) share_noise(noise_);
   at::Tensor seed;
   if (settings_.loss_scale != 1) seed = at::full(program.loss_shape, settings_.loss_scale, program.loss_options);
@@ -93,8 +97,8 @@ Gradient ProgramPasses::at(const Tensors& point, const Query& query) {
   at::NoGradGuard no_grad;
   auto outcome = run(point, query, true);
   const auto& extras = outcome.extras;
-  if (query.objective == Objective::climbed) return finished(extras.at(0).item<double>(), std::move(outcome.gradients), point, settings_.loss_scale);
-  return finished(outcome.loss.item<double>(), std::move(outcome.gradients), point, settings_.loss_scale, extras.empty() ? at::Tensor() : extras[0]);
+  if (query.objective == Objective::climbed) return finished(extras.at(0), std::move(outcome.gradients), point, settings_.loss_scale);
+  return finished(outcome.loss, std::move(outcome.gradients), point, settings_.loss_scale, extras.empty() ? at::Tensor() : extras[0]);
 }
 
 at::Tensor ProgramPasses::sample_losses(const Tensors& point, const Query& query) {
@@ -107,9 +111,13 @@ double ProgramPasses::loss(const Tensors& point, const Query& query) { return ru
 
 void ProgramPasses::commit() {
   at::NoGradGuard no_grad;
+  Tensors to, from;
   for (size_t b = 0; b < pending_.size(); b++) {
-    if (!pending_[b].is_same(buffers_[b])) buffers_[b].copy_(pending_[b]);
+    if (pending_[b].is_same(buffers_[b])) continue;
+    to.push_back(buffers_[b]);
+    from.push_back(pending_[b]);
   }
+  copy(to, from);
 }
 
 std::unique_ptr<Passes> ProgramPasses::beside(BufferOrder& order, size_t run) {
@@ -182,7 +190,7 @@ Gradient ClosurePasses::at(const Tensors& point, const Query& query) {
     }
     for (size_t b = 0; b < buffers_.size(); b++) buffers_[b].copy_(buffers_before[b]);
   };
-  double loss = 0;
+  at::Tensor loss;
   Tensors g(parameters_.size());
   try {
     if (settings_.same_noise) share_noise(noise_);
@@ -193,7 +201,7 @@ Gradient ClosurePasses::at(const Tensors& point, const Query& query) {
       if (parameter.requires_grad()) wanted.push_back(parameter);
     const auto seed = at::full_like(result.objective.detach(), settings_.loss_scale);
     const auto gradients = torch::autograd::grad({result.objective}, wanted, {seed}, false, false, /*allow_unused=*/true);
-    loss = result.loss.item<double>();
+    loss = result.loss.detach().clone();  // it may look at memory that is about to be put back
     for (size_t k = 0, i = 0; k < parameters_.size(); k++)
       if (parameters_[k].requires_grad()) g[k] = gradients[i++];
   } catch (...) {

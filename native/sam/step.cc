@@ -1,22 +1,48 @@
 #include "step.h"
 
+#include <ATen/ops/_foreach_add.h>
 #include <ATen/ops/add.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/neg.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "small.h"
 
 namespace steppe::sam {
 
+namespace {
+
+// Tensors that one launch moves, where launches cost: all of a dtype on a device that go equally far.
+struct Together {
+  double a;
+  Tensors w, d;
+  std::vector<size_t> index;
+  bool takes(double by, const at::Tensor& tensor) const {
+    return a == by && w.front().scalar_type() == tensor.scalar_type() && w.front().device() == tensor.device();
+  }
+};
+
+}  // namespace
+
 const Tensors& Point::move(const Tensors& w, const Perturbation& epsilon, double times) {
-  point_.resize(w.size());
+  point_.assign(w.size(), at::Tensor());  // on a GPU the new point then takes the memory of the last one
   storage_.resize(w.size());
+  std::vector<Together> groups;
   for (size_t k = 0; k < w.size(); k++) {
     if (epsilon.empty() || !epsilon.direction[k].defined() || epsilon.scale[k] == 0) {
       point_[k] = w[k];
+      continue;
+    }
+    if (!w[k].is_cpu()) {
+      const double a = times * epsilon.scale[k];
+      auto group = std::find_if(groups.begin(), groups.end(), [&](const auto& each) { return each.takes(a, w[k]); });
+      if (group == groups.end()) group = groups.insert(group, Together{a, {}, {}, {}});
+      group->w.push_back(w[k]);
+      group->d.push_back(epsilon.direction[k]);
+      group->index.push_back(k);
       continue;
     }
     auto& storage = storage_[k];
@@ -27,6 +53,10 @@ const Tensors& Point::move(const Tensors& w, const Perturbation& epsilon, double
     const double a = times * epsilon.scale[k];
     if (!small::add(storage, w[k], epsilon.direction[k], a)) at::add_out(storage, w[k], epsilon.direction[k], a);
     point_[k] = storage;
+  }
+  for (const auto& group : groups) {
+    const auto moved = at::_foreach_add(group.w, group.d, group.a);
+    for (size_t i = 0; i < moved.size(); i++) point_[group.index[i]] = moved[i];
   }
   return point_;
 }

@@ -1,14 +1,17 @@
 #include "vectors.h"
 
 #include <ATen/ops/_foreach_add.h>
+#include <ATen/ops/_foreach_copy.h>
 #include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/mul.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/sum.h>
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "small.h"
 
@@ -17,40 +20,111 @@ namespace {
 
 bool is_narrow(const at::Tensor& x) { return x.scalar_type() == at::kHalf || x.scalar_type() == at::kBFloat16; }
 
-}  // namespace
+bool before(const at::Device& a, const at::Device& b) { return a.type() != b.type() ? a.type() < b.type() : a.index() < b.index(); }
 
-double norm(const Tensors& x) {
-  Tensors defined;
-  double sum = 0;
+// A norm on its way: squares that are summed already, and norms of the other tensors.
+struct PartsOfNorm {
+  double squares = 0;
+  Tensors norms;
+};
+
+PartsOfNorm parts_of_norm(const Tensors& x) {
+  PartsOfNorm parts;
+  Tensors rest;
   for (const auto& tensor : x) {
     if (!tensor.defined() || tensor.numel() == 0) continue;
     if (const auto squares = small::square_sum(tensor)) {
-      sum += *squares;
+      parts.squares += *squares;
     } else {
-      defined.push_back(tensor);
+      rest.push_back(tensor);
     }
   }
-  if (defined.empty()) return std::sqrt(sum);
-  const auto norms = at::_foreach_norm(defined, 2, is_narrow(defined.front()) ? std::optional(at::kFloat) : std::nullopt);
-  for (const auto& each : norms) {
-    const double value = each.item<double>();
-    sum += value * value;
-  }
+  if (!rest.empty()) parts.norms = at::_foreach_norm(rest, 2, is_narrow(rest.front()) ? std::optional(at::kFloat) : std::nullopt);
+  return parts;
+}
+
+double whole(const PartsOfNorm& parts, const std::vector<double>& norms) {
+  double sum = parts.squares;
+  for (const auto value : norms) sum += value * value;
   return std::sqrt(sum);
 }
 
-double norm(const at::Tensor& x) {
-  if (const auto squares = small::square_sum(x)) return std::sqrt(*squares);
-  return at::linalg_vector_norm(x, 2, std::nullopt, false, is_narrow(x) ? std::optional(at::kFloat) : std::nullopt).item<double>();
+}  // namespace
+
+std::vector<double> values(const Tensors& scalars) {
+  std::vector<double> result(scalars.size());
+  std::map<at::Device, std::vector<size_t>, decltype(&before)> elsewhere(&before);
+  for (size_t i = 0; i < scalars.size(); i++) {
+    if (scalars[i].is_cpu()) {
+      result[i] = scalars[i].item<double>();
+    } else {
+      elsewhere[scalars[i].device()].push_back(i);
+    }
+  }
+  for (const auto& [device, indices] : elsewhere) {
+    Tensors together;
+    for (const auto i : indices) together.push_back(scalars[i].reshape({}));
+    const auto here = at::stack(together).to(at::kCPU, at::kDouble);
+    for (size_t i = 0; i < indices.size(); i++) result[indices[i]] = here.const_data_ptr<double>()[i];
+  }
+  return result;
+}
+
+double norm(const Tensors& x) {
+  const auto parts = parts_of_norm(x);
+  return whole(parts, values(parts.norms));
+}
+
+std::pair<double, double> norm_with(const Tensors& x, const at::Tensor& value) {
+  auto parts = parts_of_norm(x);
+  parts.norms.push_back(value);
+  auto numbers = values(parts.norms);
+  const double last = numbers.back();
+  numbers.pop_back();
+  return {whole(parts, numbers), last};
+}
+
+std::vector<double> norms(const Tensors& x) {
+  std::vector<double> result(x.size(), 0);
+  std::vector<size_t> rest;
+  Tensors lengths;
+  for (size_t k = 0; k < x.size(); k++) {
+    if (!x[k].defined()) continue;
+    if (const auto squares = small::square_sum(x[k])) {
+      result[k] = std::sqrt(*squares);
+      continue;
+    }
+    rest.push_back(k);
+    lengths.push_back(at::linalg_vector_norm(x[k], 2, std::nullopt, false, is_narrow(x[k]) ? std::optional(at::kFloat) : std::nullopt));
+  }
+  const auto numbers = values(lengths);
+  for (size_t i = 0; i < rest.size(); i++) result[rest[i]] = numbers[i];
+  return result;
 }
 
 double dot(const Tensors& x, const Tensors& y) {
-  double sum = 0;
+  Tensors products;
   for (size_t k = 0; k < x.size(); k++) {
-    if (!x[k].defined() || !y[k].defined()) continue;
-    sum += at::sum(at::mul(x[k], y[k]), is_narrow(x[k]) ? std::optional(at::kFloat) : std::nullopt).item<double>();
+    if (x[k].defined() && y[k].defined()) products.push_back(at::sum(at::mul(x[k], y[k]), is_narrow(x[k]) ? std::optional(at::kFloat) : std::nullopt));
   }
+  double sum = 0;
+  for (const auto product : values(products)) sum += product;
   return sum;
+}
+
+void copy(const Tensors& to, const Tensors& from) {
+  // One launch for all tensors of a kind, where launches cost.
+  std::map<at::ScalarType, std::pair<Tensors, Tensors>> elsewhere;
+  for (size_t k = 0; k < to.size(); k++) {
+    if (to[k].is_cpu() || to[k].scalar_type() != from[k].scalar_type()) {
+      to[k].copy_(from[k]);
+    } else {
+      auto& [all_to, all_from] = elsewhere[to[k].scalar_type()];
+      all_to.push_back(to[k]);
+      all_from.push_back(from[k]);
+    }
+  }
+  for (const auto& [dtype, pair] : elsewhere) at::_foreach_copy_(pair.first, pair.second);
 }
 
 Tensors add(const Tensors& x, const Tensors& y, double a) {

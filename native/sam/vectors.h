@@ -1,6 +1,7 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include <utility>
 #include <vector>
 
 namespace steppe::sam {
@@ -11,7 +12,15 @@ using Tensors = std::vector<at::Tensor>;
 
 // √Σ‖x_k‖², each norm accumulated in at least float32 and their squares in float64.
 double norm(const Tensors& x);
-double norm(const at::Tensor& x);
+// ‖x‖, and the value of a tensor of one element, which comes along.
+std::pair<double, double> norm_with(const Tensors& x, const at::Tensor& value);
+// Each tensor's own.
+std::vector<double> norms(const Tensors& x);
+// The values of tensors of one element. Those on a device come in one transfer: every transfer waits until the device has done
+// all that was asked of it.
+std::vector<double> values(const Tensors& scalars);
+// to ← from, tensor by tensor.
+void copy(const Tensors& to, const Tensors& from);
 // ⟨x, y⟩
 double dot(const Tensors& x, const Tensors& y);
 // x + a·y
