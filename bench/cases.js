@@ -43,4 +43,4 @@ export const steppeContenders = {
 };
 
 /** PyTorch's ways to take a SAM step; see sam.py. */
-export const pytorchContenders = ["textbook", "foreach", "compiled"];
+export const pytorchContenders = ["textbook", "foreach", "compiled", "graphs"];

@@ -29,6 +29,7 @@ const program = new Command("npm run bench --")
   .option("--cases <list>", `some of ${everything.join(", ")}, with commas between`, list(everything), everything)
   .option("--contenders <list>", "Steppe's and PyTorch's, with commas between (default: all)", list([...Object.keys(steppeContenders), ...pytorchContenders]))
   .option("--threads <list>", "numbers of threads, with commas between", (text) => text.split(",").map(positive), [...new Set([1, availableParallelism()])])
+  .option("--device <device>", "where both sides compute", "cpu")
   .option("--rounds <n>", "rounds, in each of which every contender takes its steps", positive, 9)
   .option("--round-ms <n>", "how long a contender steps in a round, in milliseconds", positive, 300)
   .option("--markdown <file>", "writes the tables to a file, too")
@@ -44,9 +45,16 @@ function findPython() {
   }
 }
 
+/** "cuda:0, NVIDIA H100 80GB HBM3" */
+async function deviceName(device) {
+  if (!device.startsWith("cuda")) return device;
+  const { torch } = await import("../dist/index.js");
+  return `${device}, ${torch.cuda.getDeviceName(device)}`;
+}
+
 await runScript(async () => {
   program.parse();
-  const { cases: ids, contenders, threads, rounds, roundMs, markdown } = program.opts();
+  const { cases: ids, contenders, threads, rounds, roundMs, markdown, device } = program.opts();
   await setup(undefined, { command: "npm run bench" });
   const found = findPython();
   if (found === null) say("bench: no Python with torch: PyTorch's side is left out. Set STEPPE_PYTHON to one.");
@@ -58,7 +66,7 @@ await runScript(async () => {
     for (const count of threads) {
       say(`bench: ${each.title}, ${count} ${count === 1 ? "thread" : "threads"}`);
       try {
-        const result = await measureCase(each, { threads: count, rounds, roundMs, python, contenders });
+        const result = await measureCase(each, { threads: count, rounds, roundMs, python, contenders, device });
         results.push({ case: each, threads: count, ...result });
       } catch (error) {
         throw new SetupError(`${each.title}: ${error.message}`);
@@ -68,7 +76,7 @@ await runScript(async () => {
   const memory = ids.includes("memory") ? measureMemory() : null;
 
   const tables = [addTable(add), pytorchTable(results), engineTable(results), memoryTable(memory)].filter((table) => table !== null);
-  const machine = facts({ torch: found?.torch ?? null, rounds, roundMs });
+  const machine = facts({ torch: found?.torch ?? null, rounds, roundMs, device: await deviceName(device) });
   process.stdout.write(`\n${machine}\n\n${tables.map(toText).join("\n\n")}\n`);
   if (markdown !== undefined) writeFileSync(markdown, `${machine}\n\n${tables.map(toMarkdown).join("\n\n")}\n`);
 });

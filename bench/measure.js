@@ -33,19 +33,19 @@ export const lowest = ({ rounds }) => Math.min(...rounds);
  * machine does hits all alike.
  *
  * @param {import("./cases.js").Case} each
- * @param {{ threads: number, rounds: number, roundMs: number, python: string | null, contenders?: string[] }} options
+ * @param {{ threads: number, rounds: number, roundMs: number, python: string | null, contenders?: string[], device?: string }} options
  * @returns {Promise<{ timings: Timing[], notes: string[], parameters: number }>}
  */
-export async function measureCase(each, { threads, rounds, roundMs, python, contenders }) {
+export async function measureCase(each, { threads, rounds, roundMs, python, contenders, device = "cpu" }) {
   const folder = mkdtempSync(join(tmpdir(), "steppe-bench-"));
   const steppe = startSteppe();
   const pytorch = python === null ? null : startPyTorch(python);
   const notes = [];
   const wanted = (name) => contenders === undefined || contenders.includes(name);
   try {
-    const common = { case: each, threads, folder };
+    const common = { case: each, threads, folder, device };
     const ours = Object.keys(steppeContenders).filter((name) => wanted(name) && (steppeContenders[name].only?.(each) ?? true));
-    const theirs = pytorchContenders.filter(wanted);
+    const theirs = pytorchContenders.filter((name) => wanted(name) && (name !== "graphs" || device !== "cpu"));
     const { refused, parameters } = await steppe.ask("load", { ...common, contenders: ours });
     await pytorch?.ask("load", { ...common, contenders: theirs, settings });
     for (const [name, why] of Object.entries(refused)) notes.push(`${name}: ${why}`);

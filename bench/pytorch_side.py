@@ -35,14 +35,16 @@ def load_safetensors(path):
     return tensors
 
 
-def load(case, threads, folder, contenders, settings):
+def load(case, threads, folder, contenders, settings, device="cpu"):
     torch.set_num_threads(threads)
     weights = load_safetensors(os.path.join(folder, "weights.safetensors"))
     batch = load_safetensors(os.path.join(folder, "batch.safetensors"))
-    state["batch"] = (batch["x"].clone(), batch["y"].clone())
+    state["batch"] = (batch["x"].clone().to(device), batch["y"].clone().to(device))
+    state["wait"] = torch.cuda.synchronize if device.startswith("cuda") else None
     for name in contenders:
         model = getattr(nets, case["net"])(**case["sizes"])
         model.load_state_dict(weights, strict=True)
+        model.to(device)
         state[name] = sam.contenders[name](model, settings)
     return {"torch": torch.__version__}
 
@@ -54,6 +56,9 @@ def steps(contender, count):
     for _ in range(count):
         start = time.perf_counter_ns()
         loss = step(x, y)
+        if state["wait"] is not None:
+            loss = loss.clone()  # a graph's next replay would overwrite it
+            state["wait"]()  # as Steppe's report does, which holds the loss
         times.append((time.perf_counter_ns() - start) / 1e6)
         losses.append(loss)
     return {"times": times, "losses": [loss.item() for loss in losses]}

@@ -10,9 +10,9 @@ const ratio = (value) => value.toFixed(2);
 const verdict = (value, goal) => goal === undefined ? none : `≤ ${goal.toFixed(2)} ${Number(ratio(value)) <= goal ? "yes" : "no"}`;
 
 /** The machine and the versions, in a line or two. */
-export function facts({ torch, rounds, roundMs }) {
+export function facts({ torch, rounds, roundMs, device = "cpu" }) {
   return (
-    `${cpus().length} × ${cpus()[0]?.model.trim() ?? "unknown processor"}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB; Node ${version}; PyTorch ${torch ?? "not found"}.\n` +
+    `${cpus().length} × ${cpus()[0]?.model.trim() ?? "unknown processor"}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB; Node ${version}; PyTorch ${torch ?? "not found"}${device === "cpu" ? "" : `; on ${device}`}.\n` +
     `Times are milliseconds per step: the median of a round's steps (${roundMs} ms of them), and of ${rounds} rounds the lowest.`
   );
 }
@@ -34,23 +34,24 @@ export function addTable(timings) {
 export function pytorchTable(results) {
   const rows = [];
   const notes = new Set();
+  const contenders = ["textbook", "foreach", "compiled", ...(results.some(({ timings }) => timings.some(({ name }) => name === "graphs")) ? ["graphs"] : [])];
   for (const { case: each, threads, timings, notes: found } of results) {
     const time = (name) => {
       const timing = timings.find((one) => one.name === name);
       return timing === undefined ? undefined : lowest(timing);
     };
     const sam = time("sam");
-    const others = ["textbook", "foreach", "compiled"].map(time);
+    const others = contenders.map(time);
     const best = Math.min(...others.filter((ms) => ms !== undefined));
     if (sam === undefined || best === Infinity) continue;
-    for (const note of found) if (/^(textbook|foreach|compiled|sam):/.test(note)) notes.add(`${each.title}: ${note}`);
+    for (const note of found) if (/^(textbook|foreach|compiled|graphs|sam):/.test(note)) notes.add(`${each.title}: ${note}`);
     const cells = [sam, ...others].map((ms) => (ms === undefined ? none : milliseconds(ms)));
     rows.push([each.title, String(threads), ...cells, ratio(sam / best), verdict(sam / best, each.goal)]);
   }
   if (rows.length === 0) return null;
   return {
     title: "A SAM step beside PyTorch's",
-    header: ["net", "threads", "Steppe", "textbook", "foreach", "torch.compile", "ratio to the best", "goal"],
+    header: ["net", "threads", "Steppe", "textbook", "foreach", "torch.compile", ...(contenders.length > 3 ? ["reduce-overhead"] : []), "ratio to the best", "goal"],
     rows,
     notes: [...notes],
   };

@@ -12,7 +12,7 @@ let batch;
 /** What the main process asks for; each answer is an object. */
 const commands = {
   /** Draws data and initial weights, and leaves them in the folder for PyTorch. */
-  async load({ case: { net, sizes, data }, threads, folder, contenders }) {
+  async load({ case: { net, sizes, data }, threads, folder, contenders, device }) {
     torch.setNumThreads(threads);
     torch.manualSeed(0);
     const model = new nets[net](sizes);
@@ -20,11 +20,13 @@ const commands = {
     batch = makeBatch(data);
     io.saveSafetensors(join(folder, "weights.safetensors"), initial);
     io.saveSafetensors(join(folder, "batch.safetensors"), { x: batch[0], y: batch[1] });
+    batch = batch.map((tensor) => tensor.to(device));
     const { rho: _, ...base } = settings;
     const refused = {};
     for (const name of contenders) {
       const copy = new nets[net](sizes);
       copy.loadStateDict(initial);
+      copy.to(device);
       const { options, passes } = steppeContenders[name];
       try {
         const step = optim.create(copy, { ...options, base: { name: "sgd", ...base } }).compile(lossOf(copy));
