@@ -122,8 +122,8 @@ const OperatorPlan& read_plan(Instance& instance, napi_value op) {
   return plan_at(index);
 }
 
-// Converts the arguments, calls the operator boxed, leaves its results on the stack.
-void call(Instance& instance, const OperatorPlan& plan, const napi_value* values, size_t count, torch::jit::Stack& stack) {
+// Converts the arguments.
+void load(Instance& instance, const OperatorPlan& plan, const napi_value* values, size_t count, torch::jit::Stack& stack) {
   if (count > plan.arguments.size()) [[unlikely]]
     fail(Code::argument, plan.name + " takes at most " + std::to_string(plan.arguments.size()) + " arguments but received " + std::to_string(count) + ".");
   stack.reserve(std::max(plan.arguments.size(), plan.returns.size()));
@@ -141,7 +141,27 @@ void call(Instance& instance, const OperatorPlan& plan, const napi_value* values
   }
   if (instance.recording) [[unlikely]]
     Recorder::before_call(plan, stack);
+}
+
+// A call that ran out of memory, once more with all memory that can be had. Not where the first one may have changed something.
+void call_again(Instance& instance, const OperatorPlan& plan, const napi_value* values, size_t count, torch::jit::Stack& stack) {
+  const bool changes = std::any_of(plan.arguments.begin(), plan.arguments.end(), [](const auto& argument) { return argument.write; });
+  if (changes || !is_out_of_memory()) throw;
+  stack.clear();
+  load(instance, plan, values, count, stack);  // before the sweep: JavaScript may hold the operands no longer
+  instance.free_memory();
   plan.handle.callBoxed(stack);
+  instance.memory_is_free = false;
+}
+
+// Calls the operator boxed, leaves its results on the stack.
+void call(Instance& instance, const OperatorPlan& plan, const napi_value* values, size_t count, torch::jit::Stack& stack) {
+  load(instance, plan, values, count, stack);
+  try {
+    plan.handle.callBoxed(stack);
+  } catch (...) {
+    call_again(instance, plan, values, count, stack);
+  }
 }
 
 struct Arguments {
@@ -163,7 +183,13 @@ napi_value invoke_tensor(napi_env env, napi_callback_info info) {
     const auto& plan = read_plan(instance, arguments.values[0]);
     at::Tensor result;
     if (plan.unboxed != Unboxed::none && !instance.recording) {
-      result = call_unboxed(instance, plan, arguments.values + 1, arguments.count - 1);
+      try {
+        result = call_unboxed(instance, plan, arguments.values + 1, arguments.count - 1);
+      } catch (...) {
+        torch::jit::Stack stack;
+        call_again(instance, plan, arguments.values + 1, arguments.count - 1, stack);
+        if (stack.front().isTensor()) result = std::move(stack.front()).toTensor();
+      }
     } else {
       torch::jit::Stack stack;
       call(instance, plan, arguments.values + 1, arguments.count - 1, stack);

@@ -89,7 +89,7 @@ class Handles {
   static constexpr uint32_t kGenerations = (1u << 28) - 1;
   // Garbage that a scavenge does not see, and that the figures do not show (a graph behind one number), waits for a
   // full collection: no longer than until this many times the limit came.
-  static constexpr uint64_t kBytesPerFullCollection = 16, kTensorsPerFullCollection = 64;
+  static constexpr uint64_t kBytesPerFullCollection = 16, kTensorsPerFullCollection = 1024;
 
   const Slot* find(double handle) const;
   Slot* find(double handle) { return const_cast<Slot*>(std::as_const(*this).find(handle)); }

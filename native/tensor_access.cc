@@ -86,7 +86,7 @@ Napi::Value from_bytes(Call& call) {
   {
     // Data from JavaScript is no operator's result: a recorder takes it as a constant.
     Recorder::Constants constants;
-    tensor = at::empty(sizes, at::TensorOptions().dtype(type));
+    tensor = call.instance().with_memory([&] { return at::empty(sizes, at::TensorOptions().dtype(type)); });
     if (elements > 0) std::memcpy(tensor.mutable_data_ptr(), bytes.first, bytes.second);
   }
   return Napi::Number::New(call.env(), call.instance().handles.add(std::move(tensor), true));

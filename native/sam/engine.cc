@@ -11,7 +11,9 @@
 #include <limits>
 #include <mutex>
 
+#include "../device/accelerator.h"
 #include "../errors.h"
+#include "../step_memory.h"
 #include "minimize.h"
 
 namespace steppe::sam {
@@ -67,13 +69,34 @@ Report Engine::step(Passes& passes, const Plan& plan) {
   at::NoGradGuard no_grad;
   const auto step = step_over(passes, plan);
   return take(step, [&](Report& report) {
-    begin(step, true);
     if (auto* minimizer = base_->minimizer()) {
+      begin(step, true);
       minimize(*minimizer, step, report);
     } else {
-      descend(step, is_active(step) ? method_direction(step, report) : base_direction(step, report));
+      descend(step, direction(step, report));
     }
   });
+}
+
+// Where memory runs out, once more without what is kept from step to step for speed alone; with other random numbers.
+Tensors Engine::direction(const Step& step, Report& report) {
+  const auto compute = [&] {
+    begin(step, true);
+    return is_active(step) ? method_direction(step, report) : base_direction(step, report);
+  };
+  try {
+    return compute();
+  } catch (...) {
+    if (!is_out_of_memory()) throw;
+  }
+  for (auto* part : active_parts(step)) part->discard();
+  step.passes.set_moved_buffers({});
+  report = {};
+  point_ = {};
+  shard_points_.clear();
+  StepMemory::release();
+  device::empty_caches();
+  return compute();
 }
 
 void Engine::begin(const Step& step, bool decides) {
@@ -164,7 +187,8 @@ Tensors Engine::method_direction(const Step& step, Report& report) {
 
 Tensors Engine::sum_of_pieces(const Step& step, const std::vector<Piece>& pieces, Report& report) {
   BufferOrder order(pieces.size());
-  if (pieces.size() > 1) {
+  // A GPU takes its work from one thread as fast as from several.
+  if (pieces.size() > 1 && std::all_of(w_.begin(), w_.end(), [](const auto& w) { return w.is_cpu(); })) {
     std::vector<std::unique_ptr<Passes>> passes;
     for (size_t j = 0; j < pieces.size(); j++) {
       auto beside = step.passes.beside(order, j);

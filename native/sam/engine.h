@@ -88,6 +88,7 @@ class Engine {
   // With a dynamic loss scale an infinity now and then is how the scale is found.
   bool throws_non_finite() const { return settings_.throw_non_finite && loss_scale.interval == 0; }
 
+  Tensors direction(const Step& step, Report& report);
   Tensors base_direction(const Step& step, Report& report);
   Tensors method_direction(const Step& step, Report& report);
   // The pieces one after the other, or at the same time on several threads: with the same numbers.
