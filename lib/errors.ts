@@ -6,7 +6,8 @@ export type SteppeErrorCode =
   | "FOREIGN" // a tensor of another environment or of another copy of the package
   | "RECORD" // the loss function cannot be recorded as a program
   | "NON_FINITE" // a step met NaN or infinity in a loss or a gradient
-  | "OUT_OF_MEMORY"
+  | "OUT_OF_MEMORY" // of the machine or of a GPU, after all that nobody holds was given back
+  | "DEVICE" // there is no GPU that LibTorch can use
   | "LIBTORCH" // LibTorch is missing, broken or of the wrong version
   | "FORMAT" // a file is not what it claims to be
   | "IO" // the file system refused

@@ -45,6 +45,30 @@ export interface NativeOverload {
   readonly returns: readonly NativeReturn[];
 }
 
+/** A GPU as NVIDIA's driver describes it; memory and caches in bytes. */
+export interface NativeGpu {
+  name: string;
+  /** Compute capability. */
+  major: number;
+  minor: number;
+  totalMemory: number;
+  multiProcessorCount: number;
+  maxThreadsPerMultiProcessor: number;
+  warpSize: number;
+  l2CacheSize: number;
+  sharedMemoryPerBlock: number;
+  isIntegrated: boolean;
+}
+
+/** What NVIDIA's driver says, whether LibTorch can use it or not. */
+export interface NativeDriver {
+  /** Why it cannot be used, or "". */
+  problem: string;
+  /** The newest CUDA that it runs: 13000 for 13.0. */
+  cuda: number;
+  gpus: NativeGpu[];
+}
+
 /** What a step reports; `perturbedLoss` is undefined if no pass was taken at a perturbed point. */
 export interface NativeReport {
   loss: number;
@@ -163,6 +187,39 @@ export interface Native {
   swapAutocast(device: string, enabled: boolean, dtype: string): { enabled: boolean; dtype: string };
   gradMode(): boolean;
   setGradMode(enabled: boolean): void;
+
+  /** GPUs that LibTorch can use. All others of these throw `DEVICE` where there is none; a device of -1 is the current one. */
+  deviceCount(): number;
+  currentDevice(): number;
+  setDevice(device: number): void;
+  synchronize(device: number): void;
+  driver(): NativeDriver;
+  /** By PyTorch's names: "allocated_bytes.all.current". */
+  deviceMemory(device: number): Record<string, number>;
+  resetMemoryFigures(device: number, accumulated: boolean): void;
+  memoryInfo(device: number): [free: number, total: number];
+  emptyCache(): void;
+  backendSwitch(name: string): boolean;
+  setBackendSwitch(name: string, value: boolean): void;
+  matmulPrecision(): "highest" | "high" | "medium";
+  setMatmulPrecision(precision: string): void;
+  makeStream(device: number, priority: number): number;
+  currentStream(device: number): number;
+  defaultStream(device: number): number;
+  setStream(stream: number): void;
+  streamDevice(stream: number): string;
+  streamId(stream: number): bigint;
+  streamQuery(stream: number): boolean;
+  streamSynchronize(stream: number): void;
+  freeStream(stream: number): void;
+  recordStream(tensor: Handle, stream: number): void;
+  makeEvent(enableTiming: boolean): number;
+  eventRecord(event: number, stream: number): void;
+  eventWait(event: number, stream: number): void;
+  eventQuery(event: number): boolean;
+  eventSynchronize(event: number): void;
+  eventElapsed(begin: number, end: number): number;
+  freeEvent(event: number): void;
 
   manualSeed(seed: number | bigint): void;
   makeGenerator(device: string, isDefault: boolean): number;

@@ -1,5 +1,7 @@
 import * as autograd from "./autograd.js";
 import { autocast } from "./autocast.js";
+import { backends, getFloat32MatmulPrecision, setFloat32MatmulPrecision } from "./backends.js";
+import * as cuda from "./cuda/index.js";
 import { binaryInfo } from "./load-binary.js";
 import { fromBuffer, tensorFrom } from "./creation.js";
 import { callByName, schemas } from "./dispatch.js";
@@ -53,6 +55,10 @@ const handWritten = {
   enableGrad: autograd.enableGrad,
   isGradEnabled: autograd.isGradEnabled,
   autocast,
+  cuda,
+  backends,
+  getFloat32MatmulPrecision,
+  setFloat32MatmulPrecision,
   manualSeed,
   Generator,
   defaultGenerator,

@@ -3,6 +3,7 @@
 #include "autograd.h"
 #include "checkpoint.h"
 #include "data/binding.h"
+#include "device/binding.h"
 #include "dispatch.h"
 #include "functions.h"
 #include "instance_data.h"
@@ -47,6 +48,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   register_autograd(env, exports);
   register_checkpoints(env, exports);
   register_random(env, exports);
+  device::register_devices(env, exports);
   register_programs(env, exports);
   sam::register_engine(env, exports);
   data::register_data(env, exports);

@@ -15,6 +15,7 @@ const char* code_name(Code code) {
     case Code::record: return "RECORD";
     case Code::non_finite: return "NON_FINITE";
     case Code::out_of_memory: return "OUT_OF_MEMORY";
+    case Code::device: return "DEVICE";
     case Code::closed: return "CLOSED";
     case Code::internal: return "INTERNAL";
   }
@@ -34,6 +35,19 @@ bool is_out_of_memory(const std::string& message) {
   return message.find("can't allocate memory") != std::string::npos || message.find("not enough memory") != std::string::npos;
 }
 
+// What LibTorch says where a GPU is asked for and there is none: in many words, of no type of their own.
+bool is_want_of_device(const std::string& message) {
+  for (const auto* words : {"no pinned memory allocator is available", "Cannot access accelerator device when none is available", "Found no NVIDIA driver",
+                            "no CUDA-capable device is detected", "No CUDA GPUs are available", "CUDA driver version is insufficient"}) {
+    if (message.find(words) != std::string::npos) return true;
+  }
+  return false;
+}
+
+Code code_of(const std::string& message) {
+  return is_out_of_memory(message) ? Code::out_of_memory : is_want_of_device(message) ? Code::device : Code::operation;
+}
+
 }  // namespace
 
 Failure current_failure() noexcept {
@@ -45,7 +59,7 @@ Failure current_failure() noexcept {
     return {Code::out_of_memory, error.what_without_backtrace()};
   } catch (const c10::Error& error) {
     std::string message = error.what_without_backtrace();
-    return {is_out_of_memory(message) ? Code::out_of_memory : Code::operation, message};
+    return {code_of(message), message};
   } catch (const std::bad_alloc&) {
     return {Code::out_of_memory, "Not enough memory."};
   } catch (const std::exception& error) {
@@ -55,8 +69,15 @@ Failure current_failure() noexcept {
   }
 }
 
+bool is_out_of_memory() noexcept { return current_failure().code == Code::out_of_memory; }
+
 napi_value make_js_error(napi_env env, const Failure& failure) {
   auto* instance = Instance::of(env);
+  // Work goes on after this error: with as much memory as there can be.
+  if (instance != nullptr && failure.code == Code::out_of_memory) {
+    if (!instance->memory_is_free) instance->free_memory();
+    instance->memory_is_free = false;
+  }
   if (instance != nullptr && !instance->create_error.IsEmpty()) {
     auto made = instance->create_error.Call({Napi::String::New(env, code_name(failure.code)), Napi::String::New(env, failure.what())});
     return made;

@@ -7,7 +7,7 @@
 namespace steppe {
 
 // Mirrors SteppeErrorCode of lib/errors.ts.
-enum class Code { argument, operation, disposed, record, non_finite, out_of_memory, closed, internal };
+enum class Code { argument, operation, disposed, record, non_finite, out_of_memory, device, closed, internal };
 
 const char* code_name(Code code);
 
@@ -25,6 +25,9 @@ class Failure : public std::runtime_error {
 
 // Inside a catch block: what is in flight, in the addon's words. C++ backtraces are left out.
 Failure current_failure() noexcept;
+
+// Whether that is a lack of memory, of any kind. Inside a catch block.
+bool is_out_of_memory() noexcept;
 
 // Throws a SteppeError into JavaScript, unless an exception is already pending there.
 void throw_into_js(napi_env env, const Failure& failure) noexcept;

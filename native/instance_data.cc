@@ -1,8 +1,10 @@
 #include "instance_data.h"
 
+#include "device/accelerator.h"
 #include "program.h"
 #include "recorder.h"
 #include "sam/engine.h"
+#include "step_memory.h"
 #include "worker.h"
 
 namespace steppe {
@@ -32,6 +34,13 @@ void Instance::stop() {
   loader->stop();
 }
 
+void Instance::free_memory() {
+  handles.sweep(true);
+  StepMemory::release();
+  device::empty_caches();
+  memory_is_free = true;
+}
+
 void Instance::shut_down() {
   if (worker == nullptr) return;
   stop();
@@ -40,6 +49,8 @@ void Instance::shut_down() {
   engines.clear();
   programs.clear();
   generators.clear();
+  events.clear();
+  streams.clear();
   handles.clear();
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 #include <ATen/core/Generator.h>
+#include <c10/core/Event.h>
+#include <c10/core/Stream.h>
 #include <napi.h>
 
 #include <memory>
@@ -48,6 +50,11 @@ struct Instance {
   static Instance* of(napi_env env);
   // Ends what is under way: both threads and a recording. What is there stays.
   void stop();
+  // Gives back all memory that nobody needs: tensors that JavaScript no longer holds, and what is kept for tensors to come.
+  void free_memory();
+  // What `allocate` gives; where memory runs out, once more after `free_memory`.
+  template <class Allocate>
+  auto with_memory(const Allocate& allocate);
   // Stops and lets go of everything. Runs as a cleanup hook, while Node-API still works.
   void shut_down();
 
@@ -58,11 +65,27 @@ struct Instance {
   Napi::FunctionReference run_segment_again;  // see checkpoint.cc
   Napi::ObjectReference open_nest;  // keeps alive what Handles reads
   Table<at::Generator> generators;
+  Table<c10::Stream> streams;
+  Table<c10::Event> events;
   Table<Program> programs;
   Table<sam::Engine> engines;
   std::unique_ptr<Worker> worker;  // the training thread
   std::unique_ptr<Worker> loader;  // makes batches while steps run
   bool recording = false;
+  bool memory_is_free = false;  // what could be freed for the call under way was
 };
+
+template <class Allocate>
+auto Instance::with_memory(const Allocate& allocate) {
+  try {
+    return allocate();
+  } catch (...) {
+    if (!is_out_of_memory()) throw;
+  }
+  free_memory();
+  auto result = allocate();
+  memory_is_free = false;
+  return result;
+}
 
 }  // namespace steppe

@@ -45,6 +45,7 @@ napi_value Worker::enqueue(std::unique_ptr<Job> job) {
   if (stopping_) fail(Code::closed, "The environment is shutting down.");
   if (!thread_.joinable()) start();
   job->kernel_threads = kind_ == Kind::training ? at::get_num_threads() : 1;
+  job->context = device::Context::here();
   if (job->kernel_threads > 1) release_kernel_threads();  // this thread's: the training thread has its own
   napi_value promise;
   check(env_, napi_create_promise(env_, &job->deferred, &promise));
@@ -90,6 +91,7 @@ void Worker::loop() {
     try {
       // LibTorch keeps the number for each thread apart.
       if (at::get_num_threads() != job->kernel_threads) at::set_num_threads(job->kernel_threads);
+      job->context.enter();
       std::optional<StepMemory> memory;
       if (kind_ == Kind::training) memory.emplace();
       job->run();

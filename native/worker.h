@@ -10,6 +10,7 @@
 #include <optional>
 #include <thread>
 
+#include "device/accelerator.h"
 #include "errors.h"
 
 namespace steppe {
@@ -27,6 +28,7 @@ class Worker {
   struct Job {
     std::function<void()> run;                     // on this worker's thread
     int kernel_threads = 0;                        // as they were set when the job was asked for
+    device::Context context;                       // likewise
     std::function<napi_value(napi_env)> result;    // on the JavaScript thread, after `run` ended well
     std::optional<Failure> failure;
     napi_deferred deferred = nullptr;

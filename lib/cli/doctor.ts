@@ -4,8 +4,9 @@ import { availableParallelism, cpus, totalmem } from "node:os";
 import { advise } from "../../scripts/setup/advice.js";
 import { fashionMnistPlaces } from "../../scripts/setup/data.js";
 import { discover, trace } from "../../scripts/setup/discover.js";
-import { describe, SUPPORTED } from "../../scripts/setup/libtorch.js";
+import { describe, inspect, SUPPORTED } from "../../scripts/setup/libtorch.js";
 import { binaryInfo, loadBinary } from "../load-binary.js";
+import { gpuReport } from "./gpu-report.js";
 
 const WIDTH = 12;
 
@@ -17,6 +18,7 @@ const WIDTH = 12;
 export async function doctor(): Promise<number> {
   const { libtorch, attempts } = await discover();
   const addon = addonReport();
+  const gpus = gpuReport();
   const lines = [
     row("Node", `${process.version} (${process.platform} ${process.arch}, Node-API ${process.versions["napi"]})`),
     row("compiler", firstLine(process.env["CXX"] ?? "c++", ["--version"])),
@@ -28,6 +30,7 @@ export async function doctor(): Promise<number> {
     row("", "looked at, in this order:"),
     ...trace(attempts).split("\n").map((line) => row("", line)),
     ...addon.lines,
+    ...gpus.lines.map((line, i) => row(i === 0 ? "GPU" : "", line)),
     ...dataReport(),
   ];
   process.stdout.write(`${lines.join("\n")}\n`);
@@ -35,6 +38,7 @@ export async function doctor(): Promise<number> {
   // An addon that loads has its LibTorch, wherever a search in this environment would lead.
   const help = addon.loads ? [] : [...(libtorch === undefined ? advise(attempts) : []), ...addon.help];
   if (help.length > 0) process.stdout.write(`\nWhat helps:\n${help.join("\n")}\n`);
+  else if (gpus.help.length > 0) process.stdout.write(`\nAll is well but for the GPU:\n${gpus.help.join("\n")}\n`);
   else process.stdout.write("\nAll is well.\n");
   return help.length > 0 ? 1 : 0;
 }
@@ -59,6 +63,10 @@ function addonReport(): { lines: string[]; loads: boolean; help: string[] } {
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     lines.push(row("", `does not load: ${text.split("\n")[0]}`));
+    // A library that has gone since the addon was built: the loader names but the first.
+    if (builtFor.libtorch.cuda !== "") {
+      for (const problem of inspect(info.libtorch.path).problems) if (problem.kind === "nvidia") lines.push(row("", `LibTorch: ${problem.text}`));
+    }
     return { lines, loads: false, help: text.split("\n").slice(1) };
   }
 }

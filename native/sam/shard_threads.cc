@@ -32,6 +32,7 @@ void ShardThreads::run(size_t count, size_t threads, const std::function<void(si
   release_kernel_threads();  // the caller's: they would watch for its next kernel on the shards' processors
   std::unique_lock lock(mutex_);
   job_ = &job;
+  context_ = device::Context::here();
   next_ = 0;
   count_ = count;
   allowed_ = threads;
@@ -51,7 +52,9 @@ void ShardThreads::loop(size_t index) {
     if (stopping_) return;
     const size_t j = next_++;
     busy_++;
+    const auto context = context_;
     lock.unlock();
+    context.enter();
     (*job_)(j, index);
     lock.lock();
     busy_--;

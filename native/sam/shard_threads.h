@@ -7,6 +7,8 @@
 #include <thread>
 #include <vector>
 
+#include "../device/accelerator.h"
+
 namespace steppe::sam {
 
 // Threads for a step's shards, kept from step to step: LibTorch gives every thread that calls it kernel threads of its own.
@@ -29,6 +31,7 @@ class ShardThreads {
   std::mutex mutex_;
   std::condition_variable wake_, idle_;
   const std::function<void(size_t, size_t)>* job_ = nullptr;
+  device::Context context_;  // the caller's
   size_t next_ = 0, count_ = 0, allowed_ = 0, busy_ = 0, ready_ = 0;
   bool stopping_ = false;
 };
