@@ -44,11 +44,27 @@ export interface DigitsConfig extends Parts, Images {
   name: "digits";
 }
 
-/** Fashion-MNIST: 60,000 and 10,000 images of 28×28. */
-export interface FashionMnistConfig extends Parts, Images {
-  name: "fashion-mnist";
-  /** The folder of the four files; default: where `data.fashionMnist` finds them. */
+/** A published set of images, as the function of its name in `data` reads it. */
+export interface ImageSetConfig extends Parts, Images {
+  name: "mnist" | "fashion-mnist" | "kmnist" | "cifar-10" | "cifar-100";
+  /** The folder of its files; default: `STEPPE_DATA`, the caches, the system's package. */
   root?: string;
+  /** Gets what is missing from the publisher; default false. */
+  download?: boolean;
+}
+
+/** Images in folders, a folder per class; decoded batch by batch. Needs the package sharp. */
+export interface ImageFolderConfig extends Parts, Images {
+  name: "image-folder";
+  train: string;
+  validation?: string;
+  test?: string;
+  /** Height and width that images are brought to. */
+  size: number | readonly [number, number];
+  /** Default 3. */
+  channels?: 1 | 3;
+  /** What happens to images of another shape; default "cover". */
+  fit?: "cover" | "fill" | "contain";
 }
 
 /** Tensors in safetensors files, whose first dimension counts the samples. */
@@ -99,7 +115,7 @@ export interface LanguageConfig {
   validationShare?: number;
 }
 
-export type DataConfig = DigitsConfig | FashionMnistConfig | SafetensorsConfig | TextConfig | LanguageConfig;
+export type DataConfig = DigitsConfig | ImageSetConfig | ImageFolderConfig | SafetensorsConfig | TextConfig | LanguageConfig;
 
 /**
  * A model of `models` by its name there, with its options. What the data tells (channels, sizes, classes, vocabulary) can be left out.

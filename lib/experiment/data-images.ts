@@ -1,17 +1,19 @@
-import { TensorDataset, digits, fashionMnist, randomSplit, subset, transforms } from "../data/index.js";
+import { TensorDataset, cifar10, cifar100, digits, fashionMnist, kmnist, mnist, randomSplit, subset, transforms } from "../data/index.js";
 import { SteppeError, expected } from "../errors.js";
 import { loadSafetensors } from "../io/index.js";
 import { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
-import type { AugmentConfig, DigitsConfig, FashionMnistConfig, SafetensorsConfig } from "./config.js";
+import type { AugmentConfig, DigitsConfig, ImageSetConfig, SafetensorsConfig } from "./config.js";
 import { choose } from "./data.js";
 import type { Sets } from "./data.js";
 
 type Pairs = TensorDataset<[inputs: Tensor, targets: Tensor]>;
 type Transform = ReturnType<typeof transforms.compose>;
 
+const published = { mnist, "fashion-mnist": fashionMnist, kmnist, "cifar-10": cifar10, "cifar-100": cifar100 };
+
 /** Images by name, and tensors of files. */
-export async function loadImages(config: DigitsConfig | FashionMnistConfig | SafetensorsConfig, at: (path: string) => string): Promise<Sets> {
+export async function loadImages(config: DigitsConfig | ImageSetConfig | SafetensorsConfig, at: (path: string) => string): Promise<Sets> {
   const { train, validation, test } = await read(config, at);
   const [inputs, targets] = train.tensors;
   const isClasses = targets.dim() === 1 && /^u?int/.test(targets.dtype);
@@ -31,15 +33,15 @@ export async function loadImages(config: DigitsConfig | FashionMnistConfig | Saf
   return sets("classes", whole ? train : part(chosen.train, chosen.labels), split ?? validation, test, { classes, shape }, config);
 }
 
-function sets(kind: "classes" | "numbers", train: Pairs, validation: Pairs | undefined, test: Pairs | undefined, facts: Sets["facts"], { normalize, augment = [] }: Pick<DigitsConfig, "normalize" | "augment">): Sets {
+function sets(kind: "classes" | "numbers", train: Pairs, validation: Pairs | undefined, test: Pairs | undefined, facts: Sets["facts"], config: Pick<DigitsConfig, "normalize" | "augment">): Sets {
+  return { kind, train, ...(validation && { validation }), ...(test && { test }), facts, ...imageTransforms(config, facts.classes) };
+}
+
+/** What is done to batches of images, and to those that are trained on. */
+export function imageTransforms({ normalize, augment = [] }: Pick<DigitsConfig, "normalize" | "augment">, classes: number | undefined): Pick<Sets, "transform" | "trainTransform"> {
   const after = normalize === undefined ? [] : [transforms.normalize(normalize.mean, normalize.std)];
-  const both = [...augment.map((each) => transformOf(each, facts.classes)), ...after];
+  const both = [...augment.map((each) => transformOf(each, classes)), ...after];
   return {
-    kind,
-    train,
-    ...(validation && { validation }),
-    ...(test && { test }),
-    facts,
     ...(after.length > 0 && { transform: transforms.compose(...after) as unknown as NonNullable<Sets["transform"]> }),
     ...(both.length > 0 && { trainTransform: transforms.compose(...both) as unknown as NonNullable<Sets["trainTransform"]> }),
   };
@@ -67,9 +69,12 @@ function transformOf(config: AugmentConfig, classes: number | undefined): Transf
   }
 }
 
-async function read(config: DigitsConfig | FashionMnistConfig | SafetensorsConfig, at: (path: string) => string): Promise<{ train: Pairs; validation?: Pairs; test?: Pairs }> {
+async function read(config: DigitsConfig | ImageSetConfig | SafetensorsConfig, at: (path: string) => string): Promise<{ train: Pairs; validation?: Pairs; test?: Pairs }> {
   if (config.name === "digits") return digits();
-  if (config.name === "fashion-mnist") return fashionMnist(config.root === undefined ? {} : { root: at(config.root) });
+  if (config.name !== "safetensors") {
+    const { root, download } = config;
+    return published[config.name]({ ...(root !== undefined && { root: at(root) }), ...(download !== undefined && { download }) });
+  }
   const { inputs = "x", targets = "y" } = config;
   const pairs = (path: string | undefined): Pairs | undefined => {
     if (path === undefined) return undefined;

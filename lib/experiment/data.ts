@@ -6,6 +6,7 @@ import type { Generator } from "../random.js";
 import { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
 import type { Config, Context, DataConfig, OwnData } from "./config.js";
+import { loadFolders } from "./data-folder.js";
 import { loadImages } from "./data-images.js";
 import { loadLanguage } from "./data-language.js";
 import { loadTexts } from "./data-text.js";
@@ -74,7 +75,7 @@ export async function loadData(config: Config, context: Context, loaded: Map<str
 async function loadSets(config: DataConfig, folder: string, loaded: Map<string, Sets>): Promise<Sets> {
   const at = (path: string) => resolve(folder, path);
   const key = JSON.stringify([config, folder]);
-  const sets = loaded.get(key) ?? (await (config.name === "text" ? loadTexts(config, at) : config.name === "language" ? loadLanguage(config, at) : loadImages(config, at)));
+  const sets = loaded.get(key) ?? (await (config.name === "text" ? loadTexts(config, at) : config.name === "language" ? loadLanguage(config, at) : config.name === "image-folder" ? loadFolders(config, at) : loadImages(config, at)));
   loaded.set(key, sets);
   return sets;
 }

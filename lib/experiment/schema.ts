@@ -38,7 +38,16 @@ const files = { train: path, validation: path.optional(), test: path.optional() 
 
 const data = z.discriminatedUnion("name", [
   object({ name: z.literal("digits"), ...parts, ...images }),
-  object({ name: z.literal("fashion-mnist"), root: path.optional(), ...parts, ...images }),
+  object({ name: z.enum(["mnist", "fashion-mnist", "kmnist", "cifar-10", "cifar-100"]), root: path.optional(), download: z.boolean().optional(), ...parts, ...images }),
+  object({
+    name: z.literal("image-folder"),
+    ...files,
+    size: z.union([positive, z.tuple([positive, positive])]).describe("Height and width that images are brought to."),
+    channels: z.union([z.literal(1), z.literal(3)]).optional(),
+    fit: z.enum(["cover", "fill", "contain"]).optional(),
+    ...parts,
+    ...images,
+  }),
   object({ name: z.literal("safetensors"), ...files, inputs: z.string().optional(), targets: z.string().optional(), ...parts, ...images }),
   object({
     name: z.literal("text"),

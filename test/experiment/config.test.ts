@@ -46,7 +46,7 @@ describe("messages name the path of what is wrong, what was expected and what ca
     ["epochs=0", "epochs: expected a positive integer, received 0"],
     ['batchSize="64"', 'batchSize: expected a positive integer, received "64"'],
     ["steps=5", "epochs: expected either epochs or steps, received both"],
-    ["data.name=digts", 'data.name: expected one of digits, fashion-mnist, safetensors, text, language, received "digts". Did you mean "digits"?'],
+    ["data.name=digts", 'data.name: expected one of digits, mnist, fashion-mnist, kmnist, cifar-10, cifar-100, image-folder, safetensors, text, language, received "digts". Did you mean "digits"?'],
     ["data.fraktion=0.5", 'data.fraktion: there is no such key. Did you mean "fraction"?'],
     ["data.fraction=2", "data.fraction: expected a number of at most 1, received 2"],
     ["data.augment=[{\"name\":\"randomCrop\",\"pading\":3}]", 'data.augment[0].pading: there is no such key. Did you mean "padding"?'],
