@@ -59,16 +59,16 @@ const imageFlatness = { rho: 0.1, adaptiveRho: 0.5, samples: 512, shard: 16, par
 function text(size) {
   const tasks = { 5: "5 %", 20: "20 %", 100: "all" };
   const adamw = { name: "adamw", weightDecay: 0.01 };
-  const sam = pairs([5e-4, 1e-3], [0.02, 0.05, 0.1]);
+  const sam = pairs([1e-3, 2e-3], [0.02, 0.05, 0.1]);
   const contenders = {
-    adamw: { title: "AdamW", base: adamw, method: { method: "none" }, grid: alone([1e-4, 2e-4, 5e-4, 1e-3, 1.5e-3, 2e-3]) },
+    adamw: { title: "AdamW", base: adamw, method: { method: "none" }, grid: alone([5e-4, 1e-3, 1.5e-3, 2e-3, 3e-3, 4e-3]) },
     sam: { title: "SAM", base: adamw, method: { method: "sam" }, grid: sam },
     "sam-quarter": { title: "SAM, ¼ ascent", base: adamw, method: { method: "sam", ascentFraction: 0.25 }, grid: sam },
   };
-  const flatness = { rho: 0.05, adaptiveRho: 0.5, samples: 160, shard: 8, parts: 20 };
+  const flatness = { rho: 0.05, adaptiveRho: 0.5, samples: 64, shard: 16, parts: 4, lanczos: 20 };
   const pretraining = { epochs: 2, batchSize: 64, lr: 1e-3, hidden: 0.15, seed: 0 };
   const settings = {
-    quick: { every: 15, words: 16, pieces: 1, vocabulary: 300, hidden: 16, layers: 1, heads: 2, batchSize: 4, epochs: { 5: 1, 20: 1, 100: 1 }, pretraining: { ...pretraining, epochs: 1 }, flatness: { ...flatness, samples: 8, parts: 1, lanczos: 5 } },
+    quick: { every: 15, words: 16, pieces: 1, vocabulary: 300, hidden: 16, layers: 1, heads: 2, batchSize: 4, epochs: { 5: 1, 20: 1, 100: 1 }, pretraining: { ...pretraining, epochs: 1 }, flatness: { ...flatness, samples: 8, shard: 8, parts: 1, lanczos: 5 } },
     standard: { words: 24, pieces: 4, vocabulary: 3000, hidden: 32, layers: 2, heads: 2, batchSize: 32, epochs: { 5: 12, 20: 6, 100: 2 }, pretraining, flatness },
     full: { words: 127, pieces: 8, vocabulary: 12_000, hidden: 256, layers: 6, heads: 8, batchSize: 32, epochs: { 5: 30, 20: 15, 100: 8 }, pretraining: { ...pretraining, epochs: 20 }, flatness },
   }[size];
