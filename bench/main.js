@@ -11,7 +11,7 @@ import { measureAdd, measureCase } from "./measure.js";
 import { measureMemory } from "./memory.js";
 import { addTable, engineTable, facts, memoryTable, pytorchTable, toMarkdown, toText } from "./report.js";
 
-const everything = ["add", ...cases.map(({ id }) => id), "memory"];
+const everything = ["add", ...cases.map(({ id }) => id), "memory", "loader"];
 
 const list = (known) => (text) => {
   const names = text.split(",");
@@ -74,8 +74,12 @@ await runScript(async () => {
     }
   }
   const memory = ids.includes("memory") ? measureMemory() : null;
+  // It reads the built package, which is there only now.
+  const { measureLoader, loaderTables } = await import("./loader.js");
+  if (ids.includes("loader")) say("bench: batches of a loader");
+  const loader = ids.includes("loader") ? await measureLoader({ rounds, python }) : null;
 
-  const tables = [addTable(add), pytorchTable(results), engineTable(results), memoryTable(memory)].filter((table) => table !== null);
+  const tables = [addTable(add), pytorchTable(results), engineTable(results), memoryTable(memory), ...loaderTables(loader)].filter((table) => table !== null);
   const machine = facts({ torch: found?.torch ?? null, rounds, roundMs, device: await deviceName(device) });
   process.stdout.write(`\n${machine}\n\n${tables.map(toText).join("\n\n")}\n`);
   if (markdown !== undefined) writeFileSync(markdown, `${machine}\n\n${tables.map(toMarkdown).join("\n\n")}\n`);
