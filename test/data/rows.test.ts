@@ -43,6 +43,10 @@ describe("tables", () => {
     expect(await data.readRows(path)).toEqual([{ question: "is it?", label: true, idx: 0 }, { a: [1, { b: null }] }]);
   });
 
+  test("JSON lines with what ends a line elsewhere", async () => {
+    expect(await data.readRows(file("a.jsonl", '{"a": "x\u2028y\u0085z"}\n{"a": 1}'))).toEqual([{ a: "x\u2028y\u0085z" }, { a: 1 }]);
+  });
+
   test("one after the other: a reader that stops early has read little", async () => {
     const path = file("large.csv", `n,text\n${Array.from({ length: 200_000 }, (_, i) => `${i},${"x".repeat(20)}`).join("\n")}\n`);
     let seen = 0;

@@ -1,13 +1,9 @@
-import { createReadStream } from "node:fs";
-import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
-import { createGunzip } from "node:zlib";
 import { CsvError, parse } from "csv-parse";
 import { checkFlag } from "../../checks.js";
 import { SteppeError, checkKeys, describe, expected } from "../../errors.js";
-import { ioError } from "../../io/file-errors.js";
-import { isSystemError } from "../../io/whole-file.js";
-import { Utf8Check } from "./utf8.js";
+import { lineBlocks } from "../text/lines.js";
+import { readText } from "./text-file.js";
 
 /** One row of a table, by column. Fields of CSV and TSV are strings; of JSON lines and Parquet whatever stands there. */
 export type Row = Record<string, unknown>;
@@ -46,19 +42,11 @@ export async function* rows(path: string, options: RowOptions = {}): AsyncGenera
     const { parquetRows } = await import("./parquet.js");
     return yield* parquetRows(path, columns);
   }
-  const file = createReadStream(path);
-  const source = file as Readable;
-  const unpacked = path.endsWith(".gz") ? source.pipe(createGunzip()) : source;
-  const checked = unpacked.pipe(new Utf8Check(path));
-  // An error does not travel along a pipe by itself.
-  for (const stream of new Set([source, unpacked])) stream.on("error", (error) => checked.destroy(error));
+  if (format === "jsonl") return yield* jsonLines(path);
   try {
-    if (format === "jsonl") yield* jsonLines(checked, path);
-    else yield* delimited(checked, path, { format, columns, quotes, ragged });
+    yield* readText(path, (bytes) => delimited(bytes, path, { format, columns, quotes, ragged }));
   } catch (error) {
     throw asSteppe(error, path);
-  } finally {
-    file.destroy();
   }
 }
 
@@ -115,34 +103,27 @@ async function* delimited(source: Readable, path: string, { format, columns, quo
   }
 }
 
-async function* jsonLines(source: Readable, path: string): AsyncGenerator<Row> {
-  const lines = createInterface({ input: source, crlfDelay: Infinity });
-  const failure = new Promise<never>((_, reject) => source.once("error", reject));
-  failure.catch(() => {}); // it is raced below
-  const iterator = lines[Symbol.asyncIterator]();
-  for (let number = 1; ; number++) {
-    const next = await Promise.race([iterator.next(), failure]);
-    if (next.done === true) return;
-    if (next.value.trim() === "") continue;
-    let value: unknown;
-    try {
-      value = JSON.parse(next.value);
-    } catch (error) {
-      throw new SteppeError("FORMAT", `Expected JSON in line ${number} of ${path} but received: ${(error as Error).message}.`, { cause: error });
+async function* jsonLines(path: string): AsyncGenerator<Row, void, undefined> {
+  let number = 0;
+  for await (const block of lineBlocks(path)) {
+    for (const line of block) {
+      number++;
+      if (line.trim() === "") continue;
+      let value: unknown;
+      try {
+        value = JSON.parse(line);
+      } catch (error) {
+        throw new SteppeError("FORMAT", `Expected JSON in line ${number} of ${path} but received: ${(error as Error).message}.`, { cause: error });
+      }
+      if (typeof value !== "object" || value === null || Array.isArray(value)) throw new SteppeError("FORMAT", `Expected a JSON object in line ${number} of ${path} but received ${describe(value)}.`);
+      yield value as Row;
     }
-    if (typeof value !== "object" || value === null || Array.isArray(value)) throw new SteppeError("FORMAT", `Expected a JSON object in line ${number} of ${path} but received ${describe(value)}.`);
-    yield value as Row;
   }
 }
 
+/** The error of the library that parses, as one of ours. */
 function asSteppe(error: unknown, path: string): unknown {
-  if (error instanceof SteppeError) return error;
-  if (error instanceof CsvError) {
-    if (error.code === "CSV_RECORD_INCONSISTENT_FIELDS_LENGTH") return new SteppeError("FORMAT", `Expected as many fields as before in line ${String(error["lines"])} of ${path}: ${error.message}`, { cause: error });
-    return new SteppeError("FORMAT", `Expected a table in ${path} but received: ${error.message}.`, { cause: error });
-  }
-  if (isSystemError(error)) return ioError("read", path, error);
-  const { code } = error as { code?: unknown };
-  if (typeof code === "string" && code.startsWith("Z_")) return new SteppeError("FORMAT", `Expected gzipped data in ${path} but received: ${(error as Error).message}.`, { cause: error });
-  return error;
+  if (!(error instanceof CsvError)) return error;
+  if (error.code === "CSV_RECORD_INCONSISTENT_FIELDS_LENGTH") return new SteppeError("FORMAT", `Expected as many fields as before in line ${String(error["lines"])} of ${path}: ${error.message}`, { cause: error });
+  return new SteppeError("FORMAT", `Expected a table in ${path} but received: ${error.message}.`, { cause: error });
 }

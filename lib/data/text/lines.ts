@@ -1,10 +1,7 @@
-import { createReadStream } from "node:fs";
 import type { Readable } from "node:stream";
-import { createGunzip } from "node:zlib";
-import { SteppeError, expected } from "../../errors.js";
-import { formatError, ioError } from "../../io/file-errors.js";
-import { isSystemError } from "../../io/whole-file.js";
-import { Utf8Check } from "../tables/utf8.js";
+import { expected } from "../../errors.js";
+import { formatError } from "../../io/file-errors.js";
+import { readText } from "../tables/text-file.js";
 
 /** Bytes of a line at most: what is longer is no text, and would take all memory. */
 const longest = 2 ** 26;
@@ -24,43 +21,29 @@ export async function* lines(path: string): AsyncGenerator<string, void, undefin
 /** The lines of a file, as many at once as a chunk of it holds: for whoever reads a hundred million words. */
 export async function* lineBlocks(path: string): AsyncGenerator<string[], void, undefined> {
   if (typeof path !== "string" || path === "") throw expected("a path", "path", path);
-  const file = createReadStream(path);
-  const unpacked: Readable = path.endsWith(".gz") ? file.pipe(createGunzip()) : file;
-  const bytes = unpacked.pipe(new Utf8Check(path));
-  // An error does not travel along a pipe by itself.
-  for (const stream of new Set<Readable>([file, unpacked])) stream.on("error", (error) => bytes.destroy(error));
+  yield* readText(path, (bytes) => blocksOf(bytes, path));
+}
+
+async function* blocksOf(bytes: Readable, path: string): AsyncGenerator<string[], void, undefined> {
   let open: Buffer[] = []; // of the line that goes on in the next chunk
   let [length, offset] = [0, 0];
-  try {
-    for await (const chunk of bytes as AsyncIterable<Buffer>) {
-      const end = chunk.lastIndexOf(0x0a);
-      if (end >= 0) {
-        yield textOf([...open, chunk.subarray(0, end)]);
-        offset += length + end + 1;
-        [open, length] = [[], 0];
-      }
-      const rest = chunk.subarray(end + 1);
-      if (rest.length > 0) open.push(rest);
-      length += rest.length;
-      if (length > longest) throw formatError(path, offset, "a line of at most 64 MiB", "a longer one");
+  for await (const chunk of bytes as AsyncIterable<Buffer>) {
+    const end = chunk.lastIndexOf(0x0a);
+    if (end >= 0) {
+      yield textOf([...open, chunk.subarray(0, end)]);
+      offset += length + end + 1;
+      [open, length] = [[], 0];
     }
-    if (length > 0) yield textOf(open);
-  } catch (error) {
-    throw asSteppe(error, path);
-  } finally {
-    file.destroy();
+    const rest = chunk.subarray(end + 1);
+    if (rest.length > 0) open.push(rest);
+    length += rest.length;
+    if (length > longest) throw formatError(path, offset, "a line of at most 64 MiB", "a longer one");
   }
+  if (length > 0) yield textOf(open);
 }
 
 function textOf(pieces: Buffer[]): string[] {
   const text = Buffer.concat(pieces).toString("utf8");
   const found = text.split("\n");
   return text.includes("\r") ? found.map((line) => (line.endsWith("\r") ? line.slice(0, -1) : line)) : found;
-}
-
-function asSteppe(error: unknown, path: string): unknown {
-  if (error instanceof SteppeError) return error;
-  if (isSystemError(error)) return ioError("read", path, error);
-  const { code, message } = error as { code?: unknown; message?: string };
-  return typeof code === "string" && code.startsWith("Z_") ? new SteppeError("FORMAT", `Expected gzipped data in ${path} but received: ${message}.`, { cause: error }) : error;
 }
