@@ -22,7 +22,7 @@ const lookedUp = (gradient: string) => [rowPerIndex(gradient, "indices"), indice
 /** The mean, or the deviation, of each row that was normalized. */
 const perRow = (argument: string) =>
   beside(argument, "input", "a tensor with one element per normalized row of input", (t, input, all) => {
-    return t.numel() * prod(all("normalized_shape") as number[]) === input.numel();
+    return t.numel() * prod(Array.from(all("normalized_shape") as ArrayLike<number | bigint>)) === input.numel();
   });
 
 /** A gradient for each place of a grid. */
@@ -33,7 +33,7 @@ const ofGrid = tensor("grad_output", "a tensor with the channels of input at eac
 
 /** A gradient for each place of each window. */
 const ofWindows = tensor("grad_in", "a tensor of the shape that unfold gives for input_sizes", (gradient, all) => {
-  const shape = (all("input_sizes") as readonly (number | bigint)[]).map(Number);
+  const shape = Array.from(all("input_sizes") as ArrayLike<number | bigint>, Number);
   const [dim, size, step] = [all("dim"), all("size"), all("step")].map(Number) as [number, number, number];
   const at = dim < 0 ? dim + shape.length : dim;
   if (!(at in shape) || step < 1 || size < 0 || size > shape[at]!) return false;

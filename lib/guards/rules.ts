@@ -35,10 +35,19 @@ export const beside = (argument: string, other: string, what: string, test: (ten
     return !(like instanceof Tensor) || test(value, like, all);
   });
 
+/** What stands for a list: an array, or a typed one. */
+export const listOf = (value: unknown): readonly unknown[] | null => {
+  if (Array.isArray(value)) return value;
+  return ArrayBuffer.isView(value) ? Array.from(value as unknown as ArrayLike<number | bigint>) : null;
+};
+
 export const array = (argument: string, what: string, test: (array: readonly unknown[], all: Values) => boolean): Rule => ({
   argument,
   what,
-  holds: (value, all) => !Array.isArray(value) || test(value, all),
+  holds(value, all) {
+    const list = listOf(value);
+    return list === null || test(list, all);
+  },
 });
 
 // Arrays.
@@ -121,20 +130,29 @@ export const shaped = (argument: string, sizes: readonly (number | string)[]): R
 /** A gradient for each row that was looked up. */
 export const rowPerIndex = (argument: string, indices: string): Rule =>
   beside(argument, indices, `a tensor with the shape of ${indices} and one dimension more`, (t, like) => String(t.shape.slice(0, -1)) === String(like.shape) && t.dim() > 0);
+/** The size of a dimension that counts from the end: of a tensor, a list of sizes, or one number for all. */
+function sizeFromEnd(of: unknown, fromEnd: number): number {
+  const sizes = of instanceof Tensor ? of.shape : listOf(of);
+  return Number(sizes === null || sizes.length === 1 ? (sizes?.[0] ?? of) : sizes.at(-fromEnd));
+}
 /** A scale that leads from the input's size to the output's, in the dimension that counts from the end. */
 export const scaleFits = (argument: string, input: string, output: string, fromEnd: number): Rule => ({
   argument,
   what: `what leads from ${input}'s size to ${output}'s`,
   holds(scale, all) {
-    const [from, to] = [all(input), all(output)];
-    const sizes = from instanceof Tensor ? from.shape : (from as readonly number[]);
-    if (isNothing(scale) || !Array.isArray(to)) return true;
-    return Math.abs(Number(sizes.at(-fromEnd)) * (scale as number) - Number((to as number[]).at(-fromEnd))) <= 1;
+    if (isNothing(scale) || isNothing(all(output))) return true;
+    return Math.abs(sizeFromEnd(all(input), fromEnd) * (scale as number) - sizeFromEnd(all(output), fromEnd)) <= 1;
   },
 });
 /** The two scales of an image. */
 export const antialiased = (input: string): Rule[] => [scaleFits("scales_h", input, "output_size", 2), scaleFits("scales_w", input, "output_size", 1)];
 export const perChannels = (...names: string[]): Rule[] => names.map((name) => perChannel(name, "input"));
+/** oneDNN fills with zeros as many float32 as there are elements, whatever their dtype. */
+export const denseZeros = (argument: string, dtypeOf: (all: Values) => unknown): Rule => ({
+  argument,
+  what: 'another layout than "mkldnn", or float32',
+  holds: (value, all) => (value instanceof Tensor ? value.layout : value) !== "mkldnn" || (dtypeOf(all) ?? "float32") === "float32",
+});
 export const prod = (numbers: readonly (number | bigint)[]): number => numbers.reduce((product: number, each) => product * Number(each), 1);
 /** As many elements as another has in its last dimension. */
 export const perLast = (argument: string, other: string): Rule =>
@@ -143,8 +161,7 @@ export const perLast = (argument: string, other: string): Rule =>
 export const kernelOf = (argument: string, sliding: number): Rule =>
   tensor(argument, `a tensor of ${sliding + 2} dimensions, the last ${sliding} of the sizes kernel_size`, (t, all) => {
     const kernel = all("kernel_size");
-    const wanted = Array.isArray(kernel) && kernel.length === sliding ? kernel : Array<unknown>(sliding).fill(Array.isArray(kernel) ? kernel[0] : kernel);
-    return t.dim() === sliding + 2 && String(t.shape.slice(-sliding)) === String(wanted);
+    return t.dim() === sliding + 2 && t.shape.slice(-sliding).every((size, i) => size === sizeFromEnd(kernel, sliding - i));
   });
 
 // Attention. Nested tensors have no shape: for them LibTorch checks more.

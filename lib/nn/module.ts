@@ -189,6 +189,32 @@ export class Module extends Printed {
   }
 
   /**
+   * Adds a parameter as the property `name`, for names that are known at run time only.
+   *
+   * @throws SteppeError `ARGUMENT` for what is none, and a name that is empty, has a dot or is taken
+   */
+  registerParameter(name: string, parameter: Parameter): this {
+    if (!isParameter(parameter)) throw expected("a parameter made by nn.parameter", `parameter ${name} of ${this.constructor.name}`, parameter);
+    this.#setMember(name, parameter);
+    return this;
+  }
+
+  /**
+   * Puts another module in the place of that at a path: `setSubmodule("encoder.layers.0", new nn.Identity())`.
+   *
+   * @throws SteppeError `ARGUMENT` if there is none
+   */
+  setSubmodule(path: string, module: Module): this {
+    if (!(module instanceof Module)) throw expected("a module", `child ${path} of ${this.constructor.name}`, module);
+    this.getSubmodule(path);
+    if (path === "") throw expected("the path of a module within", this.constructor.name, path);
+    const at = path.lastIndexOf(".");
+    this.getSubmodule(path.slice(0, Math.max(at, 0))).registerModule(path.slice(at + 1), module);
+    modes.version++;
+    return this;
+  }
+
+  /**
    * The parameters and persistent buffers by path. The tensors share their memory with the module's and have no gradient history.
    */
   stateDict(): Record<string, Tensor> {

@@ -129,6 +129,9 @@ describe("refused, each beside one that goes through", () => {
     ["aten::_fused_sgd_", [[f(4)], [f(1).expand([4])], [f(4)], sgd], [[f(4)], [f(4)], [], { ...sgd, momentum: 0 }]],
     ["aten::sparse_csr_tensor", [places([0, far], 2), places([0], 1), f(1), [1, 1]], [places([0, 1], 2), places([0], 1), f(1), [1, 1]]],
     ["aten::_sparse_coo_tensor_unsafe", [places([far], 1, 1), f(1), [3]], [places([2], 1, 1), f(1), [3]]],
+    ["aten::_upsample_bilinear2d_aa_backward", [f(1, 1, 3, 3), 3, [1, 1, 6, 6], false, 1e-9, 0.5], [f(1, 1, 3, 3), 3, [1, 1, 6, 6], false, 0.5, 0.5]],
+    ["aten::new_zeros", [f(2).bfloat16(), [1], { layout: "mkldnn" }], [f(2), [1], { layout: "mkldnn" }]],
+    ["aten::_compute_linear_combination.out", [f(2, 3), f(1, 2), { out: f(3, 2) }], [f(2, 3), f(1, 2), { out: f(1, 3) }]],
     ["aten::range.out", [0, 4, { re: 0.5, im: 0 }, { out: torch.empty([0], { dtype: "int64" }) }], [0, 4, 2, { out: torch.empty([0], { dtype: "int64" }) }]],
   ])("%s", (name, wrong, right) => {
     expect(refusal(() => call(name, ...wrong))).toMatch(/LibTorch would not check it\.$/);

@@ -43,11 +43,23 @@ export function clipGradNorm_(
   const grads = gradients(parameters);
   const total = getTotalNorm(grads, normType);
   if (errorIfNonfinite && !Number.isFinite(total.item())) throw expected("finite gradients", owner, total.item());
-  const factor = torch.noGrad(() => total.add(1e-6).reciprocal().mul(maxNorm).clampMax(1));
+  scale(grads, maxNorm, total);
+  return total;
+}
+
+function scale(grads: Tensor[], maxNorm: number, total: Tensor): void {
   torch.noGrad(() => {
+    const factor = total.add(1e-6).reciprocal().mul(maxNorm).clampMax(1);
     for (const grad of grads) grad.mul_(factor.to({ device: grad.device, dtype: grad.dtype }));
   });
-  return total;
+}
+
+/** Scales all gradients as `clipGradNorm_` does, by a norm that is known: that of `getTotalNorm`, or one over several models. @param totalNorm [] */
+export function clipGradsWithNorm_(parameters: Parameters, maxNorm: number, totalNorm: Tensor): void {
+  const owner = "nn.utils.clipGradsWithNorm_";
+  real.read(maxNorm, `maxNorm of ${owner}`);
+  if (!(totalNorm instanceof Tensor) || totalNorm.numel() !== 1) throw expected("a tensor of one number", `totalNorm of ${owner}`, totalNorm);
+  scale(gradients(parameters), maxNorm, totalNorm);
 }
 
 /** Clips each value of all gradients to ±clipValue. */

@@ -4,13 +4,9 @@ import { torch } from "../../torch.js";
 import { ConvTranspose1d, ConvTranspose2d, ConvTranspose3d } from "../conv-transpose.js";
 import { normalize } from "../functional/index.js";
 import { Module } from "../module.js";
-import { isParameter, parameter } from "../parameter.js";
+import { parameter } from "../parameter.js";
 import type { Parameter } from "../parameter.js";
-
-/** How a tensor of a module comes from the parameters that are trained in its place. */
-abstract class Parametrization extends Module {
-  abstract value(): Tensor;
-}
+import { attach, Parametrization } from "./parametrize.js";
 
 /** A direction and its length: g v / ‖v‖. Named as in PyTorch's state dicts. */
 class WeightNorm extends Parametrization {
@@ -85,21 +81,6 @@ class SpectralNorm extends Parametrization {
   }
 }
 
-class Parametrizations extends Module {}
-
-function parametrize<M extends Module>(owner: string, module: M, name: string, make: (weight: Parameter) => Parametrization): M {
-  if (!(module instanceof Module)) throw expected("a module", `module of ${owner}`, module);
-  const weight: unknown = Object.getOwnPropertyDescriptor(module, name)?.value;
-  if (!isParameter(weight)) throw expected("the name of a parameter", `name of ${owner}`, name);
-  const parametrization = make(weight);
-  parametrization.train(module.training);
-  const all = (Reflect.get(module, "parametrizations") as Module | undefined) ?? new Parametrizations();
-  all.registerModule(name, parametrization);
-  Reflect.set(module, "parametrizations", all);
-  Object.defineProperty(module, name, { get: () => parametrization.value(), configurable: true, enumerable: false });
-  return module;
-}
-
 /**
  * Trains a weight's direction and length apart: the module's parameter becomes g v / ‖v‖. arXiv 1602.07868.
  *
@@ -109,7 +90,7 @@ function parametrize<M extends Module>(owner: string, module: M, name: string, m
  * @example nn.utils.parametrizations.weightNorm(new nn.Linear(20, 40))
  */
 export function weightNorm<M extends Module>(module: M, name = "weight", dim = 0): M {
-  return parametrize("nn.utils.parametrizations.weightNorm", module, name, (weight) => new WeightNorm(weight, dim));
+  return attach("nn.utils.parametrizations.weightNorm", module, name, (weight) => new WeightNorm(weight, dim));
 }
 
 /**
@@ -131,5 +112,5 @@ export function spectralNorm<M extends Module>(
     throw expected("a positive integer", `nPowerIterations of ${owner}`, nPowerIterations);
   }
   const transposed = [ConvTranspose1d, ConvTranspose2d, ConvTranspose3d].some((kind) => module instanceof kind);
-  return parametrize(owner, module, name, (weight) => new SpectralNorm(weight, { nPowerIterations, eps, dim: dim ?? (transposed ? 1 : 0) }));
+  return attach(owner, module, name, (weight) => new SpectralNorm(weight, { nPowerIterations, eps, dim: dim ?? (transposed ? 1 : 0) }));
 }
