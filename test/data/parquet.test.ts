@@ -41,6 +41,21 @@ describe("Parquet", () => {
     expect(seen).toEqual([-1, 0, 1, -1, 0, 1]);
   });
 
+  test("one row group at a time: what comes before damage is read", async () => {
+    const bytes = readFileSync(join(folder, "none-v1.parquet"));
+    const footer = bytes.length - 8 - bytes.readUInt32LE(bytes.length - 8);
+    // "row 4" is in the first group alone: what comes after it belongs to the second.
+    for (let at = bytes.lastIndexOf("row 4", footer) + 1; (at = bytes.indexOf("row ", at)) < footer; at++) bytes.write("\xff", at, "latin1");
+    const path = join(temporaryFolder(), "a.parquet");
+    writeFileSync(path, bytes);
+    const seen: unknown[] = [];
+    const reading = (async () => {
+      for await (const { text } of data.rows(path)) seen.push(text);
+    })();
+    await expect(reading).rejects.toThrow(`Expected Parquet data in column "text", row group 1 of ${path} but received: text that is no UTF-8`);
+    expect(seen).toEqual(readJson(join(folder, "rows.json")).slice(0, 5).map(({ text }) => text));
+  });
+
   test("a file under another name", async () => {
     const path = join(temporaryFolder(), "data");
     writeFileSync(path, readFileSync(join(folder, "snappy-v2.parquet")));
@@ -82,6 +97,37 @@ describe("what is no Parquet", () => {
     await expect(data.readRows(join(folder, "none-v1.parquet"), { columns: ["labels"] })).rejects.toThrow('Expected the column "labels" in');
   });
 
+  const inLittleMemory = () => {
+    const { heapTotal, external } = process.memoryUsage();
+    expect(heapTotal + external).toBeLessThan(2 ** 30);
+  };
+
+  async function readDamaged(path: string, bytes: Buffer, what: string): Promise<"rows" | "refused"> {
+    writeFileSync(path, bytes);
+    try {
+      await data.readRows(path);
+      return "rows";
+    } catch (error) {
+      if (!(error instanceof SteppeError) || error.code !== "FORMAT") throw new Error(what, { cause: error });
+      return "refused";
+    }
+  }
+
+  test("numbers of two thousand million anywhere in the file", async () => {
+    const path = join(temporaryFolder(), "damaged.parquet");
+    let refused = 0;
+    for (const [name, step] of [["plain.parquet", 23], ["snappy-v2.parquet", 41], ["delta.parquet", 7]] as const) {
+      const original = readFileSync(join(folder, name));
+      for (let at = 4; at < original.length - 12; at += step) {
+        const bytes = Buffer.from(original);
+        bytes.write("fffffff707", at, "hex"); // as Thrift and Parquet's runs write 2^31 - 9
+        if ((await readDamaged(path, bytes, `byte ${at} of ${name}`)) === "refused") refused++;
+      }
+    }
+    expect(refused).toBeGreaterThan(100);
+    inLittleMemory();
+  });
+
   // STEPPE_FUZZ_FILES=5000 npx vitest run test/data/parquet     more of them
   test("random damage: rows, or an error that says so, in little memory", async () => {
     const rounds = Number(process.env.STEPPE_FUZZ_FILES ?? 12);
@@ -99,19 +145,11 @@ describe("what is no Parquet", () => {
         // Half of the damage goes to the metadata, which is most of so small a file but little of a real one.
         const footer = bytes.length - 8 - bytes.readUInt32LE(bytes.length - 8);
         for (let i = random(4); i >= 0; i--) bytes[round % 2 === 0 ? random(footer) : footer + random(bytes.length - footer)] = [random(256), 0xff, 0x7f, 0x80, 0][random(5)]!;
-        writeFileSync(path, bytes);
-        try {
-          await data.readRows(path);
-          outcomes.rows++;
-        } catch (error) {
-          if (!(error instanceof SteppeError) || error.code !== "FORMAT") throw new Error(`round ${round} of ${name}`, { cause: error });
-          outcomes.refused++;
-        }
+        outcomes[await readDamaged(path, bytes, `round ${round} of ${name}`)]++;
       }
     }
     expect(outcomes.refused).toBeGreaterThan(0);
     expect(outcomes.rows).toBeGreaterThan(0);
-    const { heapTotal, external } = process.memoryUsage();
-    expect(heapTotal + external).toBeLessThan(2 ** 30);
+    inLittleMemory();
   });
 });

@@ -21,9 +21,9 @@ export interface SetOptions<Split extends string = string> {
 }
 
 /** A part of a set in memory: examples for a loader. */
-export interface TaskSet<Example> {
-  /** "glue/mnli", "squad". */
-  readonly name: string;
+export interface TaskSet<Example, Name extends string = string> {
+  /** "glue/mnli", "squad": what `data.textToText` and `data.classifierBatch` know it by. */
+  readonly name: Name;
   readonly split: string;
   /** The names of the classes, in the order of their numbers; null where labels are no classes. */
   readonly labels: readonly string[] | null;

@@ -81,7 +81,7 @@ const matched = {
  * const { examples, labels } = await data.glue("mnli", { folder: "glue", split: "validation_matched" });
  * const batches = data.loader(examples, { batchSize: 32, collate: data.classifierBatch(tokenizer, "glue/mnli") });
  */
-export async function glue<Task extends GlueTask>(task: Task, options: SetOptions<GlueSplit> = {}): Promise<TaskSet<GlueExamples[Task]>> {
+export async function glue<Task extends GlueTask>(task: Task, options: SetOptions<GlueSplit> = {}): Promise<TaskSet<GlueExamples[Task], `glue/${Task}`>> {
   const about = Object.hasOwn(glueTasks, task) ? glueTasks[task] : undefined;
   if (about === undefined) throw expected(`one of ${Object.keys(glueTasks).join(", ")}`, "task", task, suggest(String(task), Object.keys(glueTasks)).trim());
   const files: Partial<Record<GlueSplit, string>> = task === "mnli" ? matched : usual;

@@ -30,7 +30,7 @@ function descriptions(fields: Fields): string[] {
  * @param options `folder`; `split`: "train" (default) or "test"
  * @throws SteppeError `IO` if the file is not found, with where to get it; `FORMAT` with the place of what is not as published
  */
-export async function webQuestions(options: SetOptions<"train" | "test"> = {}): Promise<TaskSet<OpenQuestion & { url: string }>> {
+export async function webQuestions(options: SetOptions<"train" | "test"> = {}): Promise<TaskSet<OpenQuestion & { url: string }, "web_questions">> {
   const { split, folder } = readSetOptions(options, ["train", "test"]);
   const files = [`webquestions.examples.${split}.json`];
   const found = findFiles({ title: "WebQuestions", home: "web_questions", folders: ["default", "data"], files, split, page: "https://nlp.stanford.edu/software/sempre" }, folder);
@@ -54,7 +54,7 @@ export async function webQuestions(options: SetOptions<"train" | "test"> = {}): 
  * @param options `folder`; `split`: "train" (default) or "validation"
  * @throws SteppeError `IO` if the file is not found, with where to get it; `FORMAT` with file, row and column for what is not as published
  */
-export async function naturalQuestions(options: SetOptions<"train" | "validation"> = {}): Promise<TaskSet<OpenQuestion>> {
+export async function naturalQuestions(options: SetOptions<"train" | "validation"> = {}): Promise<TaskSet<OpenQuestion, "natural_questions">> {
   const { split, folder } = readSetOptions(options, ["train", "validation"]);
   const files = [`NQ-open.${split === "train" ? "train" : "dev"}.jsonl`];
   const page = "https://github.com/google-research-datasets/natural-questions/tree/master/nq_open";
@@ -152,7 +152,7 @@ function ofHub(fields: Fields, lacks: boolean): TriviaQuestion {
  * (default), "validation", "test", or "verified", those of validation that people looked through (JSON only)
  * @throws SteppeError `IO` if the file is not found, with where to get it; `FORMAT` with the place of what is not as published
  */
-export async function triviaQa(options: SetOptions<TriviaSplit> & { variant?: TriviaVariant } = {}): Promise<TaskSet<TriviaQuestion>> {
+export async function triviaQa(options: SetOptions<TriviaSplit> & { variant?: TriviaVariant } = {}): Promise<TaskSet<TriviaQuestion, "trivia_qa">> {
   const { variant = "wikipedia" } = options;
   if (!Object.hasOwn(variants, variant)) throw expected(`one of ${Object.keys(variants).join(", ")}`, "variant", variant);
   const { files, folders } = variants[variant];

@@ -83,7 +83,7 @@ async function read(found: Found): Promise<SpanQuestion[]> {
  * @throws SteppeError `IO` if the file is not found, with where to get it; `FORMAT` with the place of what is not as published
  * @example const { examples } = await data.squad({ version: "2.0", split: "validation", folder: "squad" });
  */
-export async function squad(options: SetOptions<SpanSplit> & { version?: "1.1" | "2.0" } = {}): Promise<TaskSet<SpanQuestion>> {
+export async function squad(options: SetOptions<SpanSplit> & { version?: "1.1" | "2.0" } = {}): Promise<TaskSet<SpanQuestion, "squad" | "squad_v2">> {
   const { split, folder } = readSetOptions(options, ["train", "validation"], ["version"]);
   const { version = "1.1" } = options;
   if (version !== "1.1" && version !== "2.0") throw expected('"1.1" or "2.0"', "version", version);
@@ -108,7 +108,7 @@ export interface TydiQuestion extends SpanQuestion {
  * @param options `folder`; `split`: "train" (default) or "validation"; `languages`: those to keep, by default all
  * @throws SteppeError `IO` if the file is not found, with where to get it; `FORMAT` with the place of what is not as published
  */
-export async function tydiQa(options: SetOptions<SpanSplit> & { languages?: readonly string[] } = {}): Promise<TaskSet<TydiQuestion>> {
+export async function tydiQa(options: SetOptions<SpanSplit> & { languages?: readonly string[] } = {}): Promise<TaskSet<TydiQuestion, "tydiqa">> {
   const { split, folder } = readSetOptions(options, ["train", "validation"], ["languages"]);
   const { languages } = options;
   if (languages !== undefined && (!Array.isArray(languages) || languages.length === 0)) throw expected("an array of languages", "languages", languages);

@@ -162,7 +162,7 @@ const files = { train: "train.jsonl", validation: "val.jsonl", test: "test.jsonl
  * @throws SteppeError `IO` if the files are not found, with where to get them; `FORMAT` with file, row and column for what is not as published
  * @example const { examples, labels } = await data.superGlue("boolq", { folder: "super_glue", split: "validation" });
  */
-export async function superGlue<Task extends SuperGlueTask>(task: Task, options: SetOptions<SuperGlueSplit> = {}): Promise<TaskSet<SuperGlueExamples[Task]>> {
+export async function superGlue<Task extends SuperGlueTask>(task: Task, options: SetOptions<SuperGlueSplit> = {}): Promise<TaskSet<SuperGlueExamples[Task], `superglue/${Task}`>> {
   const about = Object.hasOwn(superGlueTasks, task) ? superGlueTasks[task] : undefined;
   if (about === undefined) throw expected(`one of ${Object.keys(superGlueTasks).join(", ")}`, "task", task, suggest(String(task), Object.keys(superGlueTasks)).trim());
   const { split, folder } = readSetOptions(options, Object.keys(files) as SuperGlueSplit[]);

@@ -125,8 +125,8 @@ test("low-data fractions are the same for the same seed", () => {
 test("from files to a fine-tuned T5: text pairs, SAM whose ascent takes a quarter of the batch, generated labels", async () => {
   torch.manualSeed(0);
   const folder = folderOf(superGlueFiles);
-  const { examples, labels } = await data.superGlue("cb", { folder });
-  const form = data.textToText("superglue/cb");
+  const { examples, labels, name } = await data.superGlue("cb", { folder });
+  const form = data.textToText(name);
   const pairs = form.trainingPairs([...examples, ...examples, ...examples, ...examples].slice(0, 12));
   const tokenizer = await unigramOf(pairs.flatMap(({ inputs, targets }) => [inputs, targets]));
   const t5 = new models.T5ForConditionalGeneration({ vocabSize: tokenizer.vocabularySize, dModel: 32, dKv: 8, dFf: 64, numLayers: 1, numHeads: 4, dropoutRate: 0, decoderStartTokenId: 0, padTokenId: 0, eosTokenId: 1 });
