@@ -78,6 +78,24 @@ export function keep<T extends Tensor>(tensor: T): T {
   return tensor;
 }
 
+/** Runs what makes tensors for later: they belong to no scope, whichever is open where they are asked for. */
+export function outsideScopes<T>(body: () => T): T {
+  followContext();
+  const outer = current;
+  setCurrent(0);
+  try {
+    return context.run(0, body);
+  } finally {
+    setCurrent(outer);
+  }
+}
+
+/** Gives tensors that came from another thread to the scope of the code at hand, as if they had been made in it. */
+export function adopt(tensors: readonly Tensor[]): void {
+  followContext();
+  for (const tensor of tensors) native.moveToScope(tensor.handle, current);
+}
+
 function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as { then?: unknown } | null | undefined)?.then === "function";
 }

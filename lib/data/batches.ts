@@ -1,4 +1,5 @@
 import { native } from "../native.js";
+import { adopt, outsideScopes } from "../scope.js";
 import { Tensor } from "../tensor.js";
 import { applyRest, partsOf } from "./native-transform.js";
 import { pinned } from "./pin.js";
@@ -19,6 +20,8 @@ export interface Place {
 /** A batch that is on its way: never an unhandled rejection, whoever asks or not. */
 export interface Pending {
   outcome: Promise<{ batch: unknown } | { error: unknown }>;
+  /** What is left to do with the batch where it is asked for. */
+  finish(batch: unknown): unknown;
   /** Lets go of what nobody will see. */
   drop(): void;
 }
@@ -51,17 +54,21 @@ export class Batches {
     return batch.then((made) => this.#finish(made, place)).finally(() => indices.dispose());
   }
 
-  /** Beside this thread if that is possible: rows in memory on the loading thread. */
+  /** Beside this thread if that is possible: rows in memory on the loading thread. Tensors belong to no scope until they are asked for. */
   start(place: Place): Pending {
+    return outsideScopes(() => this.#start(place));
+  }
+
+  #start(place: Place): Pending {
     if (this.#dataset instanceof TensorDataset && this.ahead) return this.#startNative(this.#dataset, place);
     let made: unknown;
     try {
       made = this.make(place);
     } catch (error) {
-      return { outcome: Promise.resolve({ error }), drop: () => {} };
+      return { outcome: Promise.resolve({ error }), finish: (batch) => batch, drop: () => {} };
     }
     this.ahead ||= isPromise(made);
-    return { outcome: settled(Promise.resolve(made)), drop: () => {} };
+    return { outcome: settled(Promise.resolve(made)), finish: (batch) => batch, drop: () => {} };
   }
 
   #startNative(dataset: TensorDataset<readonly [Tensor, ...Tensor[]]>, { order, start, count, random }: Place): Pending {
@@ -69,12 +76,17 @@ export class Batches {
     const load = async () => {
       const handles = dataset.tensors.map(({ handle }) => handle);
       const loaded = await native.loadBatch(handles, order.handle, start, count, known, random?.id ?? 0, this.#pin && rest.length === 0);
-      return loaded.map((handle) => new Tensor(handle));
+      const batch = loaded.map((handle) => new Tensor(handle));
+      adopt(batch);
+      return batch;
     };
     const tensors = load();
-    const finished = rest.length === 0 ? tensors : tensors.then((batch) => this.#pinned(applyRest(rest, batch, random!)));
+    const finish = (batch: unknown) => {
+      adopt(batch as Tensor[]);
+      return rest.length === 0 ? batch : this.#pinned(applyRest(rest, batch, random!));
+    };
     const drop = () => void tensors.then((batch) => batch.forEach((tensor) => tensor.dispose()), () => {});
-    return { outcome: settled(finished), drop };
+    return { outcome: settled(tensors), finish, drop };
   }
 
   #finish(batch: unknown, { random }: Place): unknown {

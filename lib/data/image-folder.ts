@@ -4,6 +4,7 @@ import { checkInteger } from "../checks.js";
 import { SteppeError, checkKeys, expected } from "../errors.js";
 import { formatError, ioError } from "../io/file-errors.js";
 import { native } from "../native.js";
+import { adopt } from "../scope.js";
 import { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
 import { decodeImage } from "./decode.js";
@@ -78,7 +79,9 @@ export class ImageFolder implements Dataset<[images: Tensor, labels: Tensor]> {
     const labels = torch.tensor(decoded.map(({ index }) => this.labels[index]!), { dtype: "int64" });
     try {
       const [handle] = await native.loadBatch([pixels.handle], 0, 0, 0, dtype === "uint8" ? [["channelsFirst"]] : [["channelsFirst"], ["toFloat"]], 0, false);
-      return [new Tensor(handle!), labels];
+      const images = new Tensor(handle!);
+      adopt([images]);
+      return [images, labels];
     } finally {
       pixels.dispose();
     }

@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { checkFlag, checkInteger, checkSeed } from "../checks.js";
 import { checkKeys, expected } from "../errors.js";
+import { outsideScopes } from "../scope.js";
 import type { Generator as Random } from "../random.js";
 import { Batches, isPromise } from "./batches.js";
 import { pinning } from "./pin.js";
@@ -139,15 +140,17 @@ export class Loader<Batch> implements Iterable<Batch>, AsyncIterable<Batch> {
   async *[Symbol.asyncIterator](): AsyncGenerator<Batch, void, undefined> {
     const { current, order } = this.#begin();
     const pending: Pending[] = [];
-    let next = current.batch;
+    let started = current.batch;
     try {
       while (current.batch < this.length) {
         const wanted = () => (this.#batches.ahead ? 1 + this.prefetch : 1);
-        while (next < this.length && pending.length < wanted()) pending.push(this.#start(order, current.epoch, next++));
-        const outcome = await pending.shift()!.outcome;
+        while (started < this.length && pending.length < wanted()) pending.push(this.#start(order, current.epoch, started++));
+        const next = pending.shift()!;
+        const outcome = await next.outcome;
         if ("error" in outcome) throw outcome.error;
+        const batch = next.finish(outcome.batch) as Batch;
         current.batch++;
-        yield outcome.batch as Batch;
+        yield batch;
         await setImmediate();
       }
     } finally {
@@ -161,7 +164,7 @@ export class Loader<Batch> implements Iterable<Batch>, AsyncIterable<Batch> {
     const current = { epoch: this.epoch++, batch: this.#skip };
     this.#current = current;
     this.#skip = 0;
-    return { current, order: this.sampler.order(current.epoch) };
+    return { current, order: outsideScopes(() => this.sampler.order(current.epoch)) };
   }
 
   #place(order: Tensor, epoch: number, batch: number): Place {
@@ -174,7 +177,7 @@ export class Loader<Batch> implements Iterable<Batch>, AsyncIterable<Batch> {
     const place = this.#place(order, epoch, batch);
     if (this.prefetch > 0) return this.#batches.start(place);
     const made = (async () => this.#batches.make(place))();
-    return { outcome: made.then((batch) => ({ batch }), (error: unknown) => ({ error })), drop: () => {} };
+    return { outcome: made.then((batch) => ({ batch }), (error: unknown) => ({ error })), finish: (batch) => batch, drop: () => {} };
   }
 
   /**

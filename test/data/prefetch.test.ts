@@ -101,6 +101,55 @@ describe("memory", () => {
   });
 });
 
+describe("scopes", () => {
+  const steps = async (loader: AsyncIterable<readonly Tensor[]>, use: (batch: readonly Tensor[]) => unknown) => {
+    const iterator = loader[Symbol.asyncIterator]();
+    const kept: (readonly Tensor[])[] = [];
+    for (let i = 0; i < 5; i++) {
+      await torch.scope(async () => {
+        const { value } = (await iterator.next()) as { value: readonly Tensor[] };
+        await settle(); // what is made ahead arrives in here, and is for the next scope
+        use(value);
+        kept.push(value);
+      });
+    }
+    await iterator.return?.(undefined);
+    return kept;
+  };
+
+  test.each([0, 2])("an asynchronous scope frees the batches that were asked for in it, and not those made ahead (prefetch %i)", async (prefetch) => {
+    const seen: number[] = [];
+    for (const transform of [undefined, natively(), mixedly()]) {
+      const loader = data.loader(images(20), { batchSize: 4, prefetch, ...(transform === undefined ? {} : { transform }) });
+      const kept = await steps(loader, ([x, y]) => seen.push(x!.sum().item() as number, y!.shape[0]!));
+      for (const batch of kept) for (const tensor of batch) expect(() => tensor.shape).toThrow(expect.objectContaining({ code: "DISPOSED" }));
+    }
+    expect(seen).toHaveLength(3 * 5 * 2);
+  });
+
+  test("batches of a data set of one's own that come early outlive the scope they were made in", async () => {
+    const own = { length: 20, batch: async (indices: Tensor) => [indices.mul(2), (await Promise.resolve(indices)).add(1)] as const };
+    let sum = 0;
+    await steps(data.loader(own, { batchSize: 4, prefetch: 2 }), ([a, b]) => (sum += (a!.sum().item() as number) + (b!.sum().item() as number)));
+    expect(sum).toBe(2 * 190 + 190 + 20);
+  });
+
+  test("scopes that run at the same time", async () => {
+    const set = images(40);
+    const loader = () => data.loader(set, { batchSize: 4, prefetch: 3, transform: natively() });
+    const all = await Promise.all([1, 2, 3].map(() => torch.scope(async () => {
+      const sums: number[] = [];
+      for await (const [x] of loader()) {
+        await torch.scope(async () => void (await settle()));
+        sums.push(x.sum().item() as number);
+      }
+      return sums;
+    })));
+    expect(all[1]).toEqual(all[0]);
+    expect(all[2]).toEqual(all[0]);
+  });
+});
+
 describe("errors come when their batch is awaited", () => {
   test("of a native transform: batches before it are given, the state stands before it", async () => {
     const set = images(10);
