@@ -104,6 +104,19 @@ test("a package beside the program is found, and refused if it gives something e
   rmSync(folder, { recursive: true });
 });
 
+test("a package whose files are gone: what is missing, and what to do", () => {
+  const folder = mkdtempSync(join(tmpdir(), "steppe-package-"));
+  const at = join(folder, "node_modules", "half-a-text");
+  mkdirSync(at, { recursive: true });
+  writeFileSync(join(at, "index.js"), "module.exports = () => require('./gone.json');");
+  process.chdir(folder);
+  expect(() => fromPackage("half-a-text", "texts", hasStrings("text"))).toThrowError(
+    expect.objectContaining({ code: "FORMAT", message: expect.stringMatching(/half-a-text to give texts but received: .*gone\.json[^]*npm install half-a-text$/) as unknown }) as Error,
+  );
+  process.chdir(start);
+  rmSync(folder, { recursive: true });
+});
+
 test("wrong options", async () => {
   await expect(data.cmudict({ stres: true } as never)).rejects.toThrow('Did you mean "stress"?');
   await expect(data.spamAssassin({ headers: 1 } as never)).rejects.toThrow("Expected true or false for headers");

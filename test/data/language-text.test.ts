@@ -2,7 +2,8 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import { data, torch } from "../../lib/index.js";
+import { data, models, torch } from "../../lib/index.js";
+import type { Tensor } from "../../lib/index.js";
 import { temporaryFolder } from "../support/folder.js";
 import { needsPython, python, runPython } from "../support/python.js";
 
@@ -131,6 +132,22 @@ describe("bptt", () => {
     const second = data.bptt(ids, options);
     second.loadStateDict(state);
     expect([...second].map(([input]) => input.toArray())).toEqual(all.slice(2));
+  });
+
+  test("an LSTM that keeps its state from batch to batch reads each column as if in one go", () => {
+    torch.manualSeed(3);
+    const model = new models.LSTMLanguageModel({ vocabSize: 50, embeddingSize: 8, hiddenSize: 8, numLayers: 2 }).eval();
+    torch.noGrad(() => {
+      let state: models.LSTMLanguageModelOutput["state"] | null = null;
+      const parts: Tensor[] = [];
+      for (const [inputIds] of data.bptt(ids, { columns, window: 4, batchFirst: true })) {
+        const output: models.LSTMLanguageModelOutput = model.forward({ inputIds, state });
+        state = output.state;
+        parts.push(output.logits);
+      }
+      const whole = model.forward({ inputIds: ids.narrow(0, 0, 48).view([columns, 12]).narrow(1, 0, 11) }).logits;
+      expect(Number(torch.cat(parts, 1).sub(whole).abs().max().item())).toBeLessThan(1e-6);
+    });
   });
 
   test("a batch is a copy: changing it leaves the text as it was", () => {

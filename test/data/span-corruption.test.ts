@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { data, torch } from "../../lib/index.js";
+import { data, models, optim, torch } from "../../lib/index.js";
+import type { Tensor } from "../../lib/index.js";
 
 const [firstSentinelId, eosTokenId] = [999, 1];
 const corrupt = data.corruptSpans({ firstSentinelId, eosTokenId });
@@ -81,6 +82,30 @@ test("as a loader's transform: another corruption in every pass, the same for th
   expect(first).not.toEqual(second);
   expect(passes(1)).toEqual([first, second]);
   expect(passes(2)[0]).not.toEqual(first);
+});
+
+test("T5 and BERT take such batches as they are, and SAM makes their losses smaller", async () => {
+  torch.manualSeed(1);
+  const text = data.blocks(torch.arange(4, 164, { dtype: "int64" }).remainder(20).add(4), 40); // one token tells the next
+  const t5 = new models.T5ForConditionalGeneration({ vocabSize: 64, dModel: 32, dKv: 16, dFf: 64, numLayers: 1, numHeads: 2, dropoutRate: 0 });
+  const bert = new models.BertForMaskedLM({ vocabSize: 64, hiddenSize: 32, numHiddenLayers: 1, numAttentionHeads: 2, intermediateSize: 64, maxPositionEmbeddings: 40 });
+  const spans = data.loader(text, { batchSize: 4, transform: data.corruptSpans({ firstSentinelId: 63, eosTokenId: 1 }) });
+  const mask = data.maskTokens({ maskTokenId: 2, specialTokenIds: [0, 1, 2], vocabularySize: 64 });
+  const masked = data.loader(text, { batchSize: 4, transform: ([inputIds], random) => mask({ inputIds, attentionMask: torch.onesLike(inputIds) }, random) });
+  type Batch = { inputIds: Tensor; attentionMask: Tensor; labels: Tensor };
+  const cases = [
+    { model: t5, batches: spans, loss: (batch: Batch) => t5.forward(batch).loss },
+    { model: bert, batches: masked, loss: (batch: Batch) => bert.forward(batch).loss },
+  ];
+  for (const { model, batches, loss } of cases) {
+    const step = optim
+      .create(model, { method: "sam", rho: 0.01, base: { name: "adamw", lr: 0.01 } })
+      .compile((inputIds: Tensor, attentionMask: Tensor, labels: Tensor) => loss({ inputIds, attentionMask, labels }));
+    const losses: number[] = [];
+    for (let epoch = 0; epoch < 40; epoch++) for await (const { inputIds, attentionMask, labels } of batches) losses.push((await step(inputIds, attentionMask, labels)).loss);
+    const mean = (some: number[]) => some.reduce((sum, loss) => sum + loss, 0) / some.length;
+    expect(mean(losses.slice(-5))).toBeLessThan(0.75 * mean(losses.slice(0, 5)));
+  }
 });
 
 describe("refused", () => {

@@ -10,12 +10,19 @@ import { SteppeError } from "../../errors.js";
  * something else than `isRight` wants
  */
 export function fromPackage<T>(name: string, what: string, isRight: (value: unknown) => value is T, load = (make: () => unknown) => make()): T {
-  const value = load(find(name));
+  const made = find(name);
+  let value: unknown;
+  try {
+    value = load(made());
+  } catch (error) {
+    throw new SteppeError("FORMAT", `Expected the npm package ${name} to give ${what} but received: ${(error as Error).message}\nInstall it again: npm install ${name}`, { cause: error });
+  }
   if (!isRight(value)) throw new SteppeError("FORMAT", `Expected the npm package ${name} to give ${what}: it may be of another version than 0.2.`);
   return value;
 }
 
-function find(name: string): () => unknown {
+/** What loads the package: for later, so that its own errors are told from its absence. */
+function find(name: string): () => () => unknown {
   for (const from of [import.meta.url, join(process.cwd(), "package.json")]) {
     const require = createRequire(from);
     try {
@@ -23,7 +30,7 @@ function find(name: string): () => unknown {
     } catch {
       continue;
     }
-    return require(name) as () => unknown;
+    return () => require(name) as () => unknown;
   }
   throw new SteppeError("IO", `Expected the npm package ${name}, which holds this data set, but it is not installed.\nInstall it: npm install ${name}`);
 }

@@ -25,9 +25,9 @@ export interface BpttOptions {
  *
  * @param ids int64 [tokens]
  * @example
- * let state = null;
+ * let state: models.LSTMLanguageModelOutput["state"] | null = null;
  * for (const [input, next] of data.bptt(train, { columns: 20, window: 35, batchFirst: true })) {
- *   const output = model.forward({ inputIds: input, labels: next, state });
+ *   const output: models.LSTMLanguageModelOutput = model.forward({ inputIds: input, labels: next, state });
  *   state = output.state.map(([hidden, cell]) => [hidden.detach(), cell.detach()]);
  * }
  */
