@@ -1,0 +1,61 @@
+import { describe, expect, test } from "vitest";
+import { nn } from "../../lib/index.js";
+import { needsPython, python, runPython, sameLibTorch } from "../support/python.js";
+
+// Every public name of torch.nn is here, under its name in camelCase, or among what docs/layers.md says is not here.
+
+/** What is not here, by place; a name that ends in … stands for all that begin so. */
+const absent: Record<string, string> = {
+  nn:
+    "Buffer Container CrossMapLRN2d DataParallel LinearCrossEntropyLoss LinearCrossEntropyOptions NLLLoss2d Parameter RNNBase RNNCellBase " +
+    "UninitializedBuffer UninitializedParameter factory_kwargs", // Parameter is a type here, the bases and what is lazy are internal
+  "nn.functional":
+    "assert_int_or_pair boolean_dispatch handle_torch_function has_torch_function… celu_ elu_ hardtanh_ leaky_relu_ relu_ rrelu_ selu_ threshold_ " +
+    "conv_tbc grouped_mm linear_cross_entropy native_channel_shuffle scaled_grouped_mm scaled_mm upsample… ScalingType SwizzleType",
+  "nn.init": "constant dirac eye kaiming_normal kaiming_uniform normal orthogonal sparse uniform xavier_normal xavier_uniform",
+  // fusion.… is a namespace here, as parametrizations and rnn are.
+  "nn.utils":
+    "clip_grad_norm convert_conv2d_weight_memory_format convert_conv3d_weight_memory_format fuse_… remove_spectral_norm remove_weight_norm skip_init spectral_norm weight_norm",
+  "nn.utils.rnn": "PackedSequence_ bind copy_method_params invert_permutation",
+  "nn.utils.parametrizations": "Module orthogonal",
+  "nn.utils.parametrize":
+    "Module ModuleDict ModuleList OpaqueBase Parameter ParametrizationList cached get_swap_module_params_on_conversion " +
+    "is_opaque_reference_type is_traceable_wrapper_subclass transfer_parametrizations_and_params type_before_parametrizations",
+};
+
+const script = `
+import importlib, inspect
+def public(place):
+    module = importlib.import_module("torch." + place)
+    found = []
+    for name in dir(module):
+        value = getattr(module, name)
+        if name.startswith("_") or name == "Tensor" or inspect.ismodule(value): continue
+        home = getattr(value, "__module__", None) or ""
+        if (inspect.isclass(value) or callable(value)) and (home.startswith("torch") or inspect.isbuiltin(value)): found.append(name)
+    return found
+outputs = {place: public(place) for place in inputs}
+`;
+
+const camel = (name: string) => name.replace(/(?<=[a-zA-Z0-9])_([a-zA-Z0-9])/g, (_, letter: string) => letter.toUpperCase());
+
+function place(path: string): object {
+  return path.split(".").slice(1).reduce((at: object, name) => Reflect.get(at, name) as object, nn);
+}
+
+describe.skipIf(python === null)(`of torch.nn (${needsPython})`, () => {
+  test("every name has its counterpart, or is listed as absent", () => {
+    if (!sameLibTorch) return; // another version has other names
+    const theirs = runPython<Record<string, string[]>>(script, Object.keys(absent));
+    for (const [path, names] of Object.entries(theirs)) {
+      const listed = absent[path]!.split(" ");
+      const isListed = (name: string) => listed.some((each) => (each.endsWith("…") ? name.startsWith(each.slice(0, -1)) : name === each));
+      const ours = place(path);
+      expect(names.filter((name) => !(camel(name) in ours) && !isListed(name)), `missing in ${path}`).toEqual([]);
+      expect(names.filter((name) => camel(name) in ours && isListed(name)), `listed as absent in ${path}, but here`).toEqual([]);
+      const unknown = listed.filter((each) => !names.some((name) => (each.endsWith("…") ? name.startsWith(each.slice(0, -1)) : name === each)));
+      expect(unknown, `listed as absent in ${path}, but PyTorch has none`).toEqual([]);
+      expect(names.length).toBeGreaterThan(2);
+    }
+  }, 120_000);
+});
