@@ -5,7 +5,7 @@ import type { Tensor, nn } from "../../lib/index.js";
 
 // What Hugging Face's models compute, kept in test/fixtures/models/language.json by language.py there: needs no Python.
 
-type Numbers = number[] | number[][];
+type Numbers = number[] | number[][] | { scatter: number[] };
 
 interface Fixture {
   config: models.ConfigFile;
@@ -46,7 +46,8 @@ function make(name: string, { config, gradients }: Fixture): AnyModel {
 }
 
 const camel = (key: string) => key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-const tensors = (inputs: Record<string, Numbers>) => Object.fromEntries(Object.entries(inputs).map(([key, value]) => [camel(key), torch.tensor(value, { dtype: "int64" })]));
+const tensorOf = (value: Numbers) => ("scatter" in value ? scatter(value.scatter.reduce((a, b) => a * b, 1), 3000).reshape(value.scatter) : torch.tensor(value, { dtype: "int64" }));
+const tensors = (inputs: Record<string, Numbers>) => Object.fromEntries(Object.entries(inputs).map(([key, value]) => [camel(key), tensorOf(value)]));
 const number = (tensor: Tensor) => Number(tensor.detach().item());
 
 describe.each(Object.entries(fixtures))("%s", (name, fixture) => {
