@@ -51,7 +51,7 @@ export class Batches {
       indices.dispose();
       return this.#finish(batch, place);
     }
-    return batch.then((made) => this.#finish(made, place)).finally(() => indices.dispose());
+    return batch.then((made) => this.#finishBeside(made, place)).finally(() => indices.dispose());
   }
 
   /** Beside this thread if that is possible: rows in memory on the loading thread. Tensors belong to no scope until they are asked for. */
@@ -87,6 +87,16 @@ export class Batches {
     };
     const drop = () => void tensors.then((batch) => batch.forEach((tensor) => tensor.dispose()), () => {});
     return { outcome: settled(tensors), finish, drop };
+  }
+
+  /** As `finish`, with native transforms on the loading thread. */
+  async #finishBeside(batch: unknown, place: Place): Promise<unknown> {
+    const { native: known, rest } = this.#transform === undefined ? { native: [], rest: [] } : partsOf(this.#transform);
+    if (known.length === 0 || !Array.isArray(batch) || !batch.every((each) => each instanceof Tensor)) return this.#finish(batch, place);
+    const handles = (batch as Tensor[]).map(({ handle }) => handle);
+    const made = (await native.loadBatch(handles, 0, 0, 0, known, place.random!.id, this.#pin && rest.length === 0)).map((handle) => new Tensor(handle));
+    adopt(made);
+    return rest.length === 0 ? made : this.#pinned(applyRest(rest, made, place.random!));
   }
 
   #finish(batch: unknown, { random }: Place): unknown {

@@ -71,9 +71,16 @@ export class ImageFolder implements Dataset<[images: Tensor, labels: Tensor]> {
    * @throws SteppeError `FORMAT` for a corrupt image, for images of several sizes without `size`, and where every image is corrupt
    */
   async batch(indices: Tensor): Promise<[images: Tensor, labels: Tensor]> {
+    const batch = await this.#make(indices.toArray() as number[]);
+    if (batch === null) throw this.#none("a batch");
+    return batch;
+  }
+
+  /** Null where all are corrupt and left out. */
+  async #make(indices: readonly number[]): Promise<[images: Tensor, labels: Tensor] | null> {
     const { channels, dtype } = this.#settings;
-    const decoded = await this.#decode(indices.toArray() as number[]);
-    if (decoded.length === 0) throw new SteppeError("FORMAT", `Expected at least one image of a batch in ${this.root} that can be decoded but received none.`);
+    const decoded = await this.#decode(indices);
+    if (decoded.length === 0) return null;
     const { height, width } = decoded[0]!.pixels;
     const pixels = torch.fromBuffer(Buffer.concat(decoded.map((each) => each.pixels.data)), "uint8", [decoded.length, height, width, channels]);
     const labels = torch.tensor(decoded.map(({ index }) => this.labels[index]!), { dtype: "int64" });
@@ -96,18 +103,22 @@ export class ImageFolder implements Dataset<[images: Tensor, labels: Tensor]> {
     checkKeys(options, ["batchSize"]);
     const { batchSize = 256 } = options;
     checkInteger(batchSize, "batchSize", 1);
-    const parts: [Tensor, Tensor][] = [];
+    const labels: number[] = [];
+    let whole: Tensor | null = null;
     for (let start = 0; start < this.length; start += batchSize) {
-      const indices = torch.arange(start, Math.min(start + batchSize, this.length), { dtype: "int64" });
-      parts.push(await this.batch(indices));
-      indices.dispose();
-      const [first] = parts[0]!;
-      const [last] = parts.at(-1)!;
-      if (String(last.shape.slice(1)) !== String(first.shape.slice(1))) throw this.#sizes(this.paths[start]!, last.shape.slice(2), first.shape.slice(2));
+      const part = await this.#make(Array.from({ length: Math.min(batchSize, this.length - start) }, (_, i) => start + i));
+      if (part === null) continue;
+      const [images, ofPart] = part;
+      whole ??= torch.empty([this.length, ...images.shape.slice(1)], { dtype: images.dtype });
+      if (String(images.shape.slice(1)) !== String(whole.shape.slice(1))) throw this.#sizes(this.paths[start]!, images.shape.slice(2), whole.shape.slice(2));
+      const place = whole.narrow(0, labels.length, images.shape[0]!);
+      place.copy_(images);
+      labels.push(...(ofPart.toArray() as number[]));
+      for (const tensor of [place, images, ofPart]) tensor.dispose();
     }
-    const whole = new TensorDataset(torch.cat(parts.map(([images]) => images)), torch.cat(parts.map(([, labels]) => labels)));
-    for (const part of parts) for (const tensor of part) tensor.dispose();
-    return whole;
+    if (whole === null) throw this.#none("all");
+    const images = labels.length === this.length ? whole : whole.narrow(0, 0, labels.length);
+    return new TensorDataset(images, torch.tensor(labels, { dtype: "int64" }));
   }
 
   async #decode(indices: readonly number[]): Promise<{ index: number; pixels: Pixels }[]> {
@@ -136,6 +147,10 @@ export class ImageFolder implements Dataset<[images: Tensor, labels: Tensor]> {
       if (pixels.height !== height || pixels.width !== width) throw this.#sizes(this.paths[index]!, [pixels.height, pixels.width], [height, width]);
     }
     return decoded;
+  }
+
+  #none(of: string): SteppeError {
+    return new SteppeError("FORMAT", `Expected at least one image of ${of} in ${this.root} that can be decoded but received none.`);
   }
 
   #sizes(path: string, found: readonly number[], wanted: readonly number[]): SteppeError {

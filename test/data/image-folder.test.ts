@@ -128,6 +128,22 @@ describe("a folder of classes", () => {
     expect(() => [...make()]).toThrow(/use for await/);
   });
 
+  test("its batches are those of the same images in memory", async () => {
+    const set = await data.imageFolder(await folder(), { dtype: "uint8" });
+    const { randAugment, compose, toFloat, randomCrop } = data.transforms;
+    const transforms = [compose(randAugment(), toFloat()), compose(randomCrop({ padding: 2 }), ([x, y]) => [x.bitwiseNot(), y], toFloat())];
+    for (const transform of transforms) {
+      const options = { batchSize: 3, shuffle: true, seed: 5, transform } as const;
+      const inMemory = [...data.loader(await set.load(), options)];
+      let i = 0;
+      for await (const batch of data.loader(set, options)) {
+        batch.forEach((tensor, k) => expect(torch.equal(tensor, inMemory[i]![k]!)).toBe(true));
+        i++;
+      }
+      expect(i).toBe(2);
+    }
+  });
+
   test("sizes: covered and cut, stretched, with a border", async () => {
     const root = await folder();
     const shape = async (options: data.ImageFolderOptions) => (await (await data.imageFolder(root, { ...options, dtype: "uint8" })).batch(every(1)))[0];
@@ -173,6 +189,10 @@ describe("what is wrong", () => {
     const [images, labels] = await lax.batch(every(4));
     expect([images.shape[0], labels.toArray(), skipped]).toEqual([3, [0, 1, 1], [broken, "FORMAT"]]);
     await expect(lax.batch(every(1))).rejects.toThrow(/at least one image of a batch/);
+    for (const batchSize of [1, 4]) {
+      const whole = await lax.load({ batchSize });
+      expect([whole.tensors[0].shape, whole.tensors[1].toArray()]).toEqual([[3, 3, 8, 12], [0, 1, 1]]);
+    }
     rmSync(broken);
     await expect(strict.batch(every(1))).rejects.toThrow(expect.objectContaining({ code: "IO" }));
     await expect(lax.batch(every(1))).rejects.toThrow(expect.objectContaining({ code: "IO" }));
