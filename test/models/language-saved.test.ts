@@ -16,6 +16,9 @@ const decoder = { vocabSize: 50, nEmbd: 16, nLayer: 1, nHead: 2, nPositions: 16,
 const both = { vocabSize: 50, dModel: 16, dKv: 4, dFf: 24, numLayers: 1, numHeads: 2 };
 const five = { ...encoder, numLabels: 5 };
 
+const patches = { hiddenSize: 16, numHiddenLayers: 1, numAttentionHeads: 2, intermediateSize: 24, imageSize: 16, patchSize: 8 };
+const stages = { embeddingSize: 4, hiddenSizes: [8, 12], depths: [1, 2] };
+
 const made: Record<string, () => models.PretrainedModel> = {
   BertModel: () => new models.BertModel(encoder),
   BertForSequenceClassification: () => new models.BertForSequenceClassification({ ...five, id2label: { 0: "a", 1: "b", 2: "c", 3: "d", 4: "e" } }),
@@ -31,14 +34,23 @@ const made: Record<string, () => models.PretrainedModel> = {
   GPT2Model: () => new models.GPT2Model(decoder),
   GPT2LMHeadModel: () => new models.GPT2LMHeadModel(decoder),
   GPT2ForSequenceClassification: () => new models.GPT2ForSequenceClassification({ ...decoder, numLabels: 5 }),
+  T5Model: () => new models.T5Model(both),
   T5EncoderModel: () => new models.T5EncoderModel(both),
   T5ForConditionalGeneration: () => new models.T5ForConditionalGeneration(both),
   MT5ForConditionalGeneration: () => new models.MT5ForConditionalGeneration({ ...both, decoderStartTokenId: 0 }),
+  ViTModel: () => new models.ViTModel(patches),
+  ViTForImageClassification: () => new models.ViTForImageClassification({ ...patches, imageSize: [16, 24], numLabels: 5 }),
+  ResNetModel: () => new models.ResNetModel(stages),
+  ResNetForImageClassification: () => new models.ResNetForImageClassification({ ...stages, layerType: "basic", numLabels: 5 }),
 };
 
 const { inputIds, attentionMask } = paddedBatch(1);
 const read = { inputIds, attentionMask };
-const inputsOf = (name: string) => (name.includes("Conditional") ? { ...read, decoderInputIds: inputIds } : read);
+const imagesOf = (name: string) => torch.arange(2 * 3 * 16 * 24, { dtype: "float32" }).sin().reshape([2, 3, 16, 24]).narrow(3, 0, name === "ViTModel" ? 16 : 24);
+const inputsOf = (name: string) => {
+  if (/ViT|ResNet/.test(name)) return { pixelValues: imagesOf(name) };
+  return /Conditional|^T5Model/.test(name) ? { ...read, decoderInputIds: inputIds } : read;
+};
 /** What a model of any class makes of the batch. */
 function resultOf(model: models.PretrainedModel, name: string): Tensor {
   const { forward } = model as unknown as { forward(inputs: object): { logits?: Tensor; startLogits?: Tensor; lastHiddenState?: Tensor } };
@@ -61,6 +73,7 @@ describe.runIf(available)(`models saved here in Hugging Face's classes (${title}
       fresh.set(name, model);
       model.savePretrained(join(folder, name));
     }
+    const images = Object.fromEntries(Object.keys(made).filter((name) => /ViT|ResNet/.test(name)).map((name) => [name, pack(imagesOf(name))]));
     references = runPython(
       `${librariesPath}
 import os, transformers
@@ -71,12 +84,14 @@ outputs = {}
 for name in inputs["names"]:
     model, info = getattr(transformers, name).from_pretrained(os.path.join(inputs["folder"], name), output_loading_info=True)
     assert not info["missing_keys"] and not info["unexpected_keys"] and not info["mismatched_keys"], (name, info)
-    more = {"decoder_input_ids": ids} if "Conditional" in name else {}
-    out = model.eval()(input_ids=ids, attention_mask=mask, **more)
+    given = {"input_ids": ids, "attention_mask": mask}
+    if "Conditional" in name or name == "T5Model": given["decoder_input_ids"] = ids
+    if name in inputs["images"]: given = {"pixel_values": unpack(inputs["images"][name])}
+    out = model.eval()(**given)
     result = next(out[key] for key in ("logits", "start_logits", "last_hidden_state") if key in out)
     outputs[name] = {"result": pack(result), "labels": list(model.config.id2label.values())}
 `,
-      { folder, names: Object.keys(made), ids: pack(inputIds), mask: pack(attentionMask) },
+      { folder, names: Object.keys(made), ids: pack(inputIds), mask: pack(attentionMask), images },
     );
   });
 
@@ -136,7 +151,8 @@ describe("folders", () => {
     writeFileSync(join(path, "config.json"), JSON.stringify({ ...config, tie_word_embeddings: true }));
     const again = await models.fromPretrained(path, { architecture: "MT5ForConditionalGeneration" });
     expect(again.lm_head.weight).not.toBe(again.shared.weight);
-    expectClose(again.forward(inputsOf("Conditional")).logits, model.forward(inputsOf("Conditional")).logits, 1e-12, "logits");
+    const inputs = { ...read, decoderInputIds: inputIds };
+    expectClose(again.forward(inputs).logits, model.forward(inputs).logits, 1e-12, "logits");
   });
 
   test("names of older files: gamma and beta, numbers of places", async () => {

@@ -66,7 +66,10 @@ function read(owner: string, given: ViTConfigInput): ReadConfig<ViTConfig> {
   const config = readConfig(owner, "vit", fields, given);
   const { hiddenSize, numAttentionHeads } = config.options;
   if (hiddenSize % numAttentionHeads !== 0) throw expected(`a divisor of hiddenSize (${hiddenSize})`, `numAttentionHeads of ${owner}`, numAttentionHeads);
-  return config;
+  if ("model_type" in given) return config;
+  const { imageSize, patchSize } = config.options;
+  const one = ([height, width]: readonly [number, number]) => (height === width ? height : [height, width]); // as most files have it
+  return { ...config, file: { ...config.file, image_size: one(imageSize), patch_size: one(patchSize) } };
 }
 
 class ViTPatchEmbeddings extends nn.Module {
