@@ -151,16 +151,32 @@ export interface LabelNoiseOptions {
  * The same samples with some wrong labels, exactly the share that was asked for (rounded), the same for the same seed. The other
  * tensors are the set's own.
  *
+ * @param dataset a TensorDataset, or an array of items with a `label` from 0 on, which are copied where it changes
  * @example
  * const noisy = data.labelNoise(set.train, { rate: 0.2, seed: 1 });
  * data.labelNoise(set.train, { rate: 0.4, kind: { 9: 1, 2: 0, 3: 5, 5: 3, 4: 7 } }); // truck → automobile, bird → airplane, cat ↔ dog, deer → horse
  */
-export function labelNoise<T extends readonly [Tensor, ...Tensor[]]>(dataset: TensorDataset<T>, options: LabelNoiseOptions): TensorDataset<T> {
+export function labelNoise<Item extends { label: number }>(items: readonly Item[], options: Omit<LabelNoiseOptions, "labels">): Item[];
+export function labelNoise<T extends readonly [Tensor, ...Tensor[]]>(dataset: TensorDataset<T>, options: LabelNoiseOptions): TensorDataset<T>;
+export function labelNoise(dataset: TensorDataset<readonly [Tensor, ...Tensor[]]> | readonly { label: number }[], options: LabelNoiseOptions): unknown {
   if (typeof options !== "object" || options === null) throw expected("an object with rate", "options", options);
-  checkKeys(options, ["rate", "kind", "classes", "seed", "labels"]);
+  checkKeys(options, ["rate", "kind", "classes", "seed", ...(isList(dataset) ? [] : ["labels"])]);
+  if (isList(dataset)) {
+    const items = dataset as readonly { label: number }[];
+    const wrong = items.findIndex((item) => !Number.isSafeInteger(item?.label) || item.label < 0);
+    if (wrong >= 0) throw expected("an item whose label is a class", `dataset[${wrong}]`, items[wrong]?.label);
+    const noisy = noisyLabels(items.map(({ label }) => label), options);
+    return items.map((item, i) => (item.label === noisy[i] ? item : { ...item, label: noisy[i]! }));
+  }
+  const { at, labels } = labelsOf(dataset, options.labels);
+  const tensors = [...dataset.tensors] as [Tensor, ...Tensor[]];
+  tensors[at] = torch.tensor(noisyLabels(labels, options), { dtype: tensors[at]!.dtype, device: tensors[at]!.device });
+  return new TensorDataset(...tensors);
+}
+
+function noisyLabels(labels: readonly number[], options: LabelNoiseOptions): number[] {
   const { rate, kind = "symmetric", seed = 0 } = options;
   checkShare(rate, "rate");
-  const { at, labels } = labelsOf(dataset as never, options.labels);
   const largest = labels.reduce((a, b) => Math.max(a, b), 0);
   const { classes = largest + 1 } = options;
   if (!Number.isSafeInteger(classes) || classes <= largest || classes < 2) throw expected(`an integer above ${Math.max(1, largest)}`, "classes", classes);
@@ -175,7 +191,5 @@ export function labelNoise<T extends readonly [Tensor, ...Tensor[]]>(dataset: Te
   const steps = torch.scope(() => torch.randint(1, classes, [chosen.length], { generator, dtype: "int64" }).toArray() as number[]);
   const noisy = [...labels];
   chosen.forEach((i, k) => (noisy[i] = table === null ? (labels[i]! + steps[k]!) % classes : table[labels[i]!]!));
-  const tensors = [...dataset.tensors] as [Tensor, ...Tensor[]];
-  tensors[at] = torch.tensor(noisy, { dtype: tensors[at]!.dtype, device: tensors[at]!.device });
-  return new TensorDataset(...(tensors as unknown as T));
+  return noisy;
 }

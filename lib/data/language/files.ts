@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { SteppeError, checkKeys, expected, suggest } from "../../errors.js";
 import { formatError, ioError } from "../../io/file-errors.js";
 import { dataFolders } from "../folders.js";
@@ -40,6 +40,8 @@ export interface Wanted {
   home: string;
   /** Names of the set's folder in it: the publisher's, then the hub's. */
   folders: readonly string[];
+  /** Names of other sets' folders, in which there are files of the same names. */
+  others?: readonly string[];
   /** The publisher's files for the split: any of them will do. None where only Parquet files are published. */
   files: readonly string[];
   /** The split as the hub names it. */
@@ -69,7 +71,9 @@ export function readSetOptions<Split extends string>(options: SetOptions<Split>,
 /** @throws SteppeError `IO` if there is none, with every folder that was looked into and where to get the set */
 export function findFiles(wanted: Wanted, folder: string | undefined): Found {
   const roots = folder === undefined ? dataFolders(wanted.home) : [folder];
-  const folders = roots.flatMap((root) => [root, ...wanted.folders.map((name) => join(root, name))]);
+  // The folder of another task of the benchmark would do as well, and would be wrong.
+  const isOthers = (root: string) => wanted.others?.includes(basename(root)) === true && !wanted.folders.includes(basename(root));
+  const folders = roots.flatMap((root) => [...(isOthers(root) ? [] : [root]), ...wanted.folders.map((name) => join(root, name))]);
   for (const place of folders) {
     const file = wanted.files.map((name) => join(place, name)).find((path) => existsSync(path));
     if (file !== undefined) return { kind: "published", paths: [file], folder: place };

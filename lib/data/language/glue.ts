@@ -87,7 +87,8 @@ export async function glue<Task extends GlueTask>(task: Task, options: SetOption
   const files: Partial<Record<GlueSplit, string>> = task === "mnli" ? matched : usual;
   const { split, folder } = readSetOptions(options, Object.keys(files) as GlueSplit[]);
   const corpus = task === "mrpc" ? [split === "test" ? "msr_paraphrase_test.txt" : "msr_paraphrase_train.txt"] : [];
-  const found = findFiles({ title: `GLUE's ${about.title}`, home: "glue", folders: [about.folder, task], files: [files[split]!, ...corpus], split, page: "https://gluebenchmark.com/tasks" }, folder);
+  const others = Object.entries(glueTasks).flatMap(([name, other]) => [name, other.folder]);
+  const found = findFiles({ title: `GLUE's ${about.title}`, home: "glue", folders: [about.folder, task], others, files: [files[split]!, ...corpus], split, page: "https://gluebenchmark.com/tasks" }, folder);
   const mayLack = split.startsWith("test");
   const examples: Record<string, unknown>[] = [];
   let idx = 0;

@@ -166,7 +166,8 @@ export async function superGlue<Task extends SuperGlueTask>(task: Task, options:
   const about = Object.hasOwn(superGlueTasks, task) ? superGlueTasks[task] : undefined;
   if (about === undefined) throw expected(`one of ${Object.keys(superGlueTasks).join(", ")}`, "task", task, suggest(String(task), Object.keys(superGlueTasks)).trim());
   const { split, folder } = readSetOptions(options, Object.keys(files) as SuperGlueSplit[]);
-  const found = findFiles({ title: `SuperGLUE's ${about.title}`, home: "super_glue", folders: about.folders, files: [files[split]], split, page: "https://super.gluebenchmark.com/tasks" }, folder);
+  const others = Object.values(superGlueTasks).flatMap((other) => other.folders);
+  const found = findFiles({ title: `SuperGLUE's ${about.title}`, home: "super_glue", folders: about.folders, others, files: [files[split]], split, page: "https://super.gluebenchmark.com/tasks" }, folder);
   const examples: SuperGlueExamples[Task][] = [];
   for await (const fields of fieldsOf(found, { format: "jsonl" })) {
     const [labels, mayLack] = [about.labels ?? [], split === "test"];

@@ -195,6 +195,7 @@ describe("what is not as published", () => {
   test("files that are not there: where they were looked for, and where to get them", async () => {
     await wrong({}, (folder) => data.glue("sst2", { folder }), "IO", /Expected train\.tsv or train-00000-of-00001\.parquet of GLUE's SST-2 in one of these folders but found none:\n {2}\S+\n {2}\S+SST-2\n {2}\S+sst2\nGet the files from https:\/\/gluebenchmark\.com\/tasks/);
     await wrong({ "msr_paraphrase_train.txt": "Quality\n1\n" }, (folder) => data.glue("mrpc", { folder }), "IO", /Expected dev_ids\.tsv beside/);
+    await wrong(glueFiles, (folder) => data.glue("rte", { folder: join(folder, "QNLI") }), "IO", /GLUE's RTE in one of these folders but found none:\n {2}\S+QNLI\/RTE\n {2}\S+QNLI\/rte\n/);
     await wrong({}, (folder) => data.superGlue("wsc", { folder }), "IO", /super\.gluebenchmark\.com/);
     await wrong({}, (folder) => data.squad({ folder }), "IO", /train-v1\.1\.json or .* of SQuAD 1\.1/);
   });

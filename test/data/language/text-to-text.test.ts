@@ -115,6 +115,12 @@ test("low-data fractions are the same for the same seed", () => {
   const labels = torch.tensor(examples.map(({ label }) => label), { dtype: "int64" });
   expect(data.fractionPerClass(new data.TensorDataset(torch.arange(100, { dtype: "int64" }), labels), { fraction: 0.1, seed: 3 }).tensors[0].toArray()).toEqual(tenth.map(({ idx }) => idx));
   expect(data.fractionPerClass(examples, { perClass: 3, seed: 1, labels: ({ idx }) => (idx < 50 ? "first" : "second") }).map(({ idx }) => idx < 50)).toEqual([true, true, true, false, false, false]);
+  // Wrong labels: the same ones as of a TensorDataset.
+  const noisy = data.labelNoise(examples, { rate: 0.2, seed: 5 });
+  expect(noisy.filter(({ label }, i) => label !== examples[i]!.label)).toHaveLength(20);
+  expect(noisy.map(({ label }) => label)).toEqual(data.labelNoise(new data.TensorDataset(labels), { rate: 0.2, seed: 5 }).tensors[0].toArray());
+  expect(noisy.map(({ idx }) => idx)).toEqual(examples.map(({ idx }) => idx));
+  expect(() => data.labelNoise([{ label: -1 }], { rate: 0.5 })).toThrow("Expected an item whose label is a class for dataset[0] but received -1");
   const [train, rest] = data.randomSplit(examples, [0.9, 0.1], { seed: 2 }) as [typeof examples, typeof examples];
   expect([train.length, rest.length, new Set([...train, ...rest].map(({ idx }) => idx)).size]).toEqual([90, 10, 100]);
   expect(data.subset(examples, [5, 2])).toEqual([examples[5], examples[2]]);
