@@ -1,6 +1,5 @@
-import { existsSync } from "node:fs";
 import { mkdir, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { checkInteger } from "../checks.js";
 import { SteppeError, checkKeys, expected } from "../errors.js";
@@ -51,15 +50,35 @@ interface Transfer {
  */
 export async function download(url: string, file: string, options: DownloadOptions = {}): Promise<string> {
   checkKeys(options, ["sha256", "md5", "retries", "retryDelay", "stallTimeout", "signal", "onProgress"]);
-  const { retries = 4, retryDelay = 500, stallTimeout = 60_000, signal, onProgress = () => {} } = options;
+  const { retries = 4, retryDelay = 500, stallTimeout = 60_000, onProgress = () => {} } = options;
   checkInteger(retries, "retries", 0);
   checkInteger(retryDelay, "retryDelay", 0);
   checkInteger(stallTimeout, "stallTimeout", 1);
   checkChecksums(options);
   if (typeof url !== "string" || !URL.canParse(url) || !isWeb(new URL(url))) throw expected("an http or https URL", "url", url);
   if (typeof file !== "string" || file === "") throw expected("a path", "file", file);
+  // Calls for the same file in this process come one after the other: the second one finds it there.
+  const path = resolve(file);
+  const before = underWay.get(path) ?? Promise.resolve();
+  const mine = before.catch(() => {}).then(() => run(url, file, { ...options, retries, retryDelay, stallTimeout, onProgress }));
+  underWay.set(path, mine);
+  try {
+    return await mine;
+  } finally {
+    if (underWay.get(path) === mine) underWay.delete(path);
+  }
+}
+
+const underWay = new Map<string, Promise<unknown>>();
+
+type Settings = DownloadOptions & Required<Pick<DownloadOptions, "retries" | "retryDelay" | "stallTimeout" | "onProgress">>;
+
+async function run(url: string, file: string, options: Settings): Promise<string> {
+  const { retries, retryDelay, stallTimeout, signal, onProgress } = options;
   signal?.throwIfAborted();
-  if (existsSync(file) && (await mismatch(file, options)) === null) return file;
+  const there = await stat(file).catch(() => null);
+  if (there !== null && !there.isFile()) throw ioError("write", file, new Error("it is no file"));
+  if (there !== null && (await mismatch(file, options)) === null) return file;
 
   const transfer = { url, part: `${file}.part`, info: `${file}.part.json`, stallTimeout, signal, onProgress };
   try {

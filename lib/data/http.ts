@@ -45,7 +45,8 @@ function request(url: string, { headers, signal }: RequestOptions): Promise<Inco
   const client = url.startsWith("https:") ? https : http;
   return new Promise((resolve, reject) => {
     client
-      .get(url, { headers: { "accept-encoding": "identity", "user-agent": "steppe", ...headers }, signal }, resolve)
+      // A connection of its own: one that is kept from an earlier request may be closing.
+      .get(url, { agent: false, headers: { "accept-encoding": "identity", "user-agent": "steppe", ...headers }, signal }, resolve)
       .on("error", (error: NodeJS.ErrnoException) => reject(new Transient(error.message || String(error.code), { cause: error })));
   });
 }

@@ -63,6 +63,14 @@ describe("a file comes whole", () => {
     expect(server.requests).toHaveLength(1);
   });
 
+  test("twice at the same time: once", async () => {
+    const server = await serving([]);
+    const { folder, file } = target();
+    await Promise.all([1, 2, 3].map(() => data.download(server.url, file, { sha256 })));
+    expect(server.requests).toHaveLength(1);
+    expect(readdirSync(folder)).toEqual(["set.bin"]);
+  });
+
   test("after redirects", async () => {
     const server = await serve((request, response) => {
       if (request.url === "/file") sendFile(request, response, content);
@@ -170,7 +178,7 @@ describe("connections that break", () => {
       else response.writeHead(200, { "content-length": content.length, etag: '"a"' }).write(content.subarray(0, 10));
     });
     const { file } = target();
-    await data.download(server.url, file, { ...quick, stallTimeout: 200, sha256 });
+    await data.download(server.url, file, { ...quick, stallTimeout: 1000, sha256 });
     expect(server.requests.length).toBeGreaterThanOrEqual(2);
   });
 
@@ -210,6 +218,7 @@ describe("what ends in an error leaves no file", () => {
     const { folder } = target();
     writeFileSync(join(folder, "file"), "");
     await expect(data.download("http://127.0.0.1:9/", join(folder, "file", "set"), quick)).rejects.toThrow(expect.objectContaining({ code: "IO", message: expect.stringMatching(/able to write/) }));
+    await expect(data.download("http://127.0.0.1:9/", folder, quick)).rejects.toThrow(expect.objectContaining({ code: "IO", message: expect.stringMatching(/it is no file/) }));
     mkdirSync(join(folder, "set.part"));
     const server = await serving([]);
     await expect(data.download(server.url, join(folder, "set"), quick)).rejects.toThrow(expect.objectContaining({ code: "IO" }));
@@ -223,7 +232,7 @@ describe("what ends in an error leaves no file", () => {
     const onProgress = ({ received }: { received: number }) => received > 0 && controller.abort(new Error("in the middle"));
     await expect(data.download(slow.url, file, { ...quick, signal: controller.signal, onProgress })).rejects.toThrow("in the middle");
     expect(existsSync(file)).toBe(false);
-    expect(statSync(`${file}.part`).size).toBe(1000);
+    expect(statSync(`${file}.part`).size).toBeGreaterThan(0);
     const busy = await serve((_, response) => response.writeHead(503).end());
     const third = new AbortController();
     setTimeout(() => third.abort(new Error("while waiting")), 50);

@@ -49,5 +49,5 @@ export function sendFile(request: IncomingMessage, response: ServerResponse, con
   const range = begin > 0 ? { "content-range": `bytes ${begin}-${content.length - 1}/${content.length}` } : {};
   response.writeHead(begin > 0 ? 206 : 200, { ...common, ...range, "content-length": body.length });
   if (breakAfter === undefined) response.end(body);
-  else response.write(body.subarray(0, breakAfter), () => response.destroy());
+  else response.write(body.subarray(0, breakAfter), () => setTimeout(() => response.destroy(), 50)); // bytes that were not read yet go with the connection
 }
