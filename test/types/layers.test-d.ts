@@ -75,3 +75,26 @@ nn.checkpoint((a: Tensor, scale: number) => a.mul(scale), x);
 expectTypeOf(new nn.ParameterDict({ left: torch.ones([1]) }).get("left")).toEqualTypeOf<nn.Parameter>();
 // @ts-expect-error no such name
 new nn.ParameterDict({ left: torch.ones([1]) }).get("right");
+
+// Lazy layers leave out what they take from their first input.
+expectTypeOf(new nn.LazyConv2d(8, 3, { padding: 1 }).forward(x)).toEqualTypeOf<Tensor>();
+new nn.Sequential(new nn.LazyLinear(3), new nn.ReLU());
+// @ts-expect-error the first is the number of outputs, the second whether there is a bias
+new nn.LazyLinear(2, 3);
+// @ts-expect-error the input's channels are not given
+new nn.LazyConv1d({ inChannels: 3, outChannels: 8, kernelSize: 3 });
+
+// A call with other parameters takes and gives what forward does.
+expectTypeOf(nn.utils.functionalCall(new nn.LSTM(3, 4), { weight_ih_l0: x }, [x])).toEqualTypeOf<[output: Tensor | nn.utils.rnn.PackedSequence, state: nn.LSTMState]>();
+expectTypeOf(nn.utils.functionalCall(new nn.Linear(2, 3), {}, [x])).toEqualTypeOf<Tensor>();
+// @ts-expect-error an input is missing
+nn.utils.functionalCall(new nn.Linear(2, 3), {}, []);
+expectTypeOf(nn.utils.fusion.fuseConvBnEval(new nn.Conv2d(3, 8, 3), new nn.BatchNorm2d(8))).toEqualTypeOf<nn.Conv2d>();
+class Symmetric extends nn.Module {
+  forward(x: Tensor): Tensor {
+    return x.triu().add(x.triu(1).t());
+  }
+}
+expectTypeOf(nn.utils.parametrize.registerParametrization(new nn.Linear(3, 3), "weight", new Symmetric())).toEqualTypeOf<nn.Linear>();
+// @ts-expect-error an LSTM makes no tensor of a tensor
+nn.utils.parametrize.registerParametrization(new nn.Linear(3, 3), "weight", new nn.LSTM(3, 3));

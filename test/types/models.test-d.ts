@@ -12,6 +12,14 @@ expectTypeOf(resnet.forward(x)).toEqualTypeOf<Tensor>();
 expectTypeOf(await models.fromPretrained("folder", { architecture: "vit_tiny_patch16_224", dtype: "bfloat16" })).toEqualTypeOf<models.ViT>();
 expectTypeOf(await models.fromPretrained("folder", { architecture: "BertForMaskedLM", strict: false })).toEqualTypeOf<models.BertForMaskedLM>();
 
+const vit = await models.fromPretrained("folder", { architecture: "ViTForImageClassification" });
+expectTypeOf(vit.forward({ pixelValues: models.imageProcessor("folder")(x), labels: x }).loss).toEqualTypeOf<Tensor>();
+expectTypeOf(vit.forward({ pixelValues: x }).loss).toEqualTypeOf<Tensor | undefined>();
+// @ts-expect-error images are pixelValues
+vit.forward({ inputIds: x });
+// @ts-expect-error a bottleneck or a basic block
+new models.ResNetForImageClassification({ layerType: "wide" });
+
 // Without one that is known, it is any model.
 expectTypeOf(await models.fromPretrained("folder")).toEqualTypeOf<models.PretrainedModel>();
 expectTypeOf(await models.fromPretrained("folder", { architecture: name })).toEqualTypeOf<models.PretrainedModel>();

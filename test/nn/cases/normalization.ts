@@ -14,6 +14,8 @@ export const normalization: Case[] = [
   { layer: () => new nn.LayerNorm(6), python: "nn.LayerNorm(6)", inputs: image },
   { layer: () => new nn.LayerNorm([8, 6], { eps: 1e-3, bias: false }), python: "nn.LayerNorm([8, 6], eps=1e-3, bias=False)", inputs: image },
   { layer: () => new nn.LayerNorm(6, { elementwiseAffine: false }), python: "nn.LayerNorm(6, elementwise_affine=False)", inputs: image },
+  // PyTorch's own takes images on a GPU only; in one process it is a batch normalization.
+  { layer: () => new nn.SyncBatchNorm(4), python: "nn.BatchNorm2d(4)", inputs: image },
   { layer: () => new nn.BatchNorm3d(3), python: "nn.BatchNorm3d(3)", inputs: [[2, 3, 2, 3, 4]] },
   { layer: () => new nn.RMSNorm(6), python: "nn.RMSNorm(6)", inputs: image },
   { layer: () => new nn.RMSNorm([8, 6], 1e-3), python: "nn.RMSNorm([8, 6], 1e-3)", inputs: image },
