@@ -6,7 +6,7 @@ import {
   notEmpty, ofDtype, ofQuantized, perChannels, perLast, positive, sameDtype, sameHeads, sameShape, shaped, sizes, tensor, valuesOf, wholeStep,
 } from "./rules.js";
 import type { Rule, Values } from "./rules.js";
-import { bagsOf, compressed, coordinates, finite, labelsBelow, lengthsOf, segmentLengths, segmentOffsets } from "./values.js";
+import { bagsOf, compressed, compressedAlone, coordinates, finite, labelsBelow, lengthsOf, segmentLengths, segmentOffsets } from "./values.js";
 
 const channels = ["weight", "bias", "running_mean", "running_var"];
 const statistics = [givenUnless("running_mean", "training"), givenUnless("running_var", "training"), ...perChannels(...channels)];
@@ -127,4 +127,9 @@ export const forward: Readonly<Record<string, readonly Rule[]>> = {
   "aten::_sparse_csc_tensor_unsafe": [compressed("ccol_indices", "row_indices", "sparse_csc")],
   "aten::sparse_bsc_tensor.ccol_row_value_size": [compressed("ccol_indices", "row_indices", "sparse_bsc")],
   "aten::_sparse_bsc_tensor_unsafe": [compressed("ccol_indices", "row_indices", "sparse_bsc")],
+  "aten::sparse_compressed_tensor.comp_plain_value": [compressedAlone("compressed_indices", "plain_indices")],
+  "aten::sparse_csr_tensor.crow_col_value": [compressedAlone("crow_indices", "col_indices")],
+  "aten::sparse_bsr_tensor.crow_col_value": [compressedAlone("crow_indices", "col_indices")],
+  "aten::sparse_csc_tensor.ccol_row_value": [compressedAlone("ccol_indices", "row_indices")],
+  "aten::sparse_bsc_tensor.ccol_row_value": [compressedAlone("ccol_indices", "row_indices")],
 };

@@ -124,3 +124,12 @@ export const compressed = (argument: string, plain: string, layout: Layout | nul
   sparse(argument, `the compressed indices that belong to ${plain} and size`, "aten::_validate_sparse_compressed_tensor_args", (all, indices) => {
     return [indices, all(plain), all("values"), all("size"), layout ?? all("layout")];
   });
+
+/** The same where no size is given, which is then found from the indices themselves. */
+export const compressedAlone = (argument: string, plain: string): Rule =>
+  beside(argument, plain, `the compressed indices that belong to ${plain}, of which none is negative`, (indices, others) => {
+    return !isInteger(indices) || !isInteger(others) || indices.dim() === 0 || others.dim() === 0 || seen(indices, () => {
+      const [least, most] = extremes(indices);
+      return least >= 0 && most <= others.shape.at(-1)! && isAscending(indices) && (others.numel() === 0 || extremes(others)[0] >= 0);
+    });
+  });

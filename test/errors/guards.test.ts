@@ -128,6 +128,8 @@ describe("refused, each beside one that goes through", () => {
     ["aten::_fused_sgd_", [[f(4)], [f(4)], [f(2)], sgd], [[f(4)], [f(4)], [f(4)], sgd]],
     ["aten::_fused_sgd_", [[f(4)], [f(1).expand([4])], [f(4)], sgd], [[f(4)], [f(4)], [], { ...sgd, momentum: 0 }]],
     ["aten::sparse_csr_tensor", [places([0, far], 2), places([0], 1), f(1), [1, 1]], [places([0, 1], 2), places([0], 1), f(1), [1, 1]]],
+    ["aten::sparse_csr_tensor.crow_col_value", [places([0, far], 2), places([0], 1), f(1)], [places([0, 1], 2), places([3], 1), f(1)]],
+    ["aten::sparse_csc_tensor.ccol_row_value", [places([0, 1], 2), places([-1], 1), f(1)], [places([0, 1], 2), places([3], 1), f(1)]],
     ["aten::_sparse_coo_tensor_unsafe", [places([far], 1, 1), f(1), [3]], [places([2], 1, 1), f(1), [3]]],
     ["aten::_upsample_bilinear2d_aa_backward", [f(1, 1, 3, 3), 3, [1, 1, 6, 6], false, 1e-9, 0.5], [f(1, 1, 3, 3), 3, [1, 1, 6, 6], false, 0.5, 0.5]],
     ["aten::new_zeros", [f(2).bfloat16(), [1], { layout: "mkldnn" }], [f(2), [1], { layout: "mkldnn" }]],
