@@ -56,7 +56,6 @@ export async function build({ config, folder }: Pick<LoadedConfig, "config" | "f
   torch.manualSeed(context.seed);
   const model = await modelOf(config, context, data, tell);
   model.to(context.device);
-  torch.manualSeed(context.seed + 1); // what training draws does not depend on how many numbers the initial weights took
   const totalSteps = stepsOf(config, data);
   const optimizerOptions = withTotalSteps(config.optimizer, totalSteps);
   const optimizer = optim.create(model, optimizerOptions) as optim.Optimizer;

@@ -4,7 +4,7 @@ import type { AverageOptions } from "../optim/index.js";
 import type { Config, OptimizerConfig } from "./config.js";
 import { mergedOptimizer } from "./methods.js";
 import { optimizerProblem, relocated } from "./optimizer.js";
-import { checkShape, wrongConfig } from "./schema.js";
+import { shapeProblems, wrongConfig } from "./schema.js";
 
 /**
  * Checks a configuration as far as that goes without its data.
@@ -14,9 +14,15 @@ import { checkShape, wrongConfig } from "./schema.js";
  * @throws SteppeError `ARGUMENT` with a line for each thing that is wrong
  */
 export function checkConfig(config: unknown, source: string): Config {
-  const checked = checkShape(config, source);
-  const problems: string[] = [];
+  const problems = shapeProblems(config);
+  const isShaped = problems.length === 0;
+  const checked = config as Config;
   const say = (problem: string | null) => void (problem !== null && problems.push(problem));
+  if (!isShaped) {
+    const { optimizer } = (typeof config === "object" && config !== null ? config : {}) as { optimizer?: unknown };
+    if (typeof optimizer === "object" && optimizer !== null && Object.hasOwn(optimizer, "method")) say(optimizerProblem(optimizer as OptimizerConfig, "optimizer"));
+    throw wrongConfig(source, problems);
+  }
   // The optimizer of a comparison may be in its methods alone.
   if (checked.compare === undefined || Object.hasOwn(checked.optimizer, "method")) say(optimizerProblem(checked.optimizer, "optimizer"));
   for (const [name, given] of Object.entries(checked.compare?.methods ?? {})) {

@@ -93,6 +93,7 @@ export async function trainConfig(loaded: LoadedConfig, options: TrainOptions = 
     ...(autocast && { autocast }),
     callbacks: [...(config.callbacks ?? []), ...callbacks],
     ...(signal && { signal }),
+    seed: built.context.seed,
     folder,
     resume: settings !== null,
     progress: progress ?? false,

@@ -1,7 +1,6 @@
 import { z } from "zod";
 import { SteppeError, suggest } from "../errors.js";
 import { hinted, shown } from "./wording.js";
-import type { Config } from "./config.js";
 import { modelNames } from "./models.js";
 
 // The shape of a configuration, for its check and for editors. The optimizer and models check their own options.
@@ -128,13 +127,11 @@ export type Checked = z.infer<typeof schema>;
 /**
  * Checks the shape of a configuration.
  *
- * @param source what it is called in messages: its path
- * @throws SteppeError `ARGUMENT` with a line for each thing that is wrong: the path of its key, what was expected and what came
+ * @returns a line for each thing that is wrong: the path of its key, what was expected and what came
  */
-export function checkShape(config: unknown, source: string): Config {
+export function shapeProblems(config: unknown): string[] {
   const result = schema.safeParse(config);
-  if (result.success) return config as Config;
-  throw wrongConfig(source, result.error.issues.flatMap((issue) => linesOf(issue as Issue, config, [])));
+  return result.success ? [] : result.error.issues.flatMap((issue) => linesOf(issue as Issue, config, []));
 }
 
 /** The error for a configuration: a line for each thing that is wrong. */

@@ -41,7 +41,9 @@ export function saveCheckpoint(path: string, model: Record<string, Tensor>, stat
     syncFolder(dirname(path));
   } catch (error) {
     rmSync(temporary, { recursive: true, force: true });
-    throw isSystemError(error) ? ioError("write", path, error) : error;
+    // Whoever reads the message knows the checkpoint, not its temporary name.
+    const cause = error instanceof SteppeError && error.code === "IO" ? error.cause : error;
+    throw isSystemError(cause) ? ioError("write", path, cause) : error;
   }
 }
 

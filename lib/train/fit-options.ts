@@ -1,6 +1,6 @@
 import type { AutocastOptions } from "../autocast.js";
 import { Loader } from "../data/index.js";
-import { checkFlag, checkInteger } from "../checks.js";
+import { checkFlag, checkInteger, checkSeed } from "../checks.js";
 import { checkKeys, expected } from "../errors.js";
 import type { Metric } from "../metrics/index.js";
 import { Module } from "../nn/module.js";
@@ -98,6 +98,11 @@ export interface FitOptions<Batch extends Tensor[]> {
   targets?: (...batch: Batch) => Tensor;
   /** When records are made: "epoch", or every so many steps; default "epoch". */
   validateEvery?: "epoch" | number;
+  /**
+   * Where the numbers start that steps draw (dropout, `probability`). Default: from where the default generator stands.
+   * The order of the data has the loader's own seed, initial weights have `torch.manualSeed`.
+   */
+  seed?: number;
   callbacks?: readonly Callback[];
   /** Ends the run after the step under way, with a checkpoint where there is a folder. */
   signal?: AbortSignal;
@@ -128,7 +133,7 @@ export type Settings<Batch extends Tensor[]> = FitOptions<Batch> &
     keep: { every: "epoch" | number; last: number; best: Required<Watched> | null };
   };
 
-const keys: (keyof FitOptions<Tensor[]>)[] = ["model", "loss", "optimizer", "data", "epochs", "steps", "metrics", "predict", "targets", "validateEvery", "callbacks", "signal", "folder", "checkpoints", "resume", "earlyStopping", "average", "autocast", "logEvery", "tensorboard", "progress", "label"];
+const keys: (keyof FitOptions<Tensor[]>)[] = ["model", "loss", "optimizer", "data", "epochs", "steps", "metrics", "predict", "targets", "validateEvery", "seed", "callbacks", "signal", "folder", "checkpoints", "resume", "earlyStopping", "average", "autocast", "logEvery", "tensorboard", "progress", "label"];
 
 function interval(value: unknown, name: string): void {
   if (value !== "epoch" && (!Number.isSafeInteger(value) || (value as number) < 1)) throw expected('"epoch" or a positive integer', name, value);
@@ -156,6 +161,7 @@ export function readFitOptions<Batch extends Tensor[]>(options: FitOptions<Batch
   if (steps !== undefined) checkInteger(steps, "steps", 1);
   interval(validateEvery, "validateEvery");
   checkInteger(logEvery, "logEvery", 1);
+  if (options.seed !== undefined) checkSeed(options.seed);
   for (const [name, metric] of Object.entries(metrics)) {
     if (typeof metric?.update !== "function" || typeof metric.compute !== "function") throw expected("a metric", `metrics.${name}`, metric);
     if (["epoch", "step", "loss", "seconds", "validationLoss"].includes(name)) throw expected("another name", `metrics.${name}`, metric, "Records have a number of this name already.");

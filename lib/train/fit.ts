@@ -6,6 +6,7 @@ import type { LoaderState } from "../data/index.js";
 import { SteppeError } from "../errors.js";
 import { ioError } from "../io/file-errors.js";
 import type { AverageState, CompiledStep, OptimizerState, StepReport } from "../optim/index.js";
+import type { Module } from "../nn/module.js";
 import { torch } from "../torch.js";
 import type { Tensor } from "../tensor.js";
 import { CheckpointFolder, loadCheckpoint } from "./checkpoint.js";
@@ -14,6 +15,7 @@ import { evaluate, sizeOf } from "./evaluate.js";
 import { readFitOptions } from "./fit-options.js";
 import type { FitOptions, Run, RunRecord, Settings } from "./fit-options.js";
 import { FitProgress } from "./fit-progress.js";
+import { RandomStream } from "./random-stream.js";
 import { RunLog } from "./run-log.js";
 
 /** What a run came to. */
@@ -54,6 +56,8 @@ interface SavedRun {
   loader: LoaderState | null;
   average: AverageState | null;
   generator: Tensor;
+  /** Of the model's other devices. */
+  generators?: Record<string, Tensor>;
   /** The step of the best checkpoint, and its value. */
   best: { step: number; value: number } | null;
 }
@@ -90,6 +94,7 @@ export async function fit<Batch extends Tensor[]>(options: FitOptions<Batch>): P
 class Trainer<Batch extends Tensor[]> {
   readonly #settings: Settings<Batch>;
   readonly #step: CompiledStep<Batch>;
+  readonly #random: RandomStream;
   readonly #log: RunLog<Batch> | null;
   readonly #checkpoints: CheckpointFolder | null;
   #progress: Progress = { epoch: 0, step: 0, batch: 0, lossSum: 0, samples: 0, history: [], best: null, waited: 0 };
@@ -104,6 +109,7 @@ class Trainer<Batch extends Tensor[]> {
   constructor(settings: Settings<Batch>) {
     this.#settings = settings;
     const { folder, optimizer, loss, autocast } = settings;
+    this.#random = new RandomStream(settings.seed ?? null);
     this.#step = optimizer.compile(loss, autocast === undefined ? {} : { autocast });
     if (folder !== undefined) {
       try {
@@ -135,8 +141,9 @@ class Trainer<Batch extends Tensor[]> {
   }
 
   async run(): Promise<FitResult> {
-    const { model, callbacks, resume } = this.#settings;
+    const { model, callbacks, resume, seed } = this.#settings;
     const latest = resume ? this.#checkpoints!.latest() : null;
+    if (seed !== undefined) for (const device of otherDevices(model)) torch.defaultGenerator(device).manualSeed(seed);
     if (latest !== null) this.#load(latest);
     else this.#refuseOldCheckpoints();
     model.train();
@@ -154,6 +161,7 @@ class Trainer<Batch extends Tensor[]> {
     } finally {
       progress.stop();
       this.#log?.end();
+      this.#random.close();
     }
     if (this.#checkpoints !== null && this.#lastCheckpoint !== this.#progress.step) await this.#save();
     for (const callback of callbacks) await callback.onEnd?.(this.#view);
@@ -201,7 +209,7 @@ class Trainer<Batch extends Tensor[]> {
         continue;
       }
       const start = performance.now();
-      const report = await this.#step(...batch);
+      const report = await this.#random.draw(() => this.#step(...batch));
       state.batch++;
       if (report.updated) state.step++;
       average?.update(report);
@@ -268,7 +276,8 @@ class Trainer<Batch extends Tensor[]> {
       progress: { ...state, history: [...state.history] },
       loader: data.train instanceof Loader ? data.train.stateDict() : null,
       average: average?.stateDict() ?? null,
-      generator: torch.defaultGenerator().getState(),
+      generator: this.#random.state,
+      generators: Object.fromEntries(otherDevices(model).map((device) => [device, torch.defaultGenerator(device).getState()])),
       best: this.#bestCheckpoint,
     };
     const path = this.#checkpoints.save(state.step, model.stateDict(), saved as unknown as StateValue);
@@ -288,7 +297,8 @@ class Trainer<Batch extends Tensor[]> {
     model.loadStateDict(checkpoint.model);
     if (saved.average !== null) average!.loadStateDict(saved.average);
     if (data.train instanceof Loader && saved.loader !== null) data.train.loadStateDict(saved.loader);
-    torch.defaultGenerator().setState(saved.generator);
+    this.#random.state = saved.generator;
+    for (const [device, state] of Object.entries(saved.generators ?? {})) if (otherDevices(model).includes(device)) torch.defaultGenerator(device).setState(state);
     this.#progress = saved.progress;
     this.#bestCheckpoint = saved.best;
     this.#lastCheckpoint = saved.progress.step;
@@ -296,6 +306,11 @@ class Trainer<Batch extends Tensor[]> {
     const { earlyStopping } = this.#settings;
     this.#stopping = earlyStopping !== undefined && saved.progress.waited >= earlyStopping.patience;
   }
+}
+
+/** Devices of the model, whose steps draw from generators of their own, beside the CPU. */
+function otherDevices(model: Module): string[] {
+  return [...new Set(model.parameters().map(({ device }) => device as string))].filter((device) => device !== "cpu");
 }
 
 function better(value: number, best: number, mode: "min" | "max", delta: number): boolean {

@@ -2,8 +2,8 @@ import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { data, io, models, train } from "../../lib/index.js";
-import { readJson, readLines, root, setUp } from "./processes.js";
-import { config, startSteppe, steppe, withConfig } from "./steppe.js";
+import { readJson, readLines, root, setUp, start } from "./processes.js";
+import { config, program, startSteppe, steppe, withConfig } from "./steppe.js";
 
 // `npx steppe train` as users start it: real processes, the embedded digits.
 
@@ -83,6 +83,21 @@ describe("a run", () => {
     // Every step stands in the log once.
     const steps = (name: string) => readLines(folder, name, "metrics.jsonl").map(({ kind, step }) => `${String(kind)} ${String(step)}`);
     expect(steps("broken")).toEqual(steps("whole"));
+  });
+
+  test("a full disk is an error, and no file is lost: the run goes on from the last whole checkpoint", async () => {
+    const folder = withConfig("mlp.json", { ...config, model: { name: "MLP", hidden: [64] }, optimizer: { ...config.optimizer, lrSchedule: undefined } });
+    const train = (...args: string[]) => ["train", "mlp.json", "-q", "--folder", "full", "--resume", ...args];
+    expect((await steppe(folder, ...train("--set", "epochs=1"))).code).toBe(0);
+    // No file may grow beyond 8 KiB: what the system says then is what it says of a full disk, in the middle of a file.
+    const limited = await start("/bin/sh", ["-c", 'ulimit -f 16; exec "$@"', "sh", process.execPath, program, ...train()], { cwd: folder }).finished;
+    expect(limited.stderr).toMatch(/^steppe: Expected to be able to write full\/checkpoints\/step-00000026 but received: EFBIG/m);
+    expect(limited.code).toBe(1);
+    expect(readdirSync(join(folder, "full", "checkpoints"))).toEqual(["step-00000013"]);
+    expect((await steppe(folder, ...train())).code).toBe(0);
+    await steppe(folder, "train", "mlp.json", "-q", "--folder", "whole");
+    const [a, b] = ["full", "whole"].map((name) => readJson(folder, name, "result.json"));
+    expect(withoutTimes(a!["history"])).toEqual(withoutTimes(b!["history"]));
   });
 
   test("a second Ctrl-C ends it at once", async () => {

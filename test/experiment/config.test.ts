@@ -77,8 +77,17 @@ describe("messages name the path of what is wrong, what was expected and what ca
       "seed: expected an integer, received 0.5",
       'modle: there is no such key. Did you mean "model"?',
     ]);
+    expect(problems({ ...good, epoch: 3, optimizer: { ...good.optimizer, rho: "0.1x" } })).toEqual([
+      'epoch: there is no such key. Did you mean "epochs"?',
+      'optimizer.rho: expected a finite number of at least 0, received "0.1x"',
+    ]);
     expect(problems([])).toEqual(["the whole: expected an object, received an array of 0"]);
   });
+});
+
+test("the example that ships is one", async () => {
+  const { config } = await loadConfig(fileURLToPath(new URL("../../examples/digits.json", import.meta.url)));
+  expect(Object.keys(config.compare!.methods)).toEqual(["SGD", "SAM", "mSAM"]);
 });
 
 test("overrides: JSON values or words, in objects and arrays, without a trace in the original", () => {

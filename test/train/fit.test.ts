@@ -142,6 +142,54 @@ describe("a run", () => {
   });
 });
 
+describe("several runs in one process", () => {
+  test("side by side each draws what it would have drawn alone, and goes on from its checkpoint so", async () => {
+    const run = async (seed: number, folder?: string) => {
+      const a = start();
+      const { history } = await train.fit({ ...a, epochs: 4, seed, ...(folder !== undefined && { folder, resume: true }) });
+      return [withoutTimes(history), bytes(a.model.stateDict())];
+    };
+    const alone = [await run(1), await run(2)];
+    expect(alone[0]).not.toEqual(alone[1]); // dropout differs
+    expect(await Promise.all([run(1), run(2)])).toEqual(alone);
+    // One of two is ended on the way and goes on beside a third.
+    const folder = temporaryFolder();
+    const a = start();
+    await Promise.all([train.fit({ ...a, epochs: 4, seed: 1, folder, callbacks: [{ onStep: (_, { step, stop }) => void (step === 11 && stop()) }] }), run(2)]);
+    expect(await Promise.all([run(1, folder), run(7)].reverse())).toEqual([await run(7), alone[0]]);
+  });
+
+  test("a loop of one's own with the same seed draws the same", async () => {
+    const a = start();
+    await train.fit({ ...a, epochs: 2, seed: 5 });
+    const b = start();
+    const step = b.optimizer.compile(b.loss);
+    torch.manualSeed(5);
+    for (let epoch = 0; epoch < 2; epoch++) for (const [x, y] of b.data.train) step.sync(x, y);
+    expect(bytes(a.model.stateDict())).toEqual(bytes(b.model.stateDict()));
+  });
+});
+
+describe("methods and schedules that need more", () => {
+  test.each<[string, (logits: Tensor, y: Tensor) => Tensor | optim.LossWithLogits]>([
+    ["k-sam", (logits, y) => nn.functional.crossEntropy(logits, y, { reduction: "none" })],
+    ["bilevel", (logits, target) => ({ loss: nn.functional.crossEntropy(logits, target), logits, target })],
+  ])("%s: records hold the mean loss", async (method, loss) => {
+    const a = start({ method } as never);
+    const run = await train.fit({ ...a, loss: (x, y) => loss(a.model.forward(x), y), epochs: 2 });
+    const { loss: validationLoss } = await train.evaluate({ model: a.model, loss: a.loss }, a.data.validation);
+    expect(run.history.at(-1)!["validationLoss"]).toBeCloseTo(validationLoss!, 6);
+  });
+
+  test("a plateau schedule is told the watched number", async () => {
+    const flat = { reset() {}, update() {}, compute: () => 0.5 };
+    const a = start({ lrSchedule: { name: "plateau", mode: "max", factor: 0.5, patience: 0 } });
+    const rates: number[] = [];
+    await train.fit({ ...a, epochs: 4, metrics: { flat }, earlyStopping: { metric: "flat", patience: 9 }, callbacks: [{ onRecord: () => void rates.push(a.optimizer.scheduled[0]!["lr"]!) }] });
+    expect(rates).toEqual([0.01, 0.005, 0.0025, 0.00125]);
+  });
+});
+
 describe("checkpoints", () => {
   const variants: [string, () => { validateEvery?: number }, Partial<optim.OptimizerOptions>][] = [
     ["a plain run", () => ({}), {}],
