@@ -238,6 +238,13 @@ export interface Native {
   programText(program: number): string;
   /** The loss of the last of `times` passes, forward and backward: what a benchmark compares steps with. */
   programRun(program: number, parameters: Handle[], buffers: Handle[], inputs: Handle[], times: number): Promise<number>;
+  /**
+   * The loss and the extras of one pass. `into`: empty, and the forward alone runs; or a tensor for each parameter, to which its
+   * gradient times `weight` is added. The parameters need not be the model's.
+   */
+  programPass(program: number, parameters: Handle[], buffers: Handle[], inputs: Handle[], into: Handle[], weight: number): Promise<number[]>;
+  /** What a program depends on of its inputs, as `engineSignature` has it. */
+  inputSignature(inputs: Handle[], parameters: Handle[]): string;
   freeProgram(program: number): void;
 
   engineCreate(settings: NativeEngineSettings, parameters: Handle[], buffers: Handle[]): number;

@@ -28,7 +28,8 @@ Napi::Value backward(Call& call) {
 
 // gradients(outputs, inputs, gradOutputs, retainGraph | null, createGraph, allowUnused): (handle | null)[]
 Napi::Value gradients(Call& call) {
-  Recorder::refuse_read(call.instance(), "autograd.grad()");
+  // With a graph of its own the backward is operators like any others, to be differentiated again.
+  if (!call.boolean(4, "createGraph")) Recorder::refuse_read(call.instance(), "autograd.grad() without createGraph");
   const auto retain = call.has(3) ? std::optional(call.boolean(3, "retainGraph")) : std::nullopt;
   const auto grads = torch::autograd::grad(call.tensors(0, "outputs"), call.tensors(1, "inputs"), call.tensors(2, "gradOutputs"), retain,
                                            call.boolean(4, "createGraph"), call.boolean(5, "allowUnused"));

@@ -5,6 +5,7 @@
 #include "functions.h"
 #include "program_passes.h"
 #include "recorder.h"
+#include "signature.h"
 #include "worker.h"
 
 namespace steppe {
@@ -73,6 +74,34 @@ Napi::Value program_run(Call& call) {
   return Napi::Value(call.env(), instance.worker->enqueue(std::move(job)));
 }
 
+// programPass(program, parameters, buffers, inputs, into, weight): promises the loss and the extras as numbers, from one pass on the
+// training thread. `into` is empty, and the forward alone runs; or it has a tensor for each parameter, to which the gradient
+// times `weight` is added. The parameters need not be the model's.
+Napi::Value program_pass(Call& call) {
+  auto& instance = call.instance();
+  const auto numbers = std::make_shared<std::vector<double>>();
+  auto job = std::make_unique<Worker::Job>();
+  job->run = [program = program_of(call), parameters = call.tensors(1, "parameters"), buffers = call.tensors(2, "buffers"), inputs = call.tensors(3, "inputs"),
+              into = call.tensors(4, "into"), weight = call.number(5, "weight"), numbers, worker = instance.worker.get()] {
+    at::NoGradGuard no_grad;
+    const Program::Slots slots{parameters, buffers, inputs};
+    const auto outcome = into.empty() ? program->forward(slots, worker->cancelled()) : program->run(slots, worker->cancelled());
+    for (size_t i = 0; i < into.size(); i++)
+      if (outcome.gradients[i].defined()) into[i].add_(outcome.gradients[i], weight);
+    numbers->push_back(outcome.loss.item().toDouble());
+    for (const auto& extra : outcome.extras) numbers->push_back(extra.item().toDouble());
+  };
+  job->result = [numbers](napi_env env) -> napi_value {
+    auto result = Napi::Array::New(env, numbers->size());
+    for (uint32_t i = 0; i < numbers->size(); i++) result[i] = (*numbers)[i];
+    return result;
+  };
+  return Napi::Value(call.env(), instance.worker->enqueue(std::move(job)));
+}
+
+// inputSignature(inputs, parameters)
+Napi::Value input_signature(Call& call) { return Napi::String::New(call.env(), describe_inputs(call.tensors(0, "inputs"), call.tensors(1, "parameters"))); }
+
 Napi::Value free_program(Call& call) {
   call.instance().programs.remove(static_cast<uint32_t>(call.integer(0, "program")));
   return call.env().Undefined();
@@ -86,6 +115,8 @@ void register_programs(Napi::Env env, Napi::Object exports) {
   define<record_abort>(env, exports, "recordAbort");
   define<program_text>(env, exports, "programText");
   define<program_run>(env, exports, "programRun");
+  define<program_pass>(env, exports, "programPass");
+  define<input_signature>(env, exports, "inputSignature");
   define<free_program>(env, exports, "freeProgram");
 }
 

@@ -145,16 +145,20 @@ async function trainOne(training: Training, { epochs, seed, data: set }: Job, ru
   run.saveWeights(method, model.stateDict(), { method, data: set, seed: String(seed) });
 
   const { rho, steps, samples } = sharpnessSettings;
-  const stoppable = (x: Tensor, y: Tensor) => {
-    signal.throwIfAborted();
-    return loss(x, y);
-  };
   const measured = data.loader(train.slice(0, Math.min(samples, train.length)), { batchSize: 500 });
+  const stoppable = {
+    async *[Symbol.asyncIterator]() {
+      for await (const batch of measured) {
+        signal.throwIfAborted();
+        yield batch;
+      }
+    },
+  };
   return {
     method,
     name: names[method],
     testAccuracy: await accuracy(model, testBatches),
-    sharpness: await flatness.sharpness(model, stoppable, measured, { rho, steps }),
+    sharpness: await flatness.sharpness(model, loss, stoppable, { rho, steps }),
     msPerStep: median(times),
   };
 }

@@ -2,6 +2,7 @@ export { averageSharpness } from "./average-sharpness.js";
 export { hessianEigenvalues, hessianTrace, spectralDensity } from "./hessian.js";
 export { interpolate } from "./interpolate.js";
 export { landscape } from "./landscape.js";
+export { eager } from "./objective.js";
 export { load, save } from "./save.js";
 export { shardSharpness } from "./shard-sharpness.js";
 export { sharpness } from "./sharpness.js";

@@ -1,5 +1,6 @@
 import { expected } from "../errors.js";
-import { sharpness } from "./sharpness.js";
+import { measure } from "./objective.js";
+import { readSharpness, rise } from "./sharpness.js";
 import type { Module } from "../nn/module.js";
 import type { Tensor } from "../tensor.js";
 import type { BatchLoss, Batches } from "./objective.js";
@@ -15,13 +16,17 @@ export async function shardSharpness<Batch extends readonly Tensor[]>(
   loader: Batches<Batch>,
   options: SharpnessOptions,
 ): Promise<number> {
-  let sum = 0;
-  let samples = 0;
-  for await (const batch of loader) {
-    const size = batch[0]?.shape[0] ?? 0;
-    sum += size * (await sharpness(model, loss, [batch], options));
-    samples += size;
-  }
-  if (samples === 0) throw expected("at least one batch", "the loader", undefined);
-  return sum / samples;
+  const settings = readSharpness(options);
+  return measure(model, loss, loader, async (objective) => {
+    let sum = 0;
+    let samples = 0;
+    for await (const batch of loader) {
+      const size = batch[0]?.shape[0] ?? 0;
+      objective.batches = [batch];
+      sum += size * (await rise(objective, settings));
+      samples += size;
+    }
+    if (samples === 0) throw expected("at least one batch", "the loader", undefined);
+    return sum / samples;
+  });
 }

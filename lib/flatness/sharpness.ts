@@ -30,9 +30,11 @@ export interface SharpnessOptions {
  * is SAM's perturbation, then the steps get shorter. What comes back is the largest rise met, a lower bound that gets better
  * with `steps`, and at least 0.
  *
- * Streams: memory for four copies of the weights and one batch, whatever the size of the set. Weights, modes and the
+ * Streams: memory for five copies of the weights and one batch, whatever the size of the set. Weights, modes and the
  * `grad` of parameters are afterwards what they were, bit for bit, also when something throws; until the promise settles the
- * weights are elsewhere and nothing else may use the model. Between batches the event loop runs.
+ * model is in evaluation mode, its weights may be elsewhere, and nothing else may use it. The event loop stays free: the loss is recorded
+ * once for each shape of batches, as by `optimizer.compile`, and runs on the training thread, with what it takes from outside its
+ * batch as it was ({@link eager} marks a loss that must be called each time); one that cannot be recorded is called between turns of the loop.
  *
  * @param model any module; its trainable parameters are perturbed together
  * @param loss the mean over a batch, as for `optimizer.compile`
@@ -46,20 +48,30 @@ export async function sharpness<Batch extends readonly Tensor[]>(
   loader: Batches<Batch>,
   options: SharpnessOptions,
 ): Promise<number> {
-  const { rho, steps, adaptive, eta, seed } = readOptions(options, { steps: 20, adaptive: false, eta: 0.01, seed: 0 });
-  checkInteger(steps, "steps", 1);
-  checkInteger(seed, "seed", 0);
-  if (!(eta >= 0)) throw expected("a number of at least 0", "eta", eta);
-  return measure(model, loss, loader, async (objective) => {
-    const t = adaptive ? adaptiveScale(objective, eta) : null;
-    const u = zerosLike(objective.weights); // ε = T u, so that the ball is round in u
-    try {
-      const lossAt = await ascend(objective, u, t, { rho, steps, seed });
-      return lossAt.highest - lossAt.start;
-    } finally {
-      dispose([...u, ...(t ?? [])]);
-    }
-  });
+  const settings = readSharpness(options);
+  return measure(model, loss, loader, (objective) => rise(objective, settings));
+}
+
+/** The options, checked and complete. */
+export function readSharpness(options: SharpnessOptions): Required<SharpnessOptions> {
+  const settings = readOptions(options, { steps: 20, adaptive: false, eta: 0.01, seed: 0 });
+  checkInteger(settings.steps, "steps", 1);
+  checkInteger(settings.seed, "seed", 0);
+  if (!(settings.eta >= 0)) throw expected("a number of at least 0", "eta", settings.eta);
+  return settings;
+}
+
+/** The sharpness of an objective. */
+export async function rise<Batch extends readonly Tensor[]>(objective: Objective<Batch>, { rho, steps, adaptive, eta, seed }: Required<SharpnessOptions>): Promise<number> {
+  const t = adaptive ? adaptiveScale(objective, eta) : null;
+  const u = zerosLike(objective.weights); // ε = T u, so that the ball is round in u
+  try {
+    objective.moveTo();
+    const lossAt = await ascend(objective, u, t, { rho, steps, seed });
+    return lossAt.highest - lossAt.start;
+  } finally {
+    dispose([...u, ...(t ?? [])]);
+  }
 }
 
 async function ascend<Batch extends readonly Tensor[]>(

@@ -43,6 +43,19 @@ const MAX_PROGRAMS = 256;
 let lastJob: Promise<unknown> = Promise.resolve();
 let jobsUnderWay = 0;
 
+/** What the training thread has yet to do, or null: recording must not run beside it. */
+export function trainingJob(): Promise<unknown> | null {
+  return jobsUnderWay > 0 ? lastJob : null;
+}
+
+/** A job of the training thread that recordings have to wait for. */
+export function underWay<Result>(job: Promise<Result>): Promise<Result> {
+  jobsUnderWay++;
+  const done = () => void jobsUnderWay--;
+  lastJob = job.then(done, done);
+  return job;
+}
+
 const discarded = new FinalizationRegistry<Map<string, Recorded>>((programs) => {
   for (const { program } of programs.values()) native.freeProgram(program);
 });
@@ -175,13 +188,6 @@ export function compileStep<Args extends unknown[]>(
     for (const wanted of prepared.wanted) if (!programs.has(wanted.signature)) record(prepared, wanted);
   };
 
-  function track(job: Promise<NativeReport>): Promise<NativeReport> {
-    jobsUnderWay++;
-    const done = () => void jobsUnderWay--;
-    lastJob = job.then(done, done);
-    return job;
-  }
-
   /** Recording runs the model on this thread: it waits, without blocking, until the training thread is idle. */
   async function recordThenSubmit(prepared: Prepared, before: Promise<unknown> | null): Promise<NativeReport> {
     const copies = prepared.tensors.map((tensor) => tensor.detach()); // the caller may dispose of its own meanwhile
@@ -191,7 +197,7 @@ export function compileStep<Args extends unknown[]>(
       const held = { ...prepared, args: rebuild(prepared.args, copies), tensors: copies };
       recordMissing(held);
       context.configure(); // schedules have gone on meanwhile
-      return await track(submit(held, false) as Promise<NativeReport>);
+      return await underWay(submit(held, false) as Promise<NativeReport>);
     } finally {
       for (const copy of copies) copy.dispose();
     }
@@ -202,10 +208,10 @@ export function compileStep<Args extends unknown[]>(
     try {
       if (waiting === null) context.window.resume();
       prepared = prepare(args);
-      if (waiting === null && isRecorded(prepared)) return track(submit(prepared, false) as Promise<NativeReport>);
+      if (waiting === null && isRecorded(prepared)) return underWay(submit(prepared, false) as Promise<NativeReport>);
       if (waiting === null && jobsUnderWay === 0) {
         recordMissing(prepared);
-        return track(submit(prepared, false) as Promise<NativeReport>);
+        return underWay(submit(prepared, false) as Promise<NativeReport>);
       }
     } catch (error) {
       return Promise.reject(error as Error);

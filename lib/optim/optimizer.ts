@@ -124,7 +124,8 @@ export class Optimizer<M extends Method = Method> {
    * tensors, its other arguments, training or evaluation mode) runs the function once and records what LibTorch does, forward
    * and backward; from then on a step is one native call that runs no JavaScript.
    *
-   * What the function takes from outside its arguments (numbers, tensors other than the model's) is recorded as it was.
+   * What the function takes from outside its arguments (numbers, tensors other than the model's) is recorded as it was. Gradients
+   * that it takes itself (`autograd.grad` with `createGraph`, for a penalty on them) are recorded, too.
    *
    * @param loss returns the mean loss over the batch, a floating-point tensor of one element; reads no values
    * @returns the step; it throws, or rejects with, `SteppeError` `RECORD` where the function cannot be recorded,

@@ -4,6 +4,7 @@
 
 #include "../dtypes.h"
 #include "../functions.h"
+#include "../signature.h"
 #include "../worker.h"
 #include "engine.h"
 
@@ -68,39 +69,14 @@ Napi::Value create(Call& call) {
   return Napi::Number::New(call.env(), call.instance().engines.add(std::move(engine)));
 }
 
-bool same_place(const at::Tensor& a, const at::Tensor& b) {
-  return a.has_storage() && b.has_storage() && a.is_alias_of(b) && a.storage_offset() == b.storage_offset();
-}
-
-// Tensors that share memory share registers: a program recorded with them is no good for others.
-std::string describe_input(const std::vector<at::Tensor>& inputs, size_t i, const Tensors& parameters) {
-  const auto& tensor = inputs[i];
-  std::string text = dtype_name(tensor.scalar_type());
-  for (const auto size : tensor.sizes()) text += "," + std::to_string(size);
-  text += "@" + tensor.device().str();
-  if (tensor.layout() != at::kStrided) {
-    text += layout_name(tensor.layout());
-  } else if (!tensor.is_contiguous()) {
-    for (const auto stride : tensor.strides()) text += "/" + std::to_string(stride);
-  }
-  for (size_t j = 0; j < i; j++)
-    if (same_place(inputs[j], tensor)) text += "=" + std::to_string(j);
-  for (size_t k = 0; k < parameters.size(); k++)
-    if (same_place(parameters[k], tensor)) text += "=p" + std::to_string(k);
-  return text + (tensor.requires_grad() ? "g;" : ";");
-}
-
 // engineSignature(engine, inputs): { batchSize, counts, signature }
 Napi::Value signature(Call& call) {
   const auto engine = engine_of(call);
   const auto inputs = call.tensors(1, "inputs");
-  std::string text;
+  auto text = describe_inputs(inputs, engine->parameters());
   int64_t batch_size = -1;
-  for (size_t i = 0; i < inputs.size(); i++) {
-    if (!inputs[i].defined()) fail(Code::disposed, "An argument of the step is a tensor that was disposed.");
-    text += describe_input(inputs, i, engine->parameters());
-    if (batch_size < 0 && inputs[i].dim() > 0) batch_size = inputs[i].size(0);
-  }
+  for (const auto& input : inputs)
+    if (batch_size < 0 && input.dim() > 0) batch_size = input.size(0);
   for (const auto device : {at::kCPU, at::kCUDA})
     if (at::autocast::is_autocast_enabled(device)) text += std::string("autocast ") + dtype_name(at::autocast::get_autocast_dtype(device)) + ";";
   for (const auto& parameter : engine->parameters()) {
