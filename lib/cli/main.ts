@@ -160,6 +160,7 @@ async function main(argv: string[]): Promise<number> {
       const { landscape } = await import("./landscape.js");
       code = await landscape(run, options);
     });
+  program.addHelpText("after", "\nExit codes: 0 done, 1 failed, 2 a wrong command line or configuration, 3 NaN or infinity in training, 130 and 143 ended by SIGINT and SIGTERM.");
   try {
     await program.parseAsync(argv, { from: "user" });
     return code;

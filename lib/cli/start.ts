@@ -4,12 +4,10 @@ import { suggest } from "../errors.js";
 import { torch } from "../torch.js";
 import { RunFolder } from "../train/index.js";
 import { compareMethods, methodsFor, names, percent, settings, sharpnessSettings, stepsOf } from "./compare-methods.js";
+import { exitCodes } from "./exit-codes.js";
 import { interruptible } from "./interruptible.js";
 import { table } from "./table.js";
 import type { DataName, Job, MethodId, Result } from "./compare-methods.js";
-
-/** A wrong command line: what shells and schedulers expect for it. */
-const USAGE = 2;
 
 /**
  * The main job, `npm start`: trains a small convolutional network with SGD, SAM, mSAM and GA-SAM and prints a table.
@@ -25,7 +23,7 @@ export async function start(argv: string[]): Promise<number> {
   try {
     program.parse(argv, { from: "user" });
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
     throw error;
   }
   const options = program.opts<Partial<Job>>();

@@ -63,9 +63,18 @@ function placed(message: string, text: string): string {
 
 async function readCode(file: string, path: string): Promise<unknown> {
   if (!existsSync(file)) throw ioError("read", path, new Error(`ENOENT: no such file, open '${file}'`));
-  const loaded = (await importCode(file)) as { default?: unknown };
+  const loaded = (await importCode(file).catch((error: unknown) => {
+    throw new SteppeError("ARGUMENT", `Expected a module that can be loaded in ${path} but received: ${firstLines(error)}`, { cause: error });
+  })) as { default?: unknown };
   if (loaded.default === undefined) throw new SteppeError("ARGUMENT", `Expected a configuration as the default export of ${path} but received none. Write: export default defineConfig({ … });`);
   return loaded.default;
+}
+
+/** What went wrong, and where in the configuration. */
+function firstLines(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const place = error.stack?.split("\n").find((line) => /^\s+at /.test(line))?.trim();
+  return `${error.name}: ${error.message}${place === undefined ? "" : `, ${place}`}`;
 }
 
 /** Node takes the types away by itself where it can; jiti does it for older ones. */

@@ -2,12 +2,13 @@ import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import { describe, expect, test } from "vitest";
-import { SteppeError, optim } from "../../lib/index.js";
+import { describe, expect, expectTypeOf, test } from "vitest";
+import { SteppeError, nn, optim } from "../../lib/index.js";
 import { checkConfig } from "../../lib/experiment/check.js";
+import type { Config, DataConfig } from "../../lib/experiment/config.js";
 import { jsonSchema } from "../../lib/experiment/json-schema.js";
 import { loadConfig, overridden } from "../../lib/experiment/load.js";
-import { nn } from "../../lib/index.js";
+import type { Checked } from "../../lib/experiment/schema.js";
 import { temporaryFolder } from "../support/folder.js";
 
 const good = {
@@ -114,9 +115,17 @@ test("files: JSON, TypeScript with imports, and what is neither", async () => {
   expect(await loadConfig(write("b.ts", typed.replace("enum Lr { low = 0.5 }", "")))).toMatchObject({ name: "typed", config: { optimizer: { rho: 0.25 } } });
   await expect(loadConfig(write("c.json", '{\n "a": 1,\n}'))).rejects.toThrow(/Expected JSON in .*c\.json but received: .*line 3/);
   await expect(loadConfig(write("d.mjs", "export const config = {};"))).rejects.toThrow("as the default export of");
+  await expect(loadConfig(write("f.mjs", "throw new RangeError('no such thing');"))).rejects.toThrow(/Expected a module that can be loaded in .*f\.mjs but received: RangeError: no such thing, at .*f\.mjs:1/);
+  await expect(loadConfig(write("g.ts", "export default { a: ;"))).rejects.toThrow(/Expected a module that can be loaded in .*g\.ts but received: /);
   await expect(loadConfig(join(folder, "e.json"))).rejects.toThrow(/Expected to be able to read .*e\.json/);
   await expect(loadConfig(join(folder, "e.ts"))).rejects.toThrow(/Expected to be able to read .*e\.ts/);
   await expect(loadConfig("settings.yaml")).rejects.toThrow("Expected a configuration that ends in .json, .ts, .mts, .js, .mjs");
+});
+
+test("the schema and the type have the same keys", () => {
+  expectTypeOf<keyof Checked>().toEqualTypeOf<keyof Config>();
+  expectTypeOf<NonNullable<Checked["compare"]>>().toExtend<NonNullable<Config["compare"]>>();
+  expectTypeOf<Exclude<Checked["data"], (...args: never[]) => unknown>["name"]>().toEqualTypeOf<DataConfig["name"]>();
 });
 
 describe("the JSON schema", () => {
