@@ -5,8 +5,8 @@ import { SteppeError, data } from "../../lib/index.js";
 import { hasLibraries, runPython } from "../support/python.js";
 import { temporaryFolder } from "../support/folder.js";
 
-// Files of every codec and of both versions of pages, made by pyarrow (fixtures/parquet/make.py). What must be in them is what
-// pyarrow read from them itself.
+// Files of every codec and of both versions of pages, made by pyarrow, Polars and DuckDB (fixtures/parquet/make.py). What must be
+// in them is what pyarrow read from them itself.
 
 const folder = new URL("../fixtures/parquet/", import.meta.url).pathname;
 const files = readdirSync(folder).filter((name) => name.endsWith(".parquet"));
