@@ -2,8 +2,8 @@
 import type { Tensor } from "../tensor.js";
 import { recurrentStates, recurrentWeights } from "./recurrent.js";
 import {
-  antialiased, asLongAs, denseZeros, dims, elements, elementsForEach, forEach, fraction, given, givenUnless, haveDimension, headsOf, isTrue, kernelOf, length,
-  notEmpty, ofDtype, ofQuantized, perChannels, perLast, positive, sameDtype, sameHeads, sameShape, shaped, sizes, tensor, valuesOf, wholeStep,
+  antialiased, asLongAs, dims, elements, elementsForEach, forEach, fraction, given, givenUnless, haveDimension, headsOf, isTrue, kernelOf, layoutOfZeros, length,
+  notEmpty, ofDtype, ofQuantized, perChannels, perLast, positive, sameDtype, sameHeads, sameShape, shaped, sizes, takesZeros, tensor, valuesOf, wholeStep,
 } from "./rules.js";
 import type { Rule, Values } from "./rules.js";
 import { bagsOf, compressed, compressedAlone, coordinates, finite, labelsBelow, lengthsOf, segmentLengths, segmentOffsets } from "./values.js";
@@ -98,11 +98,11 @@ export const forward: Readonly<Record<string, readonly Rule[]>> = {
   "aten::gru": recurrent(3),
   "aten::rnn_tanh": recurrent(1),
   "aten::rnn_relu": recurrent(1),
-  "aten::zeros": [denseZeros("layout", (all) => all("dtype"))],
-  "aten::new_zeros": [denseZeros("layout", (all) => all("dtype") ?? (all("self") as Tensor).dtype)],
-  "aten::zeros_like": [denseZeros("layout", (all) => all("dtype") ?? (all("self") as Tensor).dtype)],
-  "aten::zero": [denseZeros("self", (all) => (all("self") as Tensor).dtype)],
-  "aten::zero_": [denseZeros("self", (all) => (all("self") as Tensor).dtype)],
+  "aten::zeros": [layoutOfZeros("layout", (all) => all("dtype"))],
+  "aten::new_zeros": [layoutOfZeros("layout", (all) => all("dtype") ?? (all("self") as Tensor).dtype)],
+  "aten::zeros_like": [layoutOfZeros("layout", (all) => all("dtype") ?? (all("self") as Tensor).dtype)],
+  "aten::zero": [takesZeros("self")],
+  "aten::zero_": [takesZeros("self")],
   "aten::_compute_linear_combination": [dims("input", 1, 64), dims("coefficients", 2), combined],
   "aten::range": [wholeStep("step")],
   ...Object.fromEntries(["_fused_sgd", "_fused_sgd_"].map((name) => [`aten::${name}`, fused(["momentum_buffer_list", (all) => all("momentum") !== 0])])),

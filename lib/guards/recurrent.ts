@@ -3,7 +3,11 @@ import { recording } from "../recording.js";
 import { Tensor } from "../tensor.js";
 import type { Rule, Values } from "./rules.js";
 
-const has = (t: Tensor | undefined, ...shape: number[]): boolean => t !== undefined && String(t.shape) === String(shape);
+function has(t: Tensor | undefined, ...wanted: number[]): boolean {
+  if (t === undefined) return false;
+  const { shape } = t;
+  return shape.length === wanted.length && shape.every((size, i) => size === wanted[i]);
+}
 
 interface Layout {
   layers: number;

@@ -147,12 +147,15 @@ export const scaleFits = (argument: string, input: string, output: string, fromE
 /** The two scales of an image. */
 export const antialiased = (input: string): Rule[] => [scaleFits("scales_h", input, "output_size", 2), scaleFits("scales_w", input, "output_size", 1)];
 export const perChannels = (...names: string[]): Rule[] => names.map((name) => perChannel(name, "input"));
-/** oneDNN fills with zeros as many float32 as there are elements, whatever their dtype. */
-export const denseZeros = (argument: string, dtypeOf: (all: Values) => unknown): Rule => ({
+const zeros = 'another layout than "mkldnn", or float32';
+/** A layout for zeros: oneDNN writes as many float32 as there are elements, whatever their dtype. */
+export const layoutOfZeros = (argument: string, dtypeOf: (all: Values) => unknown): Rule => ({
   argument,
-  what: 'another layout than "mkldnn", or float32',
-  holds: (value, all) => (value instanceof Tensor ? value.layout : value) !== "mkldnn" || (dtypeOf(all) ?? "float32") === "float32",
+  what: zeros,
+  holds: (layout, all) => layout !== "mkldnn" || (dtypeOf(all) ?? "float32") === "float32",
 });
+/** A tensor that zeros are written into. */
+export const takesZeros = (argument: string): Rule => tensor(argument, zeros, (t) => t.itemSize >= 4 || t.layout !== "mkldnn");
 export const prod = (numbers: readonly (number | bigint)[]): number => numbers.reduce((product: number, each) => product * Number(each), 1);
 /** As many elements as another has in its last dimension. */
 export const perLast = (argument: string, other: string): Rule =>
