@@ -34,6 +34,7 @@ export const cases = [
 /** What Steppe runs, by contender: the options of `optim.create`, and what for; with `passes`, so many bare passes of its program instead of a step. */
 export const steppeContenders = {
   sam: { options: { method: "sam", rho: settings.rho } },
+  captured: { options: { method: "sam", rho: settings.rho }, compile: { graphs: true }, only: (_, device) => device !== "cpu" },
   passes: { options: { method: "none" }, passes: 2 },
   base: { options: { method: "none" } },
   quarter: { options: { method: "sam", rho: settings.rho, ascentFraction: 0.25 } },

@@ -11,7 +11,7 @@ import { engineTable, facts, pytorchTable, toMarkdown, toText } from "./report.j
 const known = ["mlp-2", "mlp-20", "convnet", "resnet18", "lstm", "transformer"];
 const { rounds, roundMs, markdown, cases: wanted, contenders } = new Command("node bench/gpu.js")
   .option("--cases <list>", "with commas between", (text) => text.split(","), known)
-  .option("--contenders <list>", "Steppe's and PyTorch's, with commas between", (text) => text.split(","), ["sam", "base", "passes", "textbook", "foreach", "compiled", "graphs"])
+  .option("--contenders <list>", "Steppe's and PyTorch's, with commas between", (text) => text.split(","), ["sam", "captured", "base", "passes", "textbook", "foreach", "compiled", "graphs"])
   .option("--rounds <n>", "rounds, in each of which every contender takes its steps", Number, 3)
   .option("--round-ms <n>", "how long a contender steps in a round, in milliseconds", Number, 300)
   .option("--markdown <file>", "writes the tables to a file, too")

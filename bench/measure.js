@@ -44,7 +44,7 @@ export async function measureCase(each, { threads, rounds, roundMs, python, cont
   const wanted = (name) => contenders === undefined || contenders.includes(name);
   try {
     const common = { case: each, threads, folder, device };
-    const ours = Object.keys(steppeContenders).filter((name) => wanted(name) && (steppeContenders[name].only?.(each) ?? true));
+    const ours = Object.keys(steppeContenders).filter((name) => wanted(name) && (steppeContenders[name].only?.(each, device) ?? true));
     const theirs = pytorchContenders.filter((name) => wanted(name) && (name !== "graphs" || device !== "cpu"));
     const { refused, parameters } = await steppe.ask("load", { ...common, contenders: ours });
     await pytorch?.ask("load", { ...common, contenders: theirs, settings });

@@ -27,9 +27,9 @@ const commands = {
       const copy = new nets[net](sizes);
       copy.loadStateDict(initial);
       copy.to(device);
-      const { options, passes } = steppeContenders[name];
+      const { options, passes, compile = {} } = steppeContenders[name];
       try {
-        const step = optim.create(copy, { ...options, base: { name: "sgd", ...base } }).compile(lossOf(copy));
+        const step = optim.create(copy, { ...options, base: { name: "sgd", ...base } }).compile(lossOf(copy), compile);
         steps.set(name, passes === undefined ? step : await barePasses(copy, step, passes));
       } catch (error) {
         refused[name] = error.message;

@@ -266,6 +266,8 @@ export interface Native {
     sync: boolean,
     /** A micro-batch that is taken again: the generators' states that it starts from. */
     generators: Handle[],
+    /** 1: without a wait for the device between the passes, 2: in a CUDA graph, where that can be; 0: as always. */
+    onDevice: number,
   ): NativeReport | Promise<NativeReport>;
   /** `closure` gives what is differentiated and the loss to report. */
   engineStepClosure(engine: number, closure: (climbed: boolean) => [objective: Handle, loss: Handle]): NativeReport;
@@ -273,6 +275,8 @@ export interface Native {
   /** Loads all but the window, which it empties. */
   engineLoadState(engine: number, state: Omit<NativeEngineState, "window">): void;
   engineLossScale(engine: number): number;
+  /** How many steps were taken as `onDevice` asked for. */
+  engineStepsOnDevice(engine: number): number;
   freeEngine(engine: number): void;
   drain(): void;
 

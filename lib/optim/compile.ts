@@ -87,7 +87,8 @@ export function compileStep<Args extends unknown[]>(
   options: CompileOptions = {},
 ): CompiledStep<Args> {
   if (typeof lossFunction !== "function") throw expected("a function", "loss", lossFunction);
-  checkKeys(options, ["autocast"]);
+  checkKeys(options, ["autocast", "graphs"]);
+  const onDevice = deviceForm(options.graphs);
   const mixed = options.autocast === undefined ? undefined : readAutocast(options.autocast, "options.autocast");
   const run = <T>(body: () => T): T => enableGrad(() => (mixed === undefined ? body() : autocast(body, mixed)));
   const { definition, numbers } = context.resolved;
@@ -166,7 +167,7 @@ export function compileStep<Args extends unknown[]>(
     context.begun();
     let result: NativeReport | Promise<NativeReport>;
     try {
-      result = native.engineStep(context.engine, triples, handles(tensors), batched, batchSize, sync, handles(generators));
+      result = native.engineStep(context.engine, triples, handles(tensors), batched, batchSize, sync, handles(generators), onDevice);
       context.window.asked(number, prepared.args, tensors.length);
     } catch (error) {
       context.ended(false);
@@ -259,6 +260,11 @@ export function compileStep<Args extends unknown[]>(
   step.explain = () => explain(step.programs);
   discarded.register(step, programs);
   return step;
+}
+
+function deviceForm(graphs: CompileOptions["graphs"] = false): number {
+  if (graphs !== true && graphs !== false && graphs !== "uncaptured") throw expected('true, false or "uncaptured"', "options.graphs", graphs);
+  return graphs === false ? 0 : graphs === "uncaptured" ? 1 : 2;
 }
 
 /** Where the batch is to be cut, all tensors with a dimension must have the samples in their first one. */

@@ -51,6 +51,12 @@ export interface ProgramInfo {
 export interface CompileOptions {
   /** Runs the loss function in mixed precision, as torch.autocast; {} for bfloat16 on the CPU. */
   autocast?: AutocastOptions;
+  /**
+   * Takes steps of SAM and of a base optimizer alone (SGD, Adam, AdamW) without a wait for the GPU between the passes, captured
+   * in a CUDA graph and replayed as one launch; see docs/cuda.md for what else that wants. What cannot be taken so is taken as
+   * always. "uncaptured": the same work call by call, to compare with. Default false.
+   */
+  graphs?: boolean | "uncaptured";
 }
 
 /** See {@link CompiledStep.explain}. */

@@ -18,9 +18,16 @@ std::unique_ptr<Base> make_base(const std::string& name, size_t parameters) {
   return found->second(parameters);
 }
 
-void Base::step(const Tensors& w, const Tensors& d, const std::vector<uint32_t>& group_of, const Groups& groups) {
+namespace {
+
+struct Parts {
   std::vector<Part> parts;
   std::vector<uint32_t> group_of_part;
+};
+
+Parts parts_of(const Tensors& w, const Tensors& d, const std::vector<uint32_t>& group_of, const Groups& groups) {
+  Parts result;
+  auto& [parts, group_of_part] = result;
   for (size_t k = 0; k < w.size(); k++) {
     if (!d[k].defined()) continue;
     size_t p = 0;
@@ -35,7 +42,29 @@ void Base::step(const Tensors& w, const Tensors& d, const std::vector<uint32_t>&
     parts[p].w.push_back(w[k]);
     parts[p].d.push_back(d[k]);
   }
-  for (const auto& part : parts) update(part);
+  return result;
+}
+
+}  // namespace
+
+void Base::step(const Tensors& w, const Tensors& d, const std::vector<uint32_t>& group_of, const Groups& groups) {
+  for (const auto& part : parts_of(w, d, group_of, groups).parts) update(part);
+}
+
+void Base::step_on_device(const Tensors& w, const Tensors& d, const std::vector<uint32_t>& group_of, const Groups& groups, const Tensors& lr,
+                          const at::Tensor& bad) {
+  const auto [parts, group_of_part] = parts_of(w, d, group_of, groups);
+  for (size_t p = 0; p < parts.size(); p++) update_on_device(parts[p], lr[group_of_part[p]], bad);
+}
+
+bool Base::is_ready(const Tensors& w, const std::vector<int32_t>& gradients, const std::vector<uint32_t>& group_of, const Groups& groups) const {
+  if (!has_device_form()) return false;
+  for (size_t k = 0; k < w.size(); k++) {
+    if (gradients[k] < 0) continue;
+    for (const auto* state : states_read(groups[group_of[k]]))
+      if (!(*state)[k].defined()) return false;
+  }
+  return true;
 }
 
 std::vector<std::pair<std::string, Tensors*>> Base::state() {

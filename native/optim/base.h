@@ -32,6 +32,14 @@ class Base {
   // gives each parameter's group. w and d agree in dtype, device and strides.
   void step(const Tensors& w, const Tensors& d, const std::vector<uint32_t>& group_of, const Groups& groups);
 
+  // The same for weights on a device, with nothing that the CPU has to wait for: learning rates (float32, one per group) are
+  // tensors there, and where `bad` (float32) is 1 all stays as it is. Only where `is_ready`.
+  void step_on_device(const Tensors& w, const Tensors& d, const std::vector<uint32_t>& group_of, const Groups& groups, const Tensors& lr,
+                      const at::Tensor& bad);
+  // Whether there is such a form, and the state exists of all parameters with a gradient (a register of at least 0).
+  bool is_ready(const Tensors& w, const std::vector<int32_t>& gradients, const std::vector<uint32_t>& group_of, const Groups& groups) const;
+  virtual bool has_device_form() const { return false; }
+
   // State under PyTorch's names; an undefined tensor is state that does not exist yet.
   virtual std::vector<std::pair<std::string, Tensors*>> state();
   // The momentum that Momentum-SAM follows (first moment for Adam), or null.
@@ -41,6 +49,9 @@ class Base {
 
  protected:
   virtual void update(const Part& part) = 0;
+  virtual void update_on_device(const Part&, const at::Tensor& /*lr*/, const at::Tensor& /*bad*/) {}
+  // The states that an update with these hyperparameters reads.
+  virtual std::vector<const Tensors*> states_read(const Hyperparameters&) const { return {}; }
   // State of this name for each parameter. For the initialisers of members: the reference stays good.
   Tensors& keep(const char* name) { return states_.emplace_back(name, Tensors(parameters_)).second; }
 

@@ -127,8 +127,9 @@ napi_value report_to_js(napi_env raw_env, const Report& report) {
 // The state of an engine that steps on another thread is read where the step is taken.
 ProgramPasses::Settings pass_settings(const Engine& engine) { return {engine.settings().same_noise, engine.loss_scale.scale}; }
 
-// engineStep(engine, programs: [count, climbed, program, …], inputs, batched: boolean[], batchSize, sync, generators):
-// Report | Promise<Report>. `generators`: states that a micro-batch is taken again from; else none.
+// engineStep(engine, programs: [count, climbed, program, …], inputs, batched: boolean[], batchSize, sync, generators, onDevice):
+// Report | Promise<Report>. `generators`: states that a micro-batch is taken again from; else none. `onDevice`: 1 without waits
+// between the passes, 2 in a graph.
 Napi::Value step(Call& call) {
   const auto engine = engine_of(call);
   auto& instance = call.instance();
@@ -143,7 +144,13 @@ Napi::Value step(Call& call) {
   const auto tensors = call.tensors(2, "inputs");
   for (uint32_t i = 0; i < tensors.size(); i++) inputs.push_back({tensors[i], batched.Get(i).As<Napi::Boolean>()});
   const auto take = [engine, programs = std::move(programs), inputs = std::move(inputs), batch_size = call.integer(4, "batchSize"),
-                     plan = engine->plan, generators = call.tensors(6, "generators"), &cancelled = instance.worker->cancelled()] {
+                     plan = engine->plan, generators = call.tensors(6, "generators"), on_device = call.integer(7, "onDevice"),
+                     &cancelled = instance.worker->cancelled()] {
+    if (on_device > 0 && programs.size() == 1) {
+      Tensors given;
+      for (const auto& input : inputs) given.push_back(input.tensor);
+      if (const auto report = engine->step_on_device(programs.begin()->second, given, *plan, on_device == 2, cancelled)) return *report;
+    }
     ProgramPasses passes(programs, engine->buffers(), inputs, batch_size, pass_settings(*engine), cancelled);
     return engine->settings().accumulation_steps == 1 ? engine->step(passes, *plan) : engine->micro_step(passes.keep({}), generators, *plan);
   };
@@ -259,6 +266,13 @@ Napi::Value load_state(Call& call) {
   return call.env().Undefined();
 }
 
+// engineStepsOnDevice(engine): number
+Napi::Value steps_on_device(Call& call) {
+  const auto engine = engine_of(call);
+  call.instance().worker->drain();
+  return Napi::Number::New(call.env(), static_cast<double>(engine->steps_on_device));
+}
+
 Napi::Value free_engine(Call& call) {
   call.instance().engines.remove(static_cast<uint32_t>(call.integer(0, "optimizer")));
   return call.env().Undefined();
@@ -286,6 +300,7 @@ void register_engine(Napi::Env env, Napi::Object exports) {
   define<state>(env, exports, "engineState");
   define<load_state>(env, exports, "engineLoadState");
   define<loss_scale>(env, exports, "engineLossScale");
+  define<steps_on_device>(env, exports, "engineStepsOnDevice");
   define<free_engine>(env, exports, "freeEngine");
   define<drain>(env, exports, "drain");
 }

@@ -5,6 +5,7 @@
 
 #include "../optim/base.h"
 #include "accumulated_passes.h"
+#include "device_step.h"
 #include "parts.h"
 #include "shard_threads.h"
 
@@ -47,6 +48,10 @@ class Engine {
          std::vector<uint8_t> in_subset);
 
   Report step(Passes& passes, const Plan& plan);
+  // The same without a wait for the device between the passes, in a graph if `captures`. None where that cannot be, or the step
+  // did not go well: nothing has changed then, and `step` is to be taken.
+  std::optional<Report> step_on_device(const std::shared_ptr<const Program>& program, const Tensors& inputs, const Plan& plan, bool captures,
+                                       const std::atomic<bool>& cancelled);
   // The next micro-batch of a step that is accumulated; the last one takes the step. An error starts the step anew.
   // `generators`: their states at its start, where it is taken again after loading; they are left as they are.
   Report micro_step(std::shared_ptr<Passes> micro, const Tensors& generators, const Plan& plan);
@@ -67,6 +72,7 @@ class Engine {
   struct Counters {
     int64_t steps = 0, method_steps = 0;
   };
+  int64_t steps_on_device = 0;  // of those, by step_on_device
   Counters counters;
   LossScale loss_scale;
 
@@ -108,6 +114,7 @@ class Engine {
   Method method_;
   std::unique_ptr<optim::Base> base_;
   Point point_;
+  std::map<const Program*, DeviceStep> device_steps_;
   AccumulatedPasses window_;
   WeightedMean shards_;                     // the micro-batches' directions
   std::optional<NonFinite> bad_shard_;

@@ -16,15 +16,6 @@
 namespace steppe::sam {
 namespace {
 
-// The fused kernels walk parameter and gradient side by side in memory: both must be laid out alike.
-void lay_out_like(Tensors& gradients, const Tensors& parameters) {
-  for (size_t k = 0; k < gradients.size(); k++) {
-    auto& g = gradients[k];
-    if (!g.defined() || (g.strides() == parameters[k].strides() && g.scalar_type() == parameters[k].scalar_type())) continue;
-    g = at::empty_like(parameters[k]).copy_(g);
-  }
-}
-
 Gradient finished(const at::Tensor& loss, Tensors gradients, const Tensors& parameters, double loss_scale, at::Tensor sample_losses = {}) {
   lay_out_like(gradients, parameters);
   Gradient result{0, loss_scale == 1 ? std::move(gradients) : scaled(gradients, 1 / loss_scale)};

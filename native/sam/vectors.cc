@@ -4,6 +4,7 @@
 #include <ATen/ops/_foreach_copy.h>
 #include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/_foreach_norm.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/mul.h>
 #include <ATen/ops/stack.h>
@@ -110,6 +111,14 @@ double dot(const Tensors& x, const Tensors& y) {
   double sum = 0;
   for (const auto product : values(products)) sum += product;
   return sum;
+}
+
+void lay_out_like(Tensors& gradients, const Tensors& parameters) {
+  for (size_t k = 0; k < gradients.size(); k++) {
+    auto& g = gradients[k];
+    if (!g.defined() || (g.strides() == parameters[k].strides() && g.scalar_type() == parameters[k].scalar_type())) continue;
+    g = at::empty_like(parameters[k]).copy_(g);
+  }
 }
 
 void copy(const Tensors& to, const Tensors& from) {

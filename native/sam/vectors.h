@@ -19,6 +19,8 @@ std::vector<double> norms(const Tensors& x);
 // The values of tensors of one element. Those on a device come in one transfer: every transfer waits until the device has done
 // all that was asked of it.
 std::vector<double> values(const Tensors& scalars);
+// The fused kernels walk parameter and gradient side by side in memory: both must be laid out alike.
+void lay_out_like(Tensors& gradients, const Tensors& parameters);
 // to ← from, tensor by tensor.
 void copy(const Tensors& to, const Tensors& from);
 // ⟨x, y⟩

@@ -44,7 +44,7 @@ export class Golden {
     return this.tensors["dropoutProbe"] !== undefined;
   }
 
-  setUp() {
+  setUp(compile: optim.CompileOptions = {}) {
     const { spec } = this;
     torch.manualSeed(1);
     const model = buildModel(spec.model);
@@ -53,7 +53,7 @@ export class Golden {
     model.loadStateDict(initial);
     model.to(this.device);
     const optimizer = optim.create(model, spec.options);
-    return { model, optimizer, step: optimizer.compile<[Tensor, Tensor]>(this.#lossFunction(model) as () => never) };
+    return { model, optimizer, step: optimizer.compile<[Tensor, Tensor]>(this.#lossFunction(model) as () => never, compile) };
   }
 
   #lossFunction(model: nn.Sequential) {
