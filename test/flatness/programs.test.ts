@@ -125,6 +125,19 @@ test("programs run at other weights than the model's, which stay where they are"
   expect(looked).toBe(12);
 });
 
+test("the event loop turns while a batch is under way", async () => {
+  torch.manualSeed(0);
+  const model = new nn.Sequential(new nn.Linear(1024, 1024), new nn.ReLU(), new nn.Linear(1024, 1024));
+  let running = true;
+  const passes = 6;
+  const end = flatness.averageSharpness(model, (x: Tensor) => model.forward(x).square().mean(), [[torch.randn([1024, 1024])]], { rho: 0.1, samples: passes - 1 }).finally(() => (running = false));
+  let turns = 0;
+  for (; running; turns++) await new Promise((resolve) => setTimeout(resolve, 1));
+  await end;
+  // On this thread there would be one for each pass.
+  expect(turns).toBeGreaterThan(3 * passes);
+});
+
 test("a loss that reads values is called for every batch, with the same result; so is one with batches of objects", async () => {
   const { model, loss, batches, calls } = made("dense");
   const wanted = await flatness.sharpness(model, loss, batches, { rho: 0.2, steps: 3 });
