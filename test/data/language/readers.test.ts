@@ -39,6 +39,18 @@ describe("GLUE, from the benchmark's TSV", () => {
     expect((await read("wnli")).map(({ label }) => label)).toEqual([1, 0]);
   });
 
+  test("found in STEPPE_DATA", async () => {
+    const folder = folderOf(Object.fromEntries(Object.entries(glueFiles).map(([name, content]) => [`glue/${name}`, content])));
+    const before = process.env.STEPPE_DATA;
+    process.env.STEPPE_DATA = folder;
+    try {
+      expect((await data.glue("wnli")).files).toEqual([join(folder, "glue", "WNLI", "train.tsv")]);
+    } finally {
+      if (before === undefined) delete process.env.STEPPE_DATA;
+      else process.env.STEPPE_DATA = before;
+    }
+  });
+
   test("names of labels, files, and the task's own folder", async () => {
     const folder = folderOf(glueFiles);
     const { labels, files, name, split } = await data.glue("qnli", { folder: join(folder, "QNLI"), split: "validation" });
