@@ -17,7 +17,7 @@ const absent: Record<string, string> = {
   "nn.utils":
     "clip_grad_norm convert_conv2d_weight_memory_format convert_conv3d_weight_memory_format fuse_… remove_spectral_norm remove_weight_norm skip_init spectral_norm weight_norm",
   "nn.utils.rnn": "PackedSequence_ bind copy_method_params invert_permutation",
-  "nn.utils.parametrizations": "Module orthogonal",
+  "nn.utils.parametrizations": "Module",
   "nn.utils.parametrize":
     "Module ModuleDict ModuleList OpaqueBase Parameter ParametrizationList cached get_swap_module_params_on_conversion " +
     "is_opaque_reference_type is_traceable_wrapper_subclass transfer_parametrizations_and_params type_before_parametrizations",

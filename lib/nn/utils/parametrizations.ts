@@ -8,6 +8,9 @@ import { parameter } from "../parameter.js";
 import type { Parameter } from "../parameter.js";
 import { attach, Parametrization } from "./parametrize.js";
 
+export { orthogonal } from "./orthogonal.js";
+export type { OrthogonalMap } from "./orthogonal.js";
+
 /** A direction and its length: g v / ‖v‖. Named as in PyTorch's state dicts. */
 class WeightNorm extends Parametrization {
   original0: Parameter;
