@@ -27,7 +27,8 @@ export async function bench(path: string | undefined, { net, methods, steps, bat
   const options = { steps, ...(methods && { methods }), ...(batchSize !== undefined && { batchSize }), ...(device !== undefined && { device }) };
   const own = path === undefined ? null : await loadConfig(path, set);
   const results: BenchmarkResult[] = [];
-  if (json !== true) print(`Steppe on LibTorch ${torch.libtorch.version}, ${torch.getNumThreads()} ${torch.getNumThreads() === 1 ? "thread" : "threads"}, ${steps} steps of each method in turn; the median counts.`);
+  const kernels = torch.getNumThreads() === 1 ? "1 thread" : `${torch.getNumThreads()} threads`;
+  if (json !== true) print(`Steppe on LibTorch ${torch.libtorch.version}, ${kernels}, ${steps} steps of each method in turn; the median counts.`);
   for (const each of own === null ? (net ?? (Object.keys(builtInNets) as NetName[])) : [own]) {
     const result = await benchmark(each, options);
     results.push(result);

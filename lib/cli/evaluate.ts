@@ -23,6 +23,9 @@ export async function evaluate(folder: string, { checkpoint, split, samples, set
   const batches = partOf(run, part, samples ?? null);
   const numbers = await evaluateRun(run, batches);
   if (json === true) print(JSON.stringify({ run: folder, checkpoint: run.checkpoint, step: run.step, split: part, samples: batches.dataset.length, ...numbers }));
-  else print(`${folder} after ${thousands(run.step)} steps, on ${thousands(batches.dataset.length)} ${part} samples: ${Object.entries(numbers).map(([name, value]) => `${name} ${short(value)}`).join("  ")}`);
+  else {
+    const found = Object.entries(numbers).map(([name, value]) => `${name} ${short(value)}`);
+    print(`${folder} after ${thousands(run.step)} steps, on ${thousands(batches.dataset.length)} ${part} samples: ${found.join("  ")}`);
+  }
   return exitCodes.done;
 }

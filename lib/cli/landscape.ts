@@ -52,7 +52,9 @@ export async function landscape(folder: string, command: LandscapeCommand): Prom
   else {
     const losses = result.loss.flat();
     const finite = losses.filter(Number.isFinite);
-    print(`${folder} after ${thousands(run.step)} steps, on ${where}: ${thousands(losses.length)} points, losses from ${short(Math.min(...finite))} to ${short(Math.max(...finite))}${finite.length < losses.length ? `, ${losses.length - finite.length} not finite` : ""}`);
+    const others = finite.length < losses.length ? `, ${losses.length - finite.length} not finite` : "";
+    const range = `losses from ${short(Math.min(...finite))} to ${short(Math.max(...finite))}${others}`;
+    print(`${folder} after ${thousands(run.step)} steps, on ${where}: ${thousands(losses.length)} points, ${range}`);
     print(`Saved as ${csv.replace(/csv$/, "json")} and ${csv}`);
   }
   return exitCodes.done;

@@ -35,7 +35,11 @@ export async function list({ json }: { json?: true }): Promise<number> {
   const all = cached();
   const { libtorch } = await discover();
   if (json === true) {
-    print(JSON.stringify({ used: inUse() ?? null, found: libtorch?.path ?? null, cached: all.map((each) => ({ path: each.home, version: each.libtorch.version, cuda: each.libtorch.cuda, bytes: each.bytes, whole: each.whole, used: isUsed(each) })) }, null, 2));
+    const entries = all.map((each) => {
+      const { version, cuda } = each.libtorch;
+      return { path: each.home, version, cuda, bytes: each.bytes, whole: each.whole, used: isUsed(each) };
+    });
+    print(JSON.stringify({ used: inUse() ?? null, found: libtorch?.path ?? null, cached: entries }, null, 2));
     return exitCodes.done;
   }
   const rows = all.map((each) => [each.whole ? describe(each.libtorch) : "half-finished", isUsed(each) ? "in use" : "", megabytes(each.bytes), each.home]);
@@ -66,16 +70,24 @@ export async function fetch({ cuda, force }: { cuda?: true; force?: true }): Pro
   }
 }
 
+function unknown(which: string, found: Cached[]): SteppeError {
+  const there = found.length === 0 ? "None was fetched." : `There are: ${found.map(({ home }) => home).join(", ")}.`;
+  const sentence = `Expected the version or the folder of a fetched LibTorch, or --all, but received ${JSON.stringify(which)}.`;
+  return new SteppeError("ARGUMENT", `${sentence} ${there} One that was there before is not removed by this command.`);
+}
+
 /** `steppe libtorch remove`. @returns the exit code */
 export async function remove(which: string | undefined, { all, force }: { all?: true; force?: true }): Promise<number> {
   const found = cached();
   const wanted = all === true ? found : found.filter(({ home, libtorch }) => libtorch.version === which || describe(libtorch) === which || home === resolve(which ?? ""));
   if (wanted.length === 0) {
     if (all === true) print("No LibTorch is in the cache: nothing to remove.");
-    else throw new SteppeError("ARGUMENT", `Expected the version or the folder of a fetched LibTorch, or --all, but received ${JSON.stringify(which ?? "")}. ${found.length === 0 ? "None was fetched." : `There are: ${found.map(({ home }) => home).join(", ")}.`} One that was there before is not removed by this command.`);
+    else throw unknown(which ?? "", found);
   }
   const used = wanted.find(isUsed);
-  if (used !== undefined && force !== true) throw new SteppeError("ARGUMENT", `Expected a LibTorch that is not in use but received ${used.home}, which the addon loads. --force removes it all the same.`);
+  if (used !== undefined && force !== true) {
+    throw new SteppeError("ARGUMENT", `Expected a LibTorch that is not in use but received ${used.home}, which the addon loads. --force removes it all the same.`);
+  }
   for (const entry of wanted) {
     await removeCached(entry);
     print(`Removed ${entry.home} (${megabytes(entry.bytes)}).`);

@@ -31,7 +31,9 @@ export function checkConfig(config: unknown, source: string): Config {
   }
   const { compare } = checked;
   if (compare !== undefined && Object.keys(compare.methods).length === 0) say("compare.methods: expected at least one method, received none");
-  if (compare?.baseline !== undefined && !Object.hasOwn(compare.methods, compare.baseline)) say(`compare.baseline: expected one of ${Object.keys(compare.methods).join(", ")}, received ${JSON.stringify(compare.baseline)}`);
+  if (compare?.baseline !== undefined && !Object.hasOwn(compare.methods, compare.baseline)) {
+    say(`compare.baseline: expected one of ${Object.keys(compare.methods).join(", ")}, received ${JSON.stringify(compare.baseline)}`);
+  }
   if (checked.average !== undefined) say(averageProblem(checked.average));
   const { epochs, steps } = checked;
   if ((epochs === undefined) === (steps === undefined)) say(`epochs: expected either epochs or steps, received ${epochs === undefined ? "neither" : "both"}`);

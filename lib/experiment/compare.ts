@@ -78,7 +78,10 @@ export interface Comparison {
 export async function compareConfig(loaded: LoadedConfig, options: CompareOptions = {}): Promise<Comparison> {
   const { config, name } = loaded;
   const { compare } = config;
-  if (compare === undefined) throw new SteppeError("ARGUMENT", "compare: missing; expected the methods to compare, such as { \"methods\": { \"SGD\": { \"method\": \"none\" }, \"SAM\": { \"method\": \"sam\" } } }");
+  if (compare === undefined) {
+    const example = '{ "methods": { "SGD": { "method": "none" }, "SAM": { "method": "sam" } } }';
+    throw new SteppeError("ARGUMENT", `compare: missing; expected the methods to compare, such as ${example}`);
+  }
   const methods = chosenMethods(compare.methods, options.methods);
   const { baseline = methods[0]!, choose = "last" } = compare;
   const seeds = [...(options.seeds ?? compare.seeds ?? [0, 1, 2])];
@@ -170,7 +173,8 @@ const isBetterWhenSmaller = (metric: string) => /loss|perplexity|error/i.test(me
 function valueOf({ final, history, folder }: RunResult, metric: string, choose: "last" | "best"): number {
   const values = (choose === "last" ? [final] : history).map((record: RunRecord | null) => record?.[metric]);
   if (values.length === 0 || values.some((value) => typeof value !== "number")) {
-    throw new SteppeError("ARGUMENT", `compare.metric: expected one of ${Object.keys(final ?? {}).filter((name) => !about.includes(name)).join(", ")}, which the run in ${folder} has, received ${JSON.stringify(metric)}`);
+    const there = Object.keys(final ?? {}).filter((name) => !about.includes(name));
+    throw new SteppeError("ARGUMENT", `compare.metric: expected one of ${there.join(", ")}, which the run in ${folder} has, received ${JSON.stringify(metric)}`);
   }
   return (values as number[]).reduce((a, b) => ((isBetterWhenSmaller(metric) ? b < a : b > a) ? b : a));
 }
@@ -181,7 +185,9 @@ function difference(differences: number[]): Difference {
   return { pairs: differences.length, mean: mean(differences), halfWidth: orNull(halfWidth(differences)), p: orNull(pairedTest(differences)) };
 }
 
-function summarize(about: Omit<Comparison, "version" | "methods" | "complete"> & { methods: string[] }, results: ReadonlyMap<string, ReadonlyMap<number, { result: RunResult; folder: string }>>): Comparison {
+type Results = ReadonlyMap<string, ReadonlyMap<number, { result: RunResult; folder: string }>>;
+
+function summarize(about: Omit<Comparison, "version" | "methods" | "complete"> & { methods: string[] }, results: Results): Comparison {
   const { metric, choose, baseline, seeds, methods } = about;
   const valuesOf = (method: string) => new Map([...(results.get(method) ?? [])].map(([seed, { result }]) => [seed, valueOf(result, metric, choose)]));
   const base = valuesOf(baseline);

@@ -15,7 +15,9 @@ export async function loadFolders(config: ImageFolderConfig, at: (path: string) 
   const other = async (path: string | undefined) => {
     if (path === undefined) return undefined;
     const folder = await open(path);
-    if (String(folder.classes) !== String(train.classes)) throw new SteppeError("ARGUMENT", `Expected the classes of ${train.root} (${train.classes.join(", ")}) in ${folder.root} but received ${folder.classes.join(", ")}.`);
+    if (String(folder.classes) !== String(train.classes)) {
+      throw new SteppeError("ARGUMENT", `Expected the classes of ${train.root} (${train.classes.join(", ")}) in ${folder.root} but received ${folder.classes.join(", ")}.`);
+    }
     return folder;
   };
   const [validation, test] = [await other(config.validation), await other(config.test)];

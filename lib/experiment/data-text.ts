@@ -44,7 +44,10 @@ async function readTable(path: string, { text = "text", pair, label = "label", c
   return rows.map((row, i) => {
     const field = (name: string) => {
       const value = row[name];
-      if (value === undefined) throw new SteppeError("ARGUMENT", `Expected a column ${JSON.stringify(name)} in row ${i + 1} of ${path} but received ${Object.keys(row).join(", ")}.${suggest(name, Object.keys(row))}`);
+      if (value === undefined) {
+        const known = Object.keys(row);
+        throw new SteppeError("ARGUMENT", `Expected a column ${JSON.stringify(name)} in row ${i + 1} of ${path} but received ${known.join(", ")}.${suggest(name, known)}`);
+      }
       return value;
     };
     const string = (name: string) => {
@@ -71,7 +74,8 @@ function batches({ texts, labels }: Texts, tokenizer: Tokenizer, { maxLength, pa
     length: texts.length,
     batch: (indices) => {
       const chosen = indices.toArray() as number[];
-      const { inputIds, attentionMask, tokenTypeIds } = tokenizer.batch(chosen.map((i) => texts[i]!), { truncation: true, maxLength: most, ...(most % padToMultipleOf === 0 ? { padToMultipleOf } : {}) });
+      const options = { truncation: true, maxLength: most, ...(most % padToMultipleOf === 0 ? { padToMultipleOf } : {}) };
+      const { inputIds, attentionMask, tokenTypeIds } = tokenizer.batch(chosen.map((i) => texts[i]!), options);
       const classes = torch.tensor(chosen.map((i) => labels[i]!), { dtype: "int64" });
       return tokenTypeIds === undefined ? [inputIds, attentionMask, classes] : [inputIds, attentionMask, tokenTypeIds, classes];
     },

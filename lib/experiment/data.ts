@@ -75,9 +75,22 @@ export async function loadData(config: Config, context: Context, loaded: Map<str
 async function loadSets(config: DataConfig, folder: string, loaded: Map<string, Sets>): Promise<Sets> {
   const at = (path: string) => resolve(folder, path);
   const key = JSON.stringify([config, folder]);
-  const sets = loaded.get(key) ?? (await (config.name === "text" ? loadTexts(config, at) : config.name === "language" ? loadLanguage(config, at) : config.name === "image-folder" ? loadFolders(config, at) : loadImages(config, at)));
+  const sets = loaded.get(key) ?? (await load(config, at));
   loaded.set(key, sets);
   return sets;
+}
+
+function load(config: DataConfig, at: (path: string) => string): Promise<Sets> {
+  switch (config.name) {
+    case "text":
+      return loadTexts(config, at);
+    case "language":
+      return loadLanguage(config, at);
+    case "image-folder":
+      return loadFolders(config, at);
+    default:
+      return loadImages(config, at);
+  }
 }
 
 /** Data of a configuration's own function. */
@@ -92,7 +105,8 @@ async function ownSets(load: (context: Context) => OwnData | Promise<OwnData>, c
     if (!isSet) throw expected("a data set or a loader", `data's ${part}`, set);
   }
   const first = own.train instanceof TensorDataset ? (own.train.tensors as Batch)[0] : undefined;
-  return { ...(own as unknown as Omit<Sets, "kind" | "facts">), kind: "own", facts: { ...(own.classes === undefined ? {} : { classes: own.classes }), ...(first && { shape: first.shape.slice(1) }) } };
+  const facts = { ...(own.classes !== undefined && { classes: own.classes }), ...(first && { shape: first.shape.slice(1) }) };
+  return { ...(own as unknown as Omit<Sets, "kind" | "facts">), kind: "own", facts };
 }
 
 /** The same samples on another device. */

@@ -107,7 +107,9 @@ function valueOf(text: string): unknown {
 
 /** A copy in which the value at a path is another. */
 function withValue(object: unknown, [key, ...rest]: string[], value: unknown, path: string): unknown {
-  if (object !== undefined && (typeof object !== "object" || object === null)) throw new SteppeError("ARGUMENT", `Expected an object before ${JSON.stringify(key)} of ${path} for --set but received ${describe(object)}.`);
+  if (object !== undefined && (typeof object !== "object" || object === null)) {
+    throw new SteppeError("ARGUMENT", `Expected an object before ${JSON.stringify(key)} of ${path} for --set but received ${describe(object)}.`);
+  }
   const copy = (Array.isArray(object) ? [...(object as unknown[])] : { ...(object as object | undefined) }) as Record<string, unknown>;
   copy[key!] = rest.length === 0 ? value : withValue(copy[key!], rest, value, path);
   return copy;

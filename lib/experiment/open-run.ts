@@ -1,7 +1,6 @@
-import { existsSync, readdirSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
-import { subset } from "../data/index.js";
-import { Loader, loader } from "../data/index.js";
+import { existsSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { Loader, loader, subset } from "../data/index.js";
 import { SteppeError, expected } from "../errors.js";
 import { readJsonObject } from "../io/json-file.js";
 import { meanOf } from "../optim/loss-form.js";
@@ -47,7 +46,9 @@ export type Split = (typeof splits)[number];
 export async function openRun(folder: string, { checkpoint = "last", overrides = [] }: OpenOptions = {}): Promise<OpenedRun> {
   const settings = join(folder, "settings.json");
   const { config: stored, source } = existsSync(settings) ? readJsonObject(settings) : {};
-  if (typeof stored !== "object" || stored === null) throw new SteppeError("ARGUMENT", `Expected the folder of a run that steppe train made but received ${folder}, which has no settings.json with a configuration.`);
+  if (typeof stored !== "object" || stored === null) {
+    throw new SteppeError("ARGUMENT", `Expected the folder of a run that steppe train made but received ${folder}, which has no settings.json with a configuration.`);
+  }
   const file = typeof source === "string" ? resolve(folder, source) : null;
   const whole = await withFunctions(stored, file, folder);
   const config = checkConfig(overridden(whole, overrides), settings) as Config;
@@ -93,7 +94,10 @@ function chosenCheckpoint(folder: string, wanted: string): string {
   if (wanted === "last") return last;
   const { best } = loadCheckpoint(last).state as unknown as { best: { step: number } | null };
   const path = best === null ? null : all.pathOf(best.step);
-  if (path === null || !existsSync(path)) throw new SteppeError("ARGUMENT", `Expected a best checkpoint but received ${folder}, which has ${readdirSync(all.path).filter((name) => name.startsWith("step-")).join(", ")}. Use checkpoints.keepBest.`);
+  if (path === null || !existsSync(path)) {
+    const there = all.list().map((each) => basename(each.path));
+    throw new SteppeError("ARGUMENT", `Expected a best checkpoint but received ${folder}, which has ${there.join(", ")}. Use checkpoints.keepBest.`);
+  }
   return path;
 }
 
@@ -106,7 +110,10 @@ function chosenCheckpoint(folder: string, wanted: string): string {
 export function partOf({ built, folder }: OpenedRun, split: Split, samples: number | null = null, batchSize?: number): Loader<Batch> {
   const { data } = built;
   const whole = split === "train" ? data.trainInOrder : data[split];
-  if (whole === undefined) throw new SteppeError("ARGUMENT", `Expected one of ${splits.filter((each) => each === "train" || data[each] !== undefined).join(", ")}, which the data of ${folder} has, but received ${JSON.stringify(split)}.`);
+  if (whole === undefined) {
+    const there = splits.filter((each) => each === "train" || data[each] !== undefined);
+    throw new SteppeError("ARGUMENT", `Expected one of ${there.join(", ")}, which the data of ${folder} has, but received ${JSON.stringify(split)}.`);
+  }
   const count = Math.min(samples ?? Infinity, whole.dataset.length);
   if (count === whole.dataset.length && batchSize === undefined) return whole;
   const dataset = count === whole.dataset.length ? whole.dataset : subset(whole.dataset, Array.from({ length: count }, (_, i) => i));

@@ -12,7 +12,7 @@ type Schedule = { name?: unknown; totalSteps?: unknown } | undefined;
 
 /** The optimizer's options with schedules that end with the run where they do not say when. */
 export function withTotalSteps(config: OptimizerConfig, totalSteps: number): OptimizerOptions {
-  const complete = (schedule: Schedule) => (typeof schedule === "object" && schedule !== null && ending.includes(schedule.name as string) && schedule.totalSteps === undefined ? { ...schedule, totalSteps } : schedule);
+  const complete = (schedule: Schedule) => (ending.includes(schedule?.name as string) && schedule!.totalSteps === undefined ? { ...schedule, totalSteps } : schedule);
   const { lrSchedule, rhoSchedule } = config as { lrSchedule?: Schedule; rhoSchedule?: Schedule };
   return { ...config, ...(lrSchedule && { lrSchedule: complete(lrSchedule) }), ...(rhoSchedule && { rhoSchedule: complete(rhoSchedule) }) } as OptimizerOptions;
 }

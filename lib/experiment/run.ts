@@ -136,7 +136,7 @@ async function orRemoved<T>(run: RunFolder, isNew: boolean, work: () => Promise<
   } catch (error) {
     const left = isNew ? readdirSync(run.path) : [];
     if (isNew && !left.includes("metrics.jsonl") && new CheckpointFolder(join(run.path, "checkpoints")).latest() === null) {
-      for (const name of ["settings.json", "checkpoints"]) rmSync(join(run.path, name), { recursive: true, force: true });
+      for (const name of ["settings.json", "checkpoints", ...left.filter((file) => file.startsWith("events."))]) rmSync(join(run.path, name), { recursive: true, force: true });
       if (readdirSync(run.path).length === 0) rmdirSync(run.path);
     }
     throw error;
