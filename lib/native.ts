@@ -69,6 +69,16 @@ export interface NativeDriver {
   gpus: NativeGpu[];
 }
 
+/** What was recorded; `obstacle` is empty if the backward was. */
+export interface NativeProgram {
+  program: number;
+  draws: boolean;
+  obstacle: string;
+  instructions: number;
+  /** The recording computed what it wrote down; else it went by shapes alone. */
+  computed: boolean;
+}
+
 /** What a step reports; `perturbedLoss` is undefined if no pass was taken at a perturbed point. */
 export interface NativeReport {
   loss: number;
@@ -230,9 +240,13 @@ export interface Native {
   generatorState(generator: number): Handle;
   setGeneratorState(generator: number, state: Handle): void;
 
-  /** `ownOrder`: images keep the order that they have in memory; else convolutions may bring them into a faster one. */
-  recordBegin(parameters: Handle[], buffers: Handle[], inputs: Handle[], ownOrder: boolean): void;
-  recordEnd(loss: Handle, extras: Handle[]): { program: number; draws: boolean; obstacle: string; instructions: number };
+  /**
+   * `ownOrder`: images keep the order that they have in memory; else convolutions may bring them into a faster one.
+   * `shapesFrom`: computes no operator of so many elements that need not be, to write it down; 0: computes all.
+   */
+  recordBegin(parameters: Handle[], buffers: Handle[], inputs: Handle[], ownOrder: boolean, shapesFrom: number): void;
+  /** Unless `here`, a promise: the training thread records the backward and checks the program. */
+  recordEnd(loss: Handle, extras: Handle[], here: boolean): NativeProgram | Promise<NativeProgram>;
   /** Whether images were brought into another order: then that may be why the recording failed. */
   recordAbort(): boolean;
   programText(program: number): string;

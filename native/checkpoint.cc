@@ -189,6 +189,8 @@ void register_operators() {
 
 }  // namespace
 
+bool has_checkpoints() { return Segment::alive > 0; }
+
 void register_checkpoints(Napi::Env env, Napi::Object exports) {
   static std::once_flag once;
   std::call_once(once, [] {

@@ -69,6 +69,31 @@ at::Tensor laid_out(const at::Tensor& tensor, const Program::Layout& layout) {
   return copy;
 }
 
+void check_outputs(const Program::Instruction& instruction, const std::vector<Program::Layout>& expected, const Tensors& registers) {
+  for (const auto& output : instruction.outputs) {
+    for (const auto reg : output.regs) {
+      if (reg < 0) continue;
+      const auto& [sizes, strides, strided, dtype] = expected[reg];
+      const auto& tensor = registers[reg];
+      const bool same = tensor.defined() && tensor.scalar_type() == dtype && tensor.sizes().equals(sizes) && (tensor.layout() != at::kStrided || tensor.strides().equals(strides));
+      if (!same) fail(Code::record, c10::toString(instruction.op.operator_name()) + " gave a tensor that lies otherwise in memory than its shape function says.");
+    }
+  }
+}
+
+// Stands for an operator that draws random numbers while layouts are checked: the generators, which the JavaScript thread
+// may use at the same time, stay as they are.
+void draw_nothing(const Program::Instruction& instruction, const std::vector<Program::Layout>& expected, Tensors& registers) {
+  for (const auto& output : instruction.outputs) {
+    for (const auto reg : output.regs) {
+      if (reg < 0) continue;
+      const auto& like = instruction.inputs.empty() || instruction.inputs[0].kind != Program::Operand::Kind::reg ? at::Tensor() : registers[instruction.inputs[0].reg];
+      const auto options = like.defined() ? like.options() : at::TensorOptions();
+      registers[reg] = at::empty_strided(expected[reg].sizes, expected[reg].strides, options.dtype(expected[reg].dtype)).zero_();
+    }
+  }
+}
+
 // Nobody else holds it, and nobody looks at its memory through another tensor.
 bool is_sole(const at::Tensor& tensor) { return tensor.use_count() == 1 && tensor.storage().use_count() == 1; }
 
@@ -102,7 +127,8 @@ Tensors Program::extras(const Tensors& registers) const {
   return result;
 }
 
-void Program::replay_below_autograd(Tensors& registers, bool with_backward, const BufferTurns& turns, const std::atomic<bool>& cancelled) const {
+void Program::replay_below_autograd(Tensors& registers, bool with_backward, const BufferTurns& turns, const std::atomic<bool>& cancelled,
+                                    const std::vector<Layout>* expected) const {
   at::AutoDispatchBelowADInplaceOrView below_autograd;
   c10::AutoGradMode restore_afterwards(at::GradMode::is_enabled());
   torch::jit::Stack stack;
@@ -110,7 +136,9 @@ void Program::replay_below_autograd(Tensors& registers, bool with_backward, cons
     if (instruction.backward && !with_backward) break;
     if (cancelled.load(std::memory_order_relaxed)) [[unlikely]]
       fail(Code::closed, "The environment is shutting down.");
-    if (!instruction.views.empty()) {
+    if (expected != nullptr && instruction.op.hasTag(at::Tag::nondeterministic_seeded)) {
+      draw_nothing(instruction, *expected, registers);
+    } else if (!instruction.views.empty()) {
       for (const auto& view : instruction.views) registers[view.reg] = alias(registers[view.base], view);
     } else {
       if (at::GradMode::is_enabled() != instruction.grad_mode) at::GradMode::set_enabled(instruction.grad_mode);
@@ -134,6 +162,7 @@ void Program::replay_below_autograd(Tensors& registers, bool with_backward, cons
       if (in_turn) turns.order->done(turns.run);
       for (size_t i = 0; i < instruction.outputs.size(); i++) store(instruction.outputs[i], stack[i], registers);
       stack.clear();
+      if (expected != nullptr && instruction.kernel == nullptr) check_outputs(instruction, *expected, registers);
     }
     for (const auto reg : instruction.last_uses) registers[reg] = at::Tensor();
   }
@@ -180,6 +209,12 @@ Program::Outcome Program::run(const Slots& slots, const std::atomic<bool>& cance
     if (requires_grad[i]) outcome.gradients[i] = gradients[k++];
   }
   return outcome;
+}
+
+void Program::check_layouts(const Slots& slots, const std::vector<Layout>& expected, const std::atomic<bool>& cancelled) const {
+  StepMemory memory;
+  auto registers = fill(slots, slots.parameters);
+  replay_below_autograd(registers, backward_obstacle.empty(), slots.turns, cancelled, &expected);
 }
 
 Program::Outcome Program::forward(const Slots& slots, const std::atomic<bool>& cancelled) const {

@@ -63,6 +63,7 @@ class Program {
   struct Layout {
     std::vector<int64_t> sizes, strides;
     bool strided = true;
+    at::ScalarType dtype = at::ScalarType::Undefined;
   };
 
   // What stands in the slots. The parameters need not be the recorded ones: same shapes, dtypes, devices. Buffers that the
@@ -86,6 +87,9 @@ class Program {
   // Runs the forward alone: no gradients.
   Outcome forward(const Slots& slots, const std::atomic<bool>& cancelled) const;
 
+  // Runs it for nothing but its registers' places in memory. Throws Code::record if an operator gives another than expected.
+  void check_layouts(const Slots& slots, const std::vector<Layout>& expected, const std::atomic<bool>& cancelled) const;
+
   // The seed's register comes after the other slots'.
   int32_t seed_register() const { return static_cast<int32_t>(parameter_count + buffer_count + input_count); }
 
@@ -107,7 +111,8 @@ class Program {
  private:
   Tensors fill(const Slots& slots, const Tensors& parameters) const;
   Tensors extras(const Tensors& registers) const;
-  void replay_below_autograd(Tensors& registers, bool with_backward, const BufferTurns& turns, const std::atomic<bool>& cancelled) const;
+  void replay_below_autograd(Tensors& registers, bool with_backward, const BufferTurns& turns, const std::atomic<bool>& cancelled,
+                             const std::vector<Layout>* expected = nullptr) const;
   void replay_under_autograd(Tensors& registers, const std::atomic<bool>& cancelled) const;
 };
 

@@ -2,6 +2,7 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include "checkpoint.h"
 #include "functions.h"
 #include "program_passes.h"
 #include "recorder.h"
@@ -13,25 +14,54 @@ namespace {
 
 std::shared_ptr<Program> program_of(Call& call) { return call.instance().programs.get(static_cast<uint32_t>(call.integer(0, "program")), "program"); }
 
-// recordBegin(parameters, buffers, inputs, ownOrder)
+// recordBegin(parameters, buffers, inputs, ownOrder, shapesFrom)
 Napi::Value record_begin(Call& call) {
-  Recorder::begin(call.tensors(0, "parameters"), call.tensors(1, "buffers"), call.tensors(2, "inputs"), call.boolean(3, "ownOrder"));
+  Recorder::begin(call.tensors(0, "parameters"), call.tensors(1, "buffers"), call.tensors(2, "inputs"), {.own_order = call.boolean(3, "ownOrder"), .shapes_from = call.integer(4, "shapesFrom")});
   call.instance().recording = true;
   return call.env().Undefined();
 }
 
-// recordEnd(loss, extras): { program, draws, obstacle, instructions }
-Napi::Value record_end(Call& call) {
-  call.instance().recording = false;
-  const auto recorder = Recorder::current();
-  if (recorder == nullptr) fail(Code::internal, "No recording is under way.");
-  const auto program = recorder->finish(call.tensor(0), call.tensors(1, "extras"));
-  auto result = Napi::Object::New(call.env());
-  result["program"] = call.instance().programs.add(program);
+napi_value describe(Instance& instance, const std::shared_ptr<Program>& program, bool computed) {
+  auto result = Napi::Object::New(instance.env);
+  result["program"] = instance.programs.add(program);
   result["draws"] = program->draws;
   result["obstacle"] = program->backward_obstacle;
+  result["computed"] = computed;
   result["instructions"] = static_cast<double>(program->instructions.size());
   return result;
+}
+
+// recordEnd(loss, extras, here): { program, draws, obstacle, instructions, computed }, or unless `here` a promise of it: the training
+// thread runs the backward, if it can (a segment of nn.checkpoint calls JavaScript in it), and checks the program.
+Napi::Value record_end(Call& call) {
+  auto& instance = call.instance();
+  instance.recording = false;
+  const auto recorder = Recorder::current();
+  if (recorder == nullptr) fail(Code::internal, "No recording is under way.");
+  const auto& loss = call.tensor(0);
+  recorder->end_forward(loss, call.tensors(1, "extras"));
+  if (call.boolean(2, "here")) return Napi::Value(call.env(), describe(instance, recorder->finish(loss), true));
+  const auto program = std::make_shared<std::shared_ptr<Program>>();
+  auto job = std::make_unique<Worker::Job>();
+  job->run = [recorder, loss, program, &cancelled = instance.worker->cancelled()] {
+    if (*program == nullptr) {
+      recorder->enter_thread();
+      try {
+        *program = recorder->finish(loss);
+      } catch (...) {
+        recorder->stop();
+        throw;
+      }
+    }
+    recorder->check_layouts(cancelled);
+  };
+  if (has_checkpoints()) {
+    *program = recorder->finish(loss);
+  } else {
+    recorder->hand_over();
+  }
+  job->result = [&instance, program, computed = recorder->computed()](napi_env) { return describe(instance, *program, computed); };
+  return Napi::Value(call.env(), instance.worker->enqueue(std::move(job)));
 }
 
 // recordAbort(): after any failure since recordBegin, recordEnd's own included. Whether images were put into another order:

@@ -8,6 +8,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
+#include <mutex>
 #include <utility>
 
 #include "functions.h"
@@ -26,7 +27,34 @@ thread_local std::shared_ptr<Recorder> active;
   fail(Code::record, "The loss function cannot be recorded: " + why + ". Pass a closure to optimizer.step() for what cannot be recorded.");
 }
 
+// The values of before. To autograd, which refuses tensors that changed after it saved them, nothing happens.
+void put_back(at::Tensor& tensor, const at::Tensor& values) {
+  if (tensor.is_inference()) {
+    tensor.copy_(values);
+    return;
+  }
+  auto counter = tensor.unsafeGetTensorImpl()->version_counter();
+  const auto version = counter.current_version();
+  tensor.copy_(values);
+  counter.set_version(version);
+}
+
 }  // namespace
+
+// LibTorch warns of every thousandth block that is freed during a recording and was allocated before.
+struct Recorder::Quiet {
+  Quiet() {
+    std::lock_guard lock(mutex);
+    if (alive++ == 0) level = std::exchange(FLAGS_caffe2_log_level, std::max(FLAGS_caffe2_log_level, c10::GLOG_ERROR));
+  }
+  ~Quiet() {
+    std::lock_guard lock(mutex);
+    if (--alive == 0) FLAGS_caffe2_log_level = level;
+  }
+
+  static inline std::mutex mutex;
+  static inline int alive = 0, level = 0;
+};
 
 Recorder::Recorder(Tensors parameters, Tensors buffers, Tensors inputs)
     : parameters_(std::move(parameters)), buffers_(std::move(buffers)), inputs_(std::move(inputs)), input_values_(inputs_.size()) {
@@ -51,7 +79,7 @@ Recorder::~Recorder() = default;
 
 std::shared_ptr<Recorder> Recorder::current() { return active; }
 
-std::shared_ptr<Recorder> Recorder::begin(Tensors parameters, Tensors buffers, Tensors inputs, bool own_order) {
+std::shared_ptr<Recorder> Recorder::begin(Tensors parameters, Tensors buffers, Tensors inputs, Options options) {
   if (active != nullptr) fail(Code::record, "A loss function that is being recorded cannot record another one.");
   auto recorder = std::make_shared<Recorder>(std::move(parameters), std::move(buffers), std::move(inputs));
   // The recording must leave no trace: the step that follows replays the same pass.
@@ -60,39 +88,72 @@ std::shared_ptr<Recorder> Recorder::begin(Tensors parameters, Tensors buffers, T
     for (const auto& buffer : recorder->buffers_) recorder->buffer_values_.push_back(buffer.clone());
   }
   for (auto& generator : default_generators(recorder->parameters_)) recorder->generator_states_.emplace_back(generator, generator_state(generator));
-  c10::ThreadLocalDebugInfo::_push(c10::DebugInfoKind::PROFILER_STATE, recorder);
-  recorder->callback_ = at::addThreadLocalCallback(
-      at::RecordFunctionCallback(&Recorder::on_start, &Recorder::on_end).needsInputs(true).needsOutputs(true).scopes({at::RecordScope::FUNCTION}));
-  // LibTorch warns of every thousandth block that is freed now and was allocated before.
-  recorder->log_level_ = std::exchange(FLAGS_caffe2_log_level, std::max(FLAGS_caffe2_log_level, c10::GLOG_ERROR));
-  recorder->watching_ = true;
-  recorder->own_order_ = own_order;
-  recorder->memory_.emplace();
-  active = recorder;
+  recorder->own_order_ = options.own_order;
+  recorder->shapes_from_ = ShapesOnly::available() ? options.shapes_from : 0;
+  recorder->enter_thread();
+  if (!recorder->computed()) recorder->shapes_only_.emplace(recorder->shapes_from_);
   return recorder;
 }
 
-void Recorder::stop() {
+void Recorder::enter_thread() {
+  active = shared_from_this();
+  c10::ThreadLocalDebugInfo::_push(c10::DebugInfoKind::PROFILER_STATE, active);
+  callback_ = at::addThreadLocalCallback(
+      at::RecordFunctionCallback(&Recorder::on_start, &Recorder::on_end).needsInputs(true).needsOutputs(true).scopes({at::RecordScope::FUNCTION}));
+  quiet_ = std::make_shared<Quiet>();
+  memory_.emplace();
+  watching_ = true;
+}
+
+void Recorder::leave_thread() {
   if (!watching_) return;
   watching_ = false;
-  const auto keep = active;  // this may be the last reference
-  active.reset();
+  const auto keep = std::exchange(active, nullptr);  // this may be the last reference
   at::removeCallback(callback_);
   c10::ThreadLocalDebugInfo::_pop(c10::DebugInfoKind::PROFILER_STATE);
-  FLAGS_caffe2_log_level = log_level_;
+  quiet_.reset();
   memory_.reset();
+  shapes_only_.reset();
+}
+
+void Recorder::stop() {
+  const auto keep = shared_from_this();
+  leave_thread();
+  restore();
+}
+
+void Recorder::restore() {
+  if (std::exchange(restored_, true)) return;
   at::NoGradGuard no_grad;
-  for (size_t i = 0; i < buffers_.size(); i++) buffers_[i].copy_(buffer_values_[i]);
+  for (size_t i = 0; i < buffers_.size(); i++) put_back(buffers_[i], buffer_values_[i]);
   for (size_t i = 0; i < inputs_.size(); i++)
-    if (input_values_[i].defined()) inputs_[i].copy_(input_values_[i]);
+    if (input_values_[i].defined()) put_back(inputs_[i], input_values_[i]);
   for (auto& [generator, state] : generator_states_) set_generator_state(generator, state);
+}
+
+void Recorder::hand_over() {
+  leave_thread();
+  // This thread must not see, or draw from, what the forward left. To the backward the values do not matter: it is only
+  // written down, and draws nothing of its own.
+  restore();
+}
+
+void Recorder::check_layouts(const std::atomic<bool>& cancelled) const {
+  if (computed()) return;
+  std::vector<Program::Layout> expected;
+  for (const auto& key : keys_) expected.push_back({key.sizes, key.strides, /*strided=*/key.dtype != at::ScalarType::Undefined, key.dtype});
+  at::NoGradGuard no_grad;
+  Tensors buffers;
+  for (const auto& buffer : buffers_) buffers.push_back(buffer.clone());
+  program_->check_layouts({parameters_, buffers, inputs_}, expected, cancelled);
 }
 
 void Recorder::obstacle(const std::string& why) {
   if (obstacle_.empty()) obstacle_ = why;
 }
 
-std::shared_ptr<Program> Recorder::finish(const at::Tensor& loss, const Tensors& extras) {
+void Recorder::end_forward(const at::Tensor& loss, const Tensors& extras) {
+  shapes_only_.reset();
   if (!obstacle_.empty()) refuse(obstacle_);
   if (loss.numel() != 1 || !at::isFloatingType(loss.scalar_type())) {
     refuse("it must return one floating-point number, and returned a tensor of " + std::to_string(loss.numel()) + " elements of dtype " + c10::toString(loss.scalar_type()));
@@ -104,6 +165,9 @@ std::shared_ptr<Program> Recorder::finish(const at::Tensor& loss, const Tensors&
     program_->extra_registers.push_back(reg_of(extra));
     if (program_->extra_registers.back() == Program::kNone) refuse("a part of its result was not computed by operators that were called in it");
   }
+}
+
+std::shared_ptr<Program> Recorder::finish(const at::Tensor& loss) {
   differentiate(loss);
   stop();
   program_->backward_obstacle = obstacle_;
@@ -150,7 +214,9 @@ void Recorder::differentiate(const at::Tensor& loss) {
     bool threads;
     ~Restore() { c10::AutogradState::get_tls_state().set_multithreading_enabled(threads); }
   } restore{threads};
+  if (!computed()) shapes_only_.emplace(shapes_from_);
   const auto gradients = torch::autograd::grad({loss}, wanted, {seed}, false, false, /*allow_unused=*/true);
+  shapes_only_.reset();
   program_->gradient_registers.assign(parameters_.size(), Program::kNone);
   for (size_t i = 0, k = 0; i < parameters_.size(); i++) {
     if (!parameters_[i].requires_grad()) continue;

@@ -8,6 +8,7 @@
 
 #include "convert.h"
 #include "program.h"
+#include "recorder_shapes.h"
 #include "step_memory.h"
 
 namespace steppe {
@@ -22,7 +23,7 @@ namespace steppe {
 //
 // A tensor that no instruction made is a constant if it existed before; if it was allocated during the recording, the
 // value was made out of sight and must not be frozen: the recording is refused (or, in the backward, autograd keeps it).
-class Recorder : public c10::MemoryReportingInfoBase {
+class Recorder : public c10::MemoryReportingInfoBase, public std::enable_shared_from_this<Recorder> {
  public:
   Recorder(Tensors parameters, Tensors buffers, Tensors inputs);
   ~Recorder() override;
@@ -31,10 +32,23 @@ class Recorder : public c10::MemoryReportingInfoBase {
   // The recorder that watches this thread, or null.
   static std::shared_ptr<Recorder> current();
 
-  // Starts to watch / stops. `finish` runs the backward of `loss` and returns the program; `extras` are results that the
-  // program gives besides. `own_order`: leave images in the order that the user gave them, see recorder_layout.h.
-  static std::shared_ptr<Recorder> begin(Tensors parameters, Tensors buffers, Tensors inputs, bool own_order);
-  std::shared_ptr<Program> finish(const at::Tensor& loss, const Tensors& extras);
+  struct Options {
+    bool own_order;       // leave images in the order that the user gave them, see recorder_layout.h
+    int64_t shapes_from;  // compute no operator of so many elements that need not be, see recorder_shapes.h; 0: compute all
+  };
+  // Starts to watch this thread.
+  static std::shared_ptr<Recorder> begin(Tensors parameters, Tensors buffers, Tensors inputs, Options options);
+  // The forward is over: its results, of which `extras` are what the program gives besides the loss. Refuses wrong ones.
+  void end_forward(const at::Tensor& loss, const Tensors& extras);
+  // Between the two, another thread may take over: this one is watched no longer / the calling one is from now on.
+  void hand_over();
+  void enter_thread();
+  // Runs the backward of `loss`, stops, and returns the program.
+  std::shared_ptr<Program> finish(const at::Tensor& loss);
+  // After `finish`, where the forward was not computed: runs the program, and refuses it if a kernel lays out its result
+  // otherwise than was written down.
+  void check_layouts(const std::atomic<bool>& cancelled) const;
+  bool computed() const { return shapes_from_ == 0; }
   // Stops watching and puts generators, buffers and inputs back as they were. May be called twice.
   void stop();
   // Whether images were put into another order.
@@ -50,6 +64,7 @@ class Recorder : public c10::MemoryReportingInfoBase {
   struct Constants {
     Constants();
     ~Constants();
+    ShapesOnly::Suspend compute;
   };
 
   // MemoryReportingInfoBase: every allocation made on the watched threads.
@@ -69,6 +84,8 @@ class Recorder : public c10::MemoryReportingInfoBase {
   static Key key_of(const at::Tensor& tensor);
   static const void* storage_of(const at::Tensor& tensor);
   struct Pending;
+  void leave_thread();
+  void restore();
   static std::unique_ptr<at::ObserverContext> on_start(const at::RecordFunction& function);
   static void on_end(const at::RecordFunction& function, at::ObserverContext* context);
 
@@ -99,12 +116,16 @@ class Recorder : public c10::MemoryReportingInfoBase {
   std::unordered_set<const void*> reserved_;   // of the two above
   std::unordered_set<const void*> allocated_;  // memory that was allocated during the recording and is in use
   std::unordered_set<const void*> copies_;     // storages that might be views if nothing had been put into another order
-  std::optional<StepMemory> memory_;           // while it watches
+  struct Quiet;
+  std::optional<StepMemory> memory_;           // while it watches, as is the next
+  std::shared_ptr<Quiet> quiet_;
+  std::optional<ShapesOnly> shapes_only_;      // while it runs the forward or the backward
   std::string obstacle_;
   bool own_order_ = true, relaid_ = false;
   bool in_backward_ = false;
-  bool watching_ = false;
-  int log_level_ = 0;  // LibTorch's, from before the recording
+  bool watching_ = false;  // the thread that entered
+  bool restored_ = false;
+  int64_t shapes_from_ = 0;
   int inside_ = 0;     // depth of recorded operators: what runs inside them is theirs
   int constants_ = 0;
   std::unordered_set<const void*> unfilled_;  // storages of empty() that nothing was written to yet

@@ -1,9 +1,9 @@
 import { enableGrad } from "../autograd.js";
 import { SteppeError } from "../errors.js";
 import { native } from "../native.js";
-import { trainingJob, underWay } from "../optim/compile.js";
+import { recordProgram } from "../optim/record-program.js";
 import { flatten, rebuild } from "../optim/structure.js";
-import { scope } from "../scope.js";
+import { trainingJob, underWay } from "../optim/training-jobs.js";
 import type { Tensor } from "../tensor.js";
 
 /** What is recorded of a batch: returns a scalar to differentiate, and further scalars. */
@@ -57,7 +57,7 @@ export class Compiled {
         }
         await job;
       }
-      this.#remember(signature, this.#recorded(args, inputs));
+      this.#remember(signature, await this.#recorded(args, inputs));
     }
     const program = this.#programs.get(signature);
     if (program === null || program === undefined) return null;
@@ -80,20 +80,17 @@ export class Compiled {
   }
 
   /** The program of these arguments, or null: if it is the function itself that is wrong, running it as it is shows that. */
-  #recorded(args: readonly unknown[], inputs: readonly Tensor[]): number | null {
-    const handles = (list: readonly Tensor[]) => list.map((tensor) => tensor.handle);
-    const trace = (ownOrder: boolean): number | null => {
-      native.recordBegin(handles(this.#parameters), handles(this.#buffers), handles(inputs), ownOrder);
-      try {
-        const { result, extras } = enableGrad(() => this.#record(rebuild(args, inputs)));
-        return native.recordEnd(result.handle, handles(extras)).program;
-      } catch (error) {
-        // Where the function needs its images as they lie in memory: once more, with their order left alone.
-        const again = native.recordAbort();
-        if (!(error instanceof SteppeError)) throw error;
-        return again ? trace(true) : null;
-      }
+  async #recorded(args: readonly unknown[], inputs: readonly Tensor[]): Promise<number | null> {
+    const evaluate = (tensors: readonly Tensor[]) => {
+      const { result, extras } = enableGrad(() => this.#record(rebuild(args, tensors)));
+      return { objective: result, extras };
     };
-    return scope(() => trace(false));
+    const record = async () => recordProgram({ parameters: this.#parameters, buffers: this.#buffers, inputs: () => inputs, evaluate }, false);
+    try {
+      return (await underWay(record())).program;
+    } catch (error) {
+      if (error instanceof SteppeError) return null;
+      throw error;
+    }
   }
 }

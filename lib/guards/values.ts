@@ -10,10 +10,13 @@ import { beside, tensor, type Rule, type Values } from "./rules.js";
 
 /**
  * Whether something is true of tensors' values, where these can be looked at: in the processor's memory (another device's
- * kernels check for themselves), and while no program is recorded, of which the look would become a part.
+ * kernels check for themselves), and while no program is recorded, of which the look would become a part. A recording by shapes,
+ * where values may be whatever was in memory, ends: it is made again with all values computed.
  */
 function seen(of: Tensor, truth: () => boolean): boolean {
-  if (of.device !== "cpu" || recording.active || of.numel() === 0) return true;
+  if (of.device !== "cpu" || of.numel() === 0) return true;
+  if (recording.byShapes) throw new SteppeError("RECORD", "An operator that relies on its operands' values cannot be recorded by shapes alone.");
+  if (recording.active) return true;
   try {
     return noGrad(() => scope(truth));
   } catch (error) {

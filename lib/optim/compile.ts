@@ -2,23 +2,20 @@ import { autocast, readAutocast } from "../autocast.js";
 import { enableGrad } from "../autograd.js";
 import { call, family } from "../dispatch.js";
 import { SteppeError, checkKeys, expected } from "../errors.js";
-import { native, type NativeReport } from "../native.js";
+import { native, type NativeProgram, type NativeReport } from "../native.js";
 import { modes } from "../nn/module.js";
-import { recording } from "../recording.js";
-import { scope } from "../scope.js";
 import { Tensor } from "../tensor.js";
 import { explain, type CompileOptions, type CompiledStep, type ProgramInfo, type StepReport } from "./compiled-step.js";
 import type { Collected } from "./groups.js";
 import { outcomeOf } from "./loss-form.js";
 import type { Resolved } from "./options.js";
+import { recordProgram } from "./record-program.js";
 import { flatten, rebuild } from "./structure.js";
+import { trainingJob, underWay } from "./training-jobs.js";
 import type { Window } from "./window.js";
 
-interface Recorded {
-  program: number;
+interface Recorded extends NativeProgram {
   wanted: Wanted;
-  instructions: number;
-  obstacle: string;
 }
 
 /** What a compiled step needs of its optimizer. */
@@ -39,22 +36,8 @@ export interface StepContext {
 /** More signatures than this, and the oldest program is forgotten. */
 const MAX_PROGRAMS = 256;
 
-/** The last step that was asked for in this environment: recording must not run beside it. */
-let lastJob: Promise<unknown> = Promise.resolve();
-let jobsUnderWay = 0;
-
-/** What the training thread has yet to do, or null: recording must not run beside it. */
-export function trainingJob(): Promise<unknown> | null {
-  return jobsUnderWay > 0 ? lastJob : null;
-}
-
-/** A job of the training thread that recordings have to wait for. */
-export function underWay<Result>(job: Promise<Result>): Promise<Result> {
-  jobsUnderWay++;
-  const done = () => void jobsUnderWay--;
-  lastJob = job.then(done, done);
-  return job;
-}
+/** Steps that wait for a recording, in the order of their calls; later ones of this environment must not overtake them. */
+let waiting: Promise<unknown> | null = null;
 
 const discarded = new FinalizationRegistry<Map<string, Recorded>>((programs) => {
   for (const { program } of programs.values()) native.freeProgram(program);
@@ -96,8 +79,7 @@ export function compileStep<Args extends unknown[]>(
   const cuts = definition.cutsBatch?.(numbers) === true && definition.parts(numbers).rule === undefined;
   const programs = new Map<string, Recorded>();
   let training = { version: -1, bits: "" };
-  // Calls that wait for a recording; later ones must not overtake them.
-  let waiting: Promise<unknown> | null = null;
+  let ownWaiting = 0;
 
   function modeBits(): string {
     if (training.version !== modes.version) {
@@ -127,31 +109,17 @@ export function compileStep<Args extends unknown[]>(
     return { args, tensors, batched, batchSize, wanted };
   }
 
-  function record(prepared: Prepared, wanted: Wanted): void {
+  /** Records a program; unless `here`, with no more than the loss function's shapes on this thread: then a promise. */
+  function record(prepared: Prepared, wanted: Wanted, here: boolean): NativeProgram | Promise<NativeProgram> {
     const { args, tensors, batched, batchSize } = wanted.source ?? prepared;
-    const { count, climbed, signature } = wanted;
-    const { parameters, buffers } = context.collected;
-    const handles = (list: readonly Tensor[]) => list.map((tensor) => tensor.handle);
-    const made = scope(() => {
-      const inputs = count === batchSize ? tensors : tensors.map((tensor, i) => (batched[i]! ? (call(family("aten::narrow"), [tensor, 0, 0, count]) as Tensor) : tensor));
-      const trace = (ownOrder: boolean): ReturnType<typeof native.recordEnd> => {
-        native.recordBegin(handles(parameters), handles(buffers), handles(inputs), ownOrder);
-        recording.active = true;
-        try {
-          const { objective, extras } = run(() =>
-            outcomeOf(lossFunction(...(rebuild(args, inputs) as Args)), definition, numbers, climbed, count, "the result of the compiled function"),
-          );
-          return native.recordEnd(objective.handle, handles(extras));
-        } catch (error) {
-          // Where the function needs its images as they lie in memory: once more, with their order left alone.
-          if (native.recordAbort()) return trace(true);
-          throw error;
-        } finally {
-          recording.active = false;
-        }
-      };
-      return trace(false);
-    });
+    const { count, climbed } = wanted;
+    const cut = (tensor: Tensor, i: number) => (batched[i]! && count !== batchSize ? (call(family("aten::narrow"), [tensor, 0, 0, count]) as Tensor) : tensor);
+    const evaluate = (inputs: readonly Tensor[]) =>
+      run(() => outcomeOf(lossFunction(...(rebuild(args, inputs) as Args)), definition, numbers, climbed, count, "the result of the compiled function"));
+    return recordProgram({ ...context.collected, inputs: () => tensors.map(cut), evaluate }, here);
+  }
+
+  function remember({ count, climbed, signature }: Wanted, made: NativeProgram): void {
     if (programs.size >= MAX_PROGRAMS) {
       const [oldest, { program }] = programs.entries().next().value!;
       programs.delete(oldest);
@@ -185,18 +153,23 @@ export function compileStep<Args extends unknown[]>(
   }
 
   const isRecorded = (prepared: Prepared) => prepared.wanted.every(({ signature }) => programs.has(signature));
-  const recordMissing = (prepared: Prepared) => {
-    for (const wanted of prepared.wanted) if (!programs.has(wanted.signature)) record(prepared, wanted);
+  const missing = (prepared: Prepared) => [...new Map(prepared.wanted.map((wanted) => [wanted.signature, wanted])).values()].filter(({ signature }) => !programs.has(signature));
+  const recordHere = (prepared: Prepared) => {
+    if (isRecorded(prepared)) return;
+    native.drain();
+    for (const wanted of missing(prepared)) remember(wanted, record(prepared, wanted, true) as NativeProgram);
   };
 
-  /** Recording runs the model on this thread: it waits, without blocking, until the training thread is idle. */
+  /** Recording runs the loss function on this thread: it waits, without blocking, until the training thread is idle. */
   async function recordThenSubmit(prepared: Prepared, before: Promise<unknown> | null): Promise<NativeReport> {
     const copies = prepared.tensors.map((tensor) => tensor.detach()); // the caller may dispose of its own meanwhile
+    const held = { ...prepared, args: rebuild(prepared.args, copies), tensors: copies };
     try {
-      await before;
-      while (jobsUnderWay > 0) await lastJob;
-      const held = { ...prepared, args: rebuild(prepared.args, copies), tensors: copies };
-      recordMissing(held);
+      if (before !== null) await before;
+      for (let job = trainingJob(); job !== null; job = trainingJob()) await job;
+      // All forwards at once, before the caller goes on and, say, calls eval(); their backwards follow on the training thread.
+      const recordings = missing(held).map(async (wanted) => remember(wanted, await underWay(Promise.resolve(record(held, wanted, false)))));
+      for (const recording of await Promise.allSettled(recordings)) if (recording.status === "rejected") throw recording.reason;
       context.configure(); // schedules have gone on meanwhile
       return await underWay(submit(held, false) as Promise<NativeReport>);
     } finally {
@@ -204,56 +177,52 @@ export function compileStep<Args extends unknown[]>(
     }
   }
 
+  /** Calls `recordThenSubmit` when those that wait are done. */
+  function queue(prepared: Prepared): Promise<NativeReport> {
+    const result = recordThenSubmit(prepared, waiting);
+    ownWaiting++;
+    const done = () => {
+      ownWaiting--;
+      if (waiting === mine) waiting = null;
+    };
+    const mine: Promise<void> = result.then(done, done);
+    waiting = mine;
+    return result;
+  }
+
   const step = ((...args: Args): Promise<StepReport> => {
-    let prepared: Prepared;
     try {
-      if (waiting === null) context.window.resume();
-      prepared = prepare(args);
-      if (waiting === null && isRecorded(prepared)) return underWay(submit(prepared, false) as Promise<NativeReport>);
-      if (waiting === null && jobsUnderWay === 0) {
-        recordMissing(prepared);
-        return underWay(submit(prepared, false) as Promise<NativeReport>);
-      }
+      if (ownWaiting === 0) context.window.resume();
+      const prepared = prepare(args);
+      return waiting === null && isRecorded(prepared) ? underWay(submit(prepared, false) as Promise<NativeReport>) : queue(prepared);
     } catch (error) {
       return Promise.reject(error as Error);
     }
-    const result = recordThenSubmit(prepared, waiting);
-    const settled = result.then(
-      () => undefined,
-      () => undefined,
-    );
-    const mine = settled.then(() => {
-      if (waiting === mine) waiting = null;
-    });
-    waiting = mine;
-    return result;
   }) as CompiledStep<Args>;
 
   step.sync = (...args: Args): StepReport => {
-    if (waiting !== null) throw new SteppeError("ARGUMENT", "Await the steps that are under way before step.sync().");
+    if (ownWaiting > 0) throw new SteppeError("ARGUMENT", "Await the steps that are under way before step.sync().");
     context.window.resume();
     const prepared = prepare(args);
-    if (!isRecorded(prepared)) {
-      native.drain();
-      recordMissing(prepared);
-    }
+    recordHere(prepared);
     return submit(prepared, true) as NativeReport;
   };
   const number = context.window.join(step, (args, generators) => {
     const prepared = prepare(args);
     native.drain();
-    recordMissing(prepared);
+    recordHere(prepared);
     return () => void submit(prepared, true, generators);
   });
   Object.defineProperty(step, "programs", {
     get: (): ProgramInfo[] =>
-      [...programs].map(([signature, { program, instructions, obstacle, wanted }]) => ({
+      [...programs].map(([signature, { program, instructions, obstacle, computed, wanted }]) => ({
         signature,
         samples: wanted.count,
         climbed: wanted.climbed,
         instructions,
         backwardObstacle: obstacle === "" ? null : obstacle,
         text: native.programText(program),
+        computed,
         program,
       })),
   });

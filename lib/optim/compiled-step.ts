@@ -43,6 +43,8 @@ export interface ProgramInfo {
   readonly backwardObstacle: string | null;
   /** One line per operator. */
   readonly text: string;
+  /** Recording it computed the loss; false for a promise step whose loss function ran on shapes alone. */
+  readonly computed: boolean;
   /** @internal the addon's number of it */
   readonly program: number;
 }

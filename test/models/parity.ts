@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { io, models, optim, torch } from "../../lib/index.js";
 import type { DType, Tensor, nn } from "../../lib/index.js";
 import { distance, needsPython, pack, python, runPython } from "../support/python.js";
-import { expectReplayLikeAutograd, expectReplayNearAutograd } from "../program/replay.js";
+import { expectReplayLikeAutograd, expectReplayNearAutograd, expectSameProgram } from "../program/replay.js";
 
 // Small models of Hugging Face's with random weights, saved in Python and loaded here: names, outputs, loss and gradients.
 
@@ -154,6 +154,7 @@ export function parityTests(title: string, configClass: string, given: readonly 
       torch.manualSeed(1);
       const eager = Number(torch.autocast(() => loss(...batch)).item()); // without a gradient, attention would choose other kernels
       expect(Math.abs(report.loss - eager)).toBeLessThanOrEqual((near === null ? 1e-6 : 2 ** -8) * Math.max(1, Math.abs(eager)));
+      await expectSameProgram(optimizer.compile(loss, { autocast: {} }), mixed, batch);
     });
   });
 }

@@ -1,5 +1,6 @@
-import { expect } from "vitest";
+import { afterEach, expect } from "vitest";
 import { nn, optim, torch } from "../../lib/index.js";
+import { recording } from "../../lib/recording.js";
 import type { Tensor } from "../../lib/index.js";
 
 // A recorded program beside autograd on the same batches. The base optimizer with momentum keeps the gradient of its first
@@ -76,6 +77,29 @@ export class Replay {
   }
 }
 
+/**
+ * A step that returns a promise records by shapes alone, on two threads: `step` is to come to the same program of the batch as
+ * `computed`, which recorded it on the spot with all values computed. Not `byShapes`: what needs values is recorded with them.
+ */
+export async function expectSameProgram(step: optim.CompiledStep<Tensor[]>, computed: optim.CompiledStep<Tensor[]>, batch: Tensor[], byShapes = true): Promise<void> {
+  const { shapesFrom } = recording;
+  recording.shapesFrom = 1;
+  try {
+    await step(...batch);
+  } finally {
+    recording.shapesFrom = shapesFrom;
+  }
+  expect(step.programs[0]!.text).toBe(computed.programs[0]!.text);
+  expect([step.programs[0]!.computed, computed.programs[0]!.computed]).toEqual([!byShapes, true]);
+}
+
+const replays: [Replay, Tensor[]][] = [];
+afterEach(async () => {
+  for (const [{ model, loss, step }, batch] of replays.splice(0)) {
+    await expectSameProgram(optim.create(model, { method: "none", base: { name: "sgd", lr: 0 } }).compile(loss), step, batch);
+  }
+});
+
 /** Every bit of the values, as text that a failing test can show. */
 function bits(tensor: Tensor): string {
   return Buffer.from(tensor.detach().toBytes()).toString("hex");
@@ -90,6 +114,7 @@ export function expectReplayLikeAutograd(model: nn.Module, loss: Loss, batches: 
     expect(Object.values(expected.gradients).some((gradient) => gradient !== null)).toBe(true);
   });
   expect(replay.step.programs.every(({ backwardObstacle }) => backwardObstacle === null)).toBe(true);
+  replays.push([replay, batches[0]!]);
   return replay;
 }
 
@@ -113,6 +138,7 @@ export function expectReplayNearAutograd(model: nn.Module, loss: Loss, batches: 
       }
     }
   });
+  replays.push([replay, batches[0]!]);
   return replay;
 }
 

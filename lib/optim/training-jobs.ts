@@ -1,0 +1,17 @@
+// What this environment has asked the training thread for. Recording must not run beside it.
+
+let last: Promise<unknown> = Promise.resolve();
+let count = 0;
+
+/** What the training thread has yet to do, or null. */
+export function trainingJob(): Promise<unknown> | null {
+  return count > 0 ? last : null;
+}
+
+/** Notes a job of the training thread that recordings have to wait for, and returns it. */
+export function underWay<Result>(job: Promise<Result>): Promise<Result> {
+  count++;
+  const done = () => void count--;
+  last = job.then(done, done);
+  return job;
+}

@@ -1,0 +1,115 @@
+import { describe, expect, test } from "vitest";
+import { nn, optim, torch } from "../../lib/index.js";
+import type { Tensor } from "../../lib/index.js";
+
+// A step that returns a promise records its program by shapes alone: this thread does not compute the model. The programs
+// are the same as with all values computed, net by net and layer by layer: expectSameProgram in replay.ts.
+
+const { crossEntropy } = nn.functional;
+
+function convnet(): nn.Sequential {
+  torch.manualSeed(0);
+  return new nn.Sequential(
+    new nn.Conv2d(3, 8, 3, { padding: 1 }),
+    new nn.BatchNorm2d(8),
+    new nn.ReLU(),
+    new nn.MaxPool2d(2),
+    new nn.Dropout(0.5),
+    new nn.Conv2d(8, 8, 3, { bias: false }),
+    new nn.BatchNorm2d(8),
+    new nn.GELU(),
+    new nn.Flatten(),
+    new nn.Linear(8 * 6 * 6, 10),
+  );
+}
+
+const batch = (): [Tensor, Tensor] => {
+  torch.manualSeed(1);
+  return [torch.randn([16, 3, 16, 16]), torch.randint(0, 10, [16])];
+};
+const state = (model: nn.Module) => Object.values(model.stateDict()).map((tensor) => tensor.toArray());
+
+describe("the first step that returns a promise", () => {
+  test.each([{ method: "sam" }, { method: "bilevel" }, { method: "msam", shards: 4 }] as const)("%j: is the step with all values computed, bit for bit, with its noise and statistics", async (own) => {
+    const run = async (promise: boolean) => {
+      const model = convnet();
+      const [x, y] = batch();
+      const optimizer = optim.create(model, { base: { name: "sgd", lr: 0.1 }, ...own });
+      const step = optimizer.compile((x: Tensor, y: Tensor) => {
+        const logits = model.forward(x);
+        const loss = crossEntropy(logits, y);
+        return own.method === "bilevel" ? { loss, logits, target: y } : loss;
+      });
+      torch.manualSeed(2);
+      const reports = [promise ? await step(x, y) : step.sync(x, y), step.sync(x, y)];
+      expect(step.programs.every(({ computed }) => computed === !promise)).toBe(true);
+      return { reports, state: state(model), drawn: torch.rand([3]).toArray() };
+    };
+    expect(await run(true)).toEqual(await run(false));
+  });
+
+  test("asked for together with others, and with modes that change at once, it is what it was when it was asked for", async () => {
+    const run = async (together: boolean) => {
+      const model = convnet();
+      const [x, y] = batch();
+      const step = optim.create(model, { method: "sam", rho: 0.1, ascentFraction: 0.25, base: { name: "sgd", lr: 0.1 } }).compile((x: Tensor, y: Tensor) => crossEntropy(model.forward(x), y));
+      model.eval();
+      const first = step(x, y);
+      if (!together) await first;
+      const second = step(x, y);
+      if (!together) await second;
+      return { reports: [await first, await second], modes: step.programs.length, state: state(model) };
+    };
+    expect(await run(true)).toEqual(await run(false));
+    expect((await run(true)).modes).toBe(2); // of a quarter of the batch and of all of it
+  });
+
+  test("its noise does not disturb what this thread draws meanwhile", async () => {
+    const model = convnet();
+    const [x, y] = batch();
+    const step = optim.create(model, { method: "none", base: { name: "sgd", lr: 0 } }).compile((x: Tensor, y: Tensor) => crossEntropy(model.forward(x), y));
+    torch.manualSeed(3);
+    const wanted = torch.rand([5]).toArray();
+    torch.manualSeed(3);
+    const asked = step(x, y);
+    const got = torch.rand([5]).toArray(); // the step itself is asked for when its program is there
+    expect(got).toEqual(wanted);
+    await asked;
+  });
+
+  test("operators that rely on places in tensors are recorded with all values", async () => {
+    const bags = () => {
+      torch.manualSeed(0);
+      return new nn.EmbeddingBag(2000, 8, { mode: "sum" });
+    };
+    const ids = torch.arange(6000).remainder(2000);
+    const offsets = torch.tensor([0, 7, 4000], { dtype: "int64" });
+    const losses = await Promise.all([true, false].map(async (promise) => {
+      const model = bags();
+      const step = optim.create(model, { method: "none", base: { name: "sgd", lr: 0.1 } }).compile((ids: Tensor, offsets: Tensor) => model.forward(ids, offsets).square().mean());
+      const { loss } = promise ? await step(ids, offsets) : step.sync(ids, offsets);
+      expect(step.programs[0]!.computed).toBe(true);
+      return loss;
+    }));
+    expect(losses[0]).toBe(losses[1]);
+  });
+
+  test("an error of the loss function comes through, and the function was called once", async () => {
+    const model = new nn.Linear(100, 100);
+    let calls = 0;
+    const step = optim.create(model, { method: "none", base: { name: "sgd", lr: 0.1 } }).compile((x: Tensor) => {
+      calls++;
+      model.forward(x);
+      throw new RangeError("no");
+    });
+    await expect(step(torch.ones([64, 100]))).rejects.toThrow(RangeError);
+    expect(calls).toBe(1);
+    expect(torch.ones([70, 70]).mm(torch.ones([70, 70])).sum().item()).toBe(70 ** 3); // it computes again
+  });
+
+  test("a shape that does not fit is refused in the operator's words", async () => {
+    const model = new nn.Linear(100, 100);
+    const step = optim.create(model, { method: "none", base: { name: "sgd", lr: 0.1 } }).compile((x: Tensor) => model.forward(x).mm(x).sum());
+    await expect(step(torch.ones([64, 100]))).rejects.toThrow(/mat1 and mat2 shapes cannot be multiplied \(64x100 and 64x100\)/);
+  });
+});
