@@ -51,7 +51,7 @@ describe.skipIf(libtorch === "")("against a CUDA LibTorch", () => {
   test("a SAM step gives the rule's weights", () => {
     // L = w²/2: w − lr·(w + ρ sign w)
     const weight = run<number>(`
-      const w = new nn.Parameter(torch.tensor([2], { dtype: "float64" }));
+      const w = torch.tensor([2], { dtype: "float64", requiresGrad: true });
       const step = optim.create([w], { method: "sam", rho: 0.5, base: { name: "sgd", lr: 0.1 } }).compile(() => w.pow(2).sum().div(2));
       await step();
       console.log(JSON.stringify(w.item()));`);
