@@ -1,6 +1,6 @@
 // Steppe's side of the loader's benchmark: answers one JSON line on stdout to each on stdin. loader_side.py does the same for PyTorch.
-import { createInterface } from "node:readline";
 import { data, optim, torch } from "../dist/index.js";
+import { answer } from "./answer.js";
 import { lossOf, nets } from "./nets.js";
 
 const { transforms } = data;
@@ -74,13 +74,4 @@ const commands = {
   },
 };
 
-for await (const line of createInterface({ input: process.stdin })) {
-  const { command, ...rest } = JSON.parse(line);
-  let answer;
-  try {
-    answer = await commands[command](rest);
-  } catch (error) {
-    answer = { error: String(error?.message ?? error) };
-  }
-  process.stdout.write(`${JSON.stringify(answer)}\n`);
-}
+await answer(commands);

@@ -3,9 +3,10 @@
 import json
 import os
 import struct
-import sys
 import time
 import warnings
+
+from answer import answer
 
 import torch
 
@@ -13,8 +14,6 @@ import nets
 import sam
 
 warnings.simplefilter("ignore")
-answers = os.fdopen(os.dup(1), "w")
-os.dup2(2, 1)  # what a compiler prints is no answer
 
 state = {}
 
@@ -78,11 +77,4 @@ def add(count, threads):
 
 commands = {"load": load, "steps": steps, "add": add}
 
-for line in sys.stdin:
-    request = json.loads(line)
-    try:
-        answer = commands[request.pop("command")](**request)
-    except Exception as error:
-        answer = {"error": f"{type(error).__name__}: {error}"}
-    answers.write(json.dumps(answer) + "\n")
-    answers.flush()
+answer(commands)

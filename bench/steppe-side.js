@@ -1,8 +1,8 @@
 // Runs Steppe's contenders: answers one JSON line on stdout to each on stdin. pytorch_side.py does the same for PyTorch's.
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { io, optim, torch } from "../dist/index.js";
 import { native } from "../dist/native.js";
+import { answer } from "./answer.js";
 import { settings, steppeContenders } from "./cases.js";
 import { lossOf, nets } from "./nets.js";
 
@@ -82,13 +82,4 @@ function makeBatch({ kind, shape, classes }) {
   return [torch.randn(shape), torch.randint(0, classes, [shape[0]])];
 }
 
-for await (const line of createInterface({ input: process.stdin })) {
-  const { command, ...rest } = JSON.parse(line);
-  let answer;
-  try {
-    answer = await commands[command](rest);
-  } catch (error) {
-    answer = { error: String(error?.message ?? error) };
-  }
-  process.stdout.write(`${JSON.stringify(answer)}\n`);
-}
+await answer(commands);

@@ -1,10 +1,10 @@
-import { expected } from "../errors.js";
-import { Tensor } from "../tensor.js";
+import type { Tensor } from "../tensor.js";
 import type { Device, DType } from "../types.js";
 import { read } from "./arguments.js";
 import type { Named, Rest, Size } from "./arguments.js";
 import { ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, transposeSignature } from "./conv-transpose.js";
-import { become, wait } from "./uninitialized.js";
+import { LazyChannels } from "./lazy-channels.js";
+import { wait } from "./uninitialized.js";
 
 function signature(dims: number) {
   const { inChannels: _, ...rest } = transposeSignature(dims);
@@ -21,33 +21,14 @@ type LazyRest = Rest<
   ],
   LazySignature
 >;
-type AnyTransposed = ConvTranspose1d | ConvTranspose2d | ConvTranspose3d;
 
 function withoutChannels(owner: string, dims: number, args: unknown[]) {
   return { inChannels: 0, ...read(owner, signature(dims), args) };
 }
 
-function initialize<M extends AnyTransposed>(layer: M, kind: { readonly prototype: M }, inChannels: number): void {
-  const { outChannels, groups, kernelSize } = layer;
-  const name = `nn.Lazy${kind.prototype.constructor.name}`;
-  if (inChannels === 0 || inChannels % groups !== 0) throw expected(`a multiple of groups (${groups}) of channels`, `the input of ${name}`, inChannels);
-  become(layer, { kind, sizes: { inChannels }, shapes: { weight: [inChannels, outChannels / groups, ...kernelSize], bias: [outChannels] } });
-}
-
-function fromInput<M extends AnyTransposed>(layer: M, kind: { readonly prototype: M }, input: Tensor): void {
-  if (layer.inChannels !== 0) return;
-  const dims = layer.kernelSize.length;
-  if (input.dim() !== dims + 1 && input.dim() !== dims + 2) {
-    throw expected(`${dims + 1} or ${dims + 2} dimensions`, `the input of nn.Lazy${kind.prototype.constructor.name}`, [...input.shape]);
-  }
-  initialize(layer, kind, input.shape.at(-dims - 1)!);
-  layer.resetParameters();
-}
-
-function fromState<M extends AnyTransposed>(layer: M, kind: { readonly prototype: M }, weight: unknown): void {
-  if (layer.inChannels !== 0 || !(weight instanceof Tensor) || weight.dim() !== layer.kernelSize.length + 2) return;
-  initialize(layer, kind, weight.shape[0]!);
-}
+const lazyConvTranspose1d = new LazyChannels(ConvTranspose1d, true);
+const lazyConvTranspose2d = new LazyChannels(ConvTranspose2d, true);
+const lazyConvTranspose3d = new LazyChannels(ConvTranspose3d, true);
 
 /** A `ConvTranspose1d` that takes `inChannels` from its first input: see {@link LazyConvTranspose2d}. */
 export class LazyConvTranspose1d extends ConvTranspose1d {
@@ -63,12 +44,12 @@ export class LazyConvTranspose1d extends ConvTranspose1d {
   }
 
   override forward(input: Tensor, outputSize: readonly number[] | null = null): Tensor {
-    fromInput(this, ConvTranspose1d, input);
+    lazyConvTranspose1d.fromInput(this, input);
     return super.forward(input, outputSize);
   }
 
   protected override beforeLoading(state: Record<string, Tensor>, path: string): void {
-    fromState(this, ConvTranspose1d, state[`${path}weight`]);
+    lazyConvTranspose1d.fromState(this, state[`${path}weight`]);
   }
 }
 
@@ -91,12 +72,12 @@ export class LazyConvTranspose2d extends ConvTranspose2d {
   }
 
   override forward(input: Tensor, outputSize: readonly number[] | null = null): Tensor {
-    fromInput(this, ConvTranspose2d, input);
+    lazyConvTranspose2d.fromInput(this, input);
     return super.forward(input, outputSize);
   }
 
   protected override beforeLoading(state: Record<string, Tensor>, path: string): void {
-    fromState(this, ConvTranspose2d, state[`${path}weight`]);
+    lazyConvTranspose2d.fromState(this, state[`${path}weight`]);
   }
 }
 
@@ -114,11 +95,11 @@ export class LazyConvTranspose3d extends ConvTranspose3d {
   }
 
   override forward(input: Tensor, outputSize: readonly number[] | null = null): Tensor {
-    fromInput(this, ConvTranspose3d, input);
+    lazyConvTranspose3d.fromInput(this, input);
     return super.forward(input, outputSize);
   }
 
   protected override beforeLoading(state: Record<string, Tensor>, path: string): void {
-    fromState(this, ConvTranspose3d, state[`${path}weight`]);
+    lazyConvTranspose3d.fromState(this, state[`${path}weight`]);
   }
 }

@@ -1,11 +1,11 @@
-import { expected } from "../errors.js";
-import { Tensor } from "../tensor.js";
+import type { Tensor } from "../tensor.js";
 import type { Device, DType } from "../types.js";
 import { read } from "./arguments.js";
 import type { Named, Padding, Rest, Size } from "./arguments.js";
 import { convSignature, Conv1d, Conv2d, Conv3d } from "./conv.js";
 import type { PaddingMode } from "./conv.js";
-import { become, wait } from "./uninitialized.js";
+import { LazyChannels } from "./lazy-channels.js";
+import { wait } from "./uninitialized.js";
 
 function signature(dims: number) {
   const { inChannels: _, ...rest } = convSignature(dims);
@@ -19,33 +19,14 @@ type LazyRest = Rest<
   [stride: Size, padding: Padding, dilation: Size, groups: number, bias: boolean, paddingMode: PaddingMode, device: Device, dtype: DType],
   LazySignature
 >;
-type AnyConv = Conv1d | Conv2d | Conv3d;
 
 function withoutChannels(owner: string, dims: number, args: unknown[]) {
   return { inChannels: 0, ...read(owner, signature(dims), args) };
 }
 
-function initialize<M extends AnyConv>(layer: M, kind: { readonly prototype: M }, inChannels: number): void {
-  const { outChannels, groups, kernelSize } = layer;
-  const name = `nn.Lazy${kind.prototype.constructor.name}`;
-  if (inChannels === 0 || inChannels % groups !== 0) throw expected(`a multiple of groups (${groups}) of channels`, `the input of ${name}`, inChannels);
-  become(layer, { kind, sizes: { inChannels }, shapes: { weight: [outChannels, inChannels / groups, ...kernelSize], bias: [outChannels] } });
-}
-
-function fromInput<M extends AnyConv>(layer: M, kind: { readonly prototype: M }, input: Tensor): void {
-  if (layer.inChannels !== 0) return;
-  const dims = layer.kernelSize.length;
-  if (input.dim() !== dims + 1 && input.dim() !== dims + 2) {
-    throw expected(`${dims + 1} or ${dims + 2} dimensions`, `the input of nn.Lazy${kind.prototype.constructor.name}`, [...input.shape]);
-  }
-  initialize(layer, kind, input.shape.at(-dims - 1)!);
-  layer.resetParameters();
-}
-
-function fromState<M extends AnyConv>(layer: M, kind: { readonly prototype: M }, weight: unknown): void {
-  if (layer.inChannels !== 0 || !(weight instanceof Tensor) || weight.dim() !== layer.kernelSize.length + 2) return;
-  initialize(layer, kind, weight.shape[1]! * layer.groups);
-}
+const lazyConv1d = new LazyChannels(Conv1d, false);
+const lazyConv2d = new LazyChannels(Conv2d, false);
+const lazyConv3d = new LazyChannels(Conv3d, false);
 
 /** A `Conv1d` that takes `inChannels` from its first input: see {@link LazyConv2d}. */
 export class LazyConv1d extends Conv1d {
@@ -61,12 +42,12 @@ export class LazyConv1d extends Conv1d {
   }
 
   override forward(input: Tensor): Tensor {
-    fromInput(this, Conv1d, input);
+    lazyConv1d.fromInput(this, input);
     return super.forward(input);
   }
 
   protected override beforeLoading(state: Record<string, Tensor>, path: string): void {
-    fromState(this, Conv1d, state[`${path}weight`]);
+    lazyConv1d.fromState(this, state[`${path}weight`]);
   }
 }
 
@@ -89,12 +70,12 @@ export class LazyConv2d extends Conv2d {
   }
 
   override forward(input: Tensor): Tensor {
-    fromInput(this, Conv2d, input);
+    lazyConv2d.fromInput(this, input);
     return super.forward(input);
   }
 
   protected override beforeLoading(state: Record<string, Tensor>, path: string): void {
-    fromState(this, Conv2d, state[`${path}weight`]);
+    lazyConv2d.fromState(this, state[`${path}weight`]);
   }
 }
 
@@ -112,11 +93,11 @@ export class LazyConv3d extends Conv3d {
   }
 
   override forward(input: Tensor): Tensor {
-    fromInput(this, Conv3d, input);
+    lazyConv3d.fromInput(this, input);
     return super.forward(input);
   }
 
   protected override beforeLoading(state: Record<string, Tensor>, path: string): void {
-    fromState(this, Conv3d, state[`${path}weight`]);
+    lazyConv3d.fromState(this, state[`${path}weight`]);
   }
 }
