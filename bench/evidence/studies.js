@@ -59,7 +59,7 @@ const imageFlatness = { rho: 0.1, adaptiveRho: 0.5, samples: 512, shard: 16, par
 function text(size) {
   const tasks = { 5: "5 %", 20: "20 %", 100: "all" };
   const adamw = { name: "adamw", weightDecay: 0.01 };
-  const sam = pairs([1e-3, 2e-3], [0.02, 0.05, 0.1]);
+  const sam = pairs([1e-3, 2e-3, 3e-3], [0.02, 0.05]);
   const contenders = {
     adamw: { title: "AdamW", base: adamw, method: { method: "none" }, grid: alone([5e-4, 1e-3, 1.5e-3, 2e-3, 3e-3, 4e-3]) },
     sam: { title: "SAM", base: adamw, method: { method: "sam" }, grid: sam },
