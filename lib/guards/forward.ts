@@ -98,6 +98,8 @@ export const forward: Readonly<Record<string, readonly Rule[]>> = {
   "aten::gru": recurrent(3),
   "aten::rnn_tanh": recurrent(1),
   "aten::rnn_relu": recurrent(1),
+  "aten::_nested_compute_contiguous_strides_offsets": [dims("nested_size", 2), elements("nested_size")],
+  "aten::linalg_eigvals": [finite("self")], // LAPACK's routine ends anywhere otherwise; that of linalg_eig is guarded by LibTorch
   "aten::zeros": [layoutOfZeros("layout", (all) => all("dtype"))],
   "aten::new_zeros": [layoutOfZeros("layout", (all) => all("dtype") ?? (all("self") as Tensor).dtype)],
   "aten::zeros_like": [layoutOfZeros("layout", (all) => all("dtype") ?? (all("self") as Tensor).dtype)],

@@ -134,6 +134,7 @@ describe("refused, each beside one that goes through", () => {
     ["aten::_upsample_bilinear2d_aa_backward", [f(1, 1, 3, 3), 3, [1, 1, 6, 6], false, 1e-9, 0.5], [f(1, 1, 3, 3), 3, [1, 1, 6, 6], false, 0.5, 0.5]],
     ["aten::new_zeros", [f(2).bfloat16(), [1], { layout: "mkldnn" }], [f(2), [1], { layout: "mkldnn" }]],
     ["aten::_compute_linear_combination.out", [f(2, 3), f(1, 2), { out: f(3, 2) }], [f(2, 3), f(1, 2), { out: f(1, 3) }]],
+    ["aten::linalg_eigvals", [torch.tensor([[NaN, 1], [0, 1]])], [torch.tensor([[2, 1], [0.5, 1]])]],
     ["quantized::embedding_bag_4bit_unpack", [torch.zeros([2, 3], { dtype: "uint8" })], [torch.zeros([2, 6], { dtype: "uint8" })]],
     ["quantized::embedding_bag_byte_prepack_with_rowwise_min_max", [f(3, 4), f(1, 2)], [f(3, 4), f(3, 2)]],
     ["aten::range.out", [0, 4, { re: 0.5, im: 0 }, { out: torch.empty([0], { dtype: "int64" }) }], [0, 4, 2, { out: torch.empty([0], { dtype: "int64" }) }]],
