@@ -2,7 +2,7 @@
 import type { Tensor } from "../tensor.js";
 import { recurrentStates, recurrentWeights } from "./recurrent.js";
 import {
-  antialiased, asLongAs, dims, elements, elementsForEach, forEach, fraction, given, givenUnless, haveDimension, headsOf, isTrue, kernelOf, layoutOfZeros, length,
+  antialiased, dims, elements, elementsForEach, forEach, fraction, given, givenUnless, haveDimension, headsOf, isTrue, kernelOf, layoutOfZeros, length,
   notEmpty, ofDtype, ofQuantized, perChannels, perLast, positive, sameDtype, sameHeads, sameShape, shaped, sizes, takesZeros, tensor, valuesOf, wholeStep,
 } from "./rules.js";
 import type { Rule, Values } from "./rules.js";
@@ -39,7 +39,6 @@ export const forward: Readonly<Record<string, readonly Rule[]>> = {
   "aten::concat": [notEmpty("tensors")],
   "aten::concatenate": [notEmpty("tensors")],
   "aten::_chunk_cat": [haveDimension("tensors", "dim")],
-  "aten::_foreach_copy": [asLongAs("src", "self")],
   "aten::native_batch_norm": statistics,
   "aten::batch_norm_update_stats": perChannels("running_mean", "running_var"),
   "aten::_batch_norm_no_update": [given("running_mean"), given("running_var"), ...perChannels("weight", "bias", "running_mean", "running_var")],

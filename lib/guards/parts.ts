@@ -2,7 +2,7 @@
  * Operators that are parts of others and check nothing by themselves: what calls them has checked everything before. And whole
  * groups of operators, by their names.
  */
-import { beside, dims, elements, fraction, partOf, positive, tensor, unquantized } from "./rules.js";
+import { beside, dims, elements, fraction, oneEach, partOf, positive, tensor, unquantized } from "./rules.js";
 import type { PartOf, Rule } from "./rules.js";
 import { bagsOf } from "./values.js";
 
@@ -30,6 +30,7 @@ export const groups: readonly (readonly [RegExp, readonly Rule[] | PartOf])[] = 
   [/^_?quantized::/, [...quantizedTensors.map(elements), bagsOf("offsets", "indices")]],
   [/^static_runtime::embedding_bag$/, [bagsOf("offsets", "indices")]],
   [/^aten::fbgemm_/, [elements("input"), elements("weight")]],
+  [/^aten::_foreach_/, ["other", "exponent", "tensors1", "tensors2", "weights", "weight", "scalars", "src", "out"].map((name) => oneEach(name, "self"))],
   [/_copy$/, [unquantized("self")]],
 ];
 

@@ -53,8 +53,9 @@ export const array = (argument: string, what: string, test: (array: readonly unk
 // Arrays.
 export const notEmpty = (argument: string): Rule => array(argument, "at least one tensor", ({ length }) => length > 0);
 export const length = (argument: string, count: number): Rule => array(argument, `an array of ${count}`, ({ length }) => length === count);
-export const asLongAs = (argument: string, other: string): Rule =>
-  array(argument, `an array as long as ${other}`, ({ length }, all) => length === (all(other) as readonly unknown[]).length);
+/** Where both are lists. */
+export const oneEach = (argument: string, other: string): Rule =>
+  array(argument, `an array as long as ${other}`, ({ length }, all) => length === (listOf(all(other)) ?? { length }).length);
 /** Tensors that have the dimension of that number. */
 export const haveDimension = (argument: string, dim: string): Rule =>
   array(argument, `tensors of more dimensions than ${dim}`, (list, all) => (list as Tensor[]).every((t) => t.dim() > Math.max(0, Number(all(dim)))));

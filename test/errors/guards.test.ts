@@ -134,6 +134,8 @@ describe("refused, each beside one that goes through", () => {
     ["aten::_upsample_bilinear2d_aa_backward", [f(1, 1, 3, 3), 3, [1, 1, 6, 6], false, 1e-9, 0.5], [f(1, 1, 3, 3), 3, [1, 1, 6, 6], false, 0.5, 0.5]],
     ["aten::new_zeros", [f(2).bfloat16(), [1], { layout: "mkldnn" }], [f(2), [1], { layout: "mkldnn" }]],
     ["aten::_compute_linear_combination.out", [f(2, 3), f(1, 2), { out: f(3, 2) }], [f(2, 3), f(1, 2), { out: f(1, 3) }]],
+    ["aten::_foreach_lerp.ScalarList", [[c, c], [c, c], []], [[c, c], [c, c], [0.5, 1]]],
+    ["aten::_foreach_pow.List", [[c, c], [c]], [[c, c], [c, c]]],
     ["aten::linalg_eigvals", [torch.tensor([[NaN, 1], [0, 1]])], [torch.tensor([[2, 1], [0.5, 1]])]],
     ["quantized::embedding_bag_4bit_unpack", [torch.zeros([2, 3], { dtype: "uint8" })], [torch.zeros([2, 6], { dtype: "uint8" })]],
     ["quantized::embedding_bag_byte_prepack_with_rowwise_min_max", [f(3, 4), f(1, 2)], [f(3, 4), f(3, 2)]],
@@ -141,6 +143,11 @@ describe("refused, each beside one that goes through", () => {
   ])("%s", (name, wrong, right) => {
     expect(refusal(() => call(name, ...wrong))).toMatch(/LibTorch would not check it\.$/);
     call(name, ...right);
+  });
+
+  test("a scalar beside a list", () => {
+    expect(call("aten::_foreach_pow.ScalarAndTensor", 2, [c, c])).toHaveLength(2);
+    expect(call("aten::_foreach_add.Scalar", [c, c], 1)).toHaveLength(2);
   });
 
   test("fused kernels over tensors in another order, without gaps", () => {

@@ -8,11 +8,16 @@ import { setUp } from "../cli/processes.js";
 
 // Random arguments to random operators: each call gives a result or a SteppeError. The calls run in processes of their own.
 //   STEPPE_FUZZ_CALLS=100000 STEPPE_FUZZ_SEED=2 npx vitest run test/fuzz     more of them, or others
+//   STEPPE_FUZZ_HEAP=1 …     with glibc's checks of the heap: what writes beyond its memory ends the process there and then
+//
+// Seeds 104, 105, 107 and 108 ran through whole, 100,000 calls each, with those checks, on LibTorch 2.13.0 for the CPU; what 101 to 103, 106
+// and 109 to 111 met, one to six calls each, is guarded since.
 
 setUp();
 
 const CALLS = Number(process.env.STEPPE_FUZZ_CALLS ?? 3000);
 const SEED = Number(process.env.STEPPE_FUZZ_SEED ?? 1);
+const HEAP = process.env.STEPPE_FUZZ_HEAP === "1" ? { LD_PRELOAD: "libc_malloc_debug.so.0", MALLOC_CHECK_: "3", MALLOC_PERTURB_: "165" } : {};
 const PER_PROCESS = 2000;
 /** A call that takes longer than this hangs: sizes are small. */
 const PATIENCE = 60_000;
@@ -37,7 +42,7 @@ function runCalls(from: number, to: number, folder: string): Promise<Fate> {
   return new Promise((resolve, reject) => {
     // Some operators write files, under names that may be anything.
     const args = [program, String(SEED), String(from), String(to), journal];
-    const child = spawn(process.execPath, args, { cwd: join(folder, "files"), stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, args, { cwd: join(folder, "files"), stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...HEAP } });
     let [stdout, stderr, seen, since] = ["", "", "", Date.now()];
     child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
     child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr = (stderr + text).slice(-2000)));
