@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { expected } from "./errors.js";
+import { SteppeError, expected } from "./errors.js";
 import { native } from "./native.js";
+import { recording } from "./recording.js";
 import { Tensor } from "./tensor.js";
 
 /**
@@ -74,6 +75,7 @@ export function scope<T>(body: () => T): T {
  */
 export function keep<T extends Tensor>(tensor: T): T {
   if (!(tensor instanceof Tensor)) throw expected("a Tensor", "tensor", tensor);
+  if (recording.byShapes) throw new SteppeError("RECORD", "A tensor that is kept beyond a recording needs its values.");
   native.moveToScope(tensor.handle, 0);
   return tensor;
 }

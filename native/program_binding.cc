@@ -32,7 +32,8 @@ napi_value describe(Instance& instance, const std::shared_ptr<Program>& program,
 }
 
 // recordEnd(loss, extras, here): { program, draws, obstacle, instructions, computed }, or unless `here` a promise of it: the training
-// thread runs the backward, if it can (a segment of nn.checkpoint calls JavaScript in it), and checks the program.
+// thread runs the backward, if it can (a segment of nn.checkpoint calls JavaScript in it, and changed inputs are put back
+// before this thread goes on), and checks the program.
 Napi::Value record_end(Call& call) {
   auto& instance = call.instance();
   instance.recording = false;
@@ -55,7 +56,7 @@ Napi::Value record_end(Call& call) {
     }
     recorder->check_layouts(cancelled);
   };
-  if (has_checkpoints()) {
+  if (has_checkpoints() || recorder->changes_inputs()) {
     *program = recorder->finish(loss);
   } else {
     recorder->hand_over();

@@ -89,7 +89,9 @@ std::shared_ptr<Recorder> Recorder::begin(Tensors parameters, Tensors buffers, T
   }
   for (auto& generator : default_generators(recorder->parameters_)) recorder->generator_states_.emplace_back(generator, generator_state(generator));
   recorder->own_order_ = options.own_order;
-  recorder->shapes_from_ = ShapesOnly::available() ? options.shapes_from : 0;
+  const auto on_cpu = [](const Tensors& tensors) { return std::all_of(tensors.begin(), tensors.end(), [](const auto& tensor) { return tensor.is_cpu(); }); };
+  const bool all_on_cpu = on_cpu(recorder->parameters_) && on_cpu(recorder->buffers_) && on_cpu(recorder->inputs_);
+  recorder->shapes_from_ = all_on_cpu && ShapesOnly::available() ? options.shapes_from : 0;
   recorder->enter_thread();
   if (!recorder->computed()) recorder->shapes_only_.emplace(recorder->shapes_from_);
   return recorder;
@@ -125,7 +127,7 @@ void Recorder::stop() {
 void Recorder::restore() {
   if (std::exchange(restored_, true)) return;
   at::NoGradGuard no_grad;
-  for (size_t i = 0; i < buffers_.size(); i++) put_back(buffers_[i], buffer_values_[i]);
+  for (const auto i : program_->changed_buffers) put_back(buffers_[i], buffer_values_[i]);
   for (size_t i = 0; i < inputs_.size(); i++)
     if (input_values_[i].defined()) put_back(inputs_[i], input_values_[i]);
   for (auto& [generator, state] : generator_states_) set_generator_state(generator, state);

@@ -49,6 +49,8 @@ class Recorder : public c10::MemoryReportingInfoBase, public std::enable_shared_
   // otherwise than was written down.
   void check_layouts(const std::atomic<bool>& cancelled) const;
   bool computed() const { return shapes_from_ == 0; }
+  // Whether the forward changes what the user gave: its backward may then rely on the changed values.
+  bool changes_inputs() const { return !program_->changed_inputs.empty(); }
   // Stops watching and puts generators, buffers and inputs back as they were. May be called twice.
   void stop();
   // Whether images were put into another order.

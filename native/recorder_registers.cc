@@ -97,6 +97,8 @@ void Recorder::before_write(const at::Tensor& tensor, const c10::OperatorHandle&
   const auto note = [](std::vector<uint32_t>& list, uint32_t i) {
     if (std::find(list.begin(), list.end(), i) == list.end()) list.push_back(i);
   };
+  // What it keeps there would be whatever was in memory.
+  if (!computed() && !reserved_.contains(storage)) obstacle(readable(op) + " changes a tensor that was there before");
   for (const auto& parameter : parameters_)
     if (storage_of(parameter) == storage) obstacle(readable(op) + " changes a parameter in place");
   for (uint32_t b = 0; b < buffers_.size(); b++)
@@ -106,6 +108,7 @@ void Recorder::before_write(const at::Tensor& tensor, const c10::OperatorHandle&
     note(program_->changed_inputs, i);
     if (input_values_[i].defined()) continue;
     at::NoGradGuard no_grad;
+    Constants not_an_operator;  // and computed, where else shapes would do
     input_values_[i] = inputs_[i].clone();
   }
 }

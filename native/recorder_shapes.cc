@@ -3,6 +3,7 @@
 #include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/OpMathType.h>
+#include <ATen/ops/aminmax.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/empty_strided.h>
 #include <c10/core/MemoryFormat.h>
@@ -79,10 +80,20 @@ std::optional<Shapes> to_copy(const Stack& stack) {
 // (weight, indices, …)
 std::optional<Shapes> embedding(const Stack& stack) {
   const auto& weight = stack[0].toTensor();
-  if (weight.dim() != 2 || !at::isIntegralType(stack[1].toTensor().scalar_type(), false)) return std::nullopt;
-  auto sizes = stack[1].toTensor().sizes().vec();
+  const auto& indices = stack[1].toTensor();
+  if (weight.dim() != 2 || !at::isIntegralType(indices.scalar_type(), false) || indices.numel() == 0) return std::nullopt;
+  const auto [least, most] = at::aminmax(indices);
+  if (least.item<int64_t>() < 0 || most.item<int64_t>() >= weight.size(0)) return std::nullopt;  // the kernel refuses it
+  auto sizes = indices.sizes().vec();
   sizes.push_back(weight.size(1));
   return Shapes{Shape::contiguous(sizes, weight.scalar_type())};
+}
+
+// (grad_output, indices, num_weights, …)
+std::optional<Shapes> embedding_backward(const Stack& stack) {
+  const auto& gradient = stack[0].toTensor();
+  if (gradient.dim() == 0) return std::nullopt;
+  return Shapes{Shape::contiguous({stack[2].toInt(), gradient.size(-1)}, gradient.scalar_type())};
 }
 
 std::optional<Shapes> convolution(const Stack& stack) {
@@ -165,6 +176,7 @@ const std::unordered_map<std::string_view, ShapeFunction> kOwn{
     {"aten::clone", &clone},
     {"aten::_to_copy", &to_copy},
     {"aten::embedding", &embedding},
+    {"aten::embedding_dense_backward", &embedding_backward},
     {"aten::convolution", &convolution},
     {"aten::mkldnn_rnn_layer", &lstm},
     {"aten::mkldnn_rnn_layer_backward", &lstm_backward},
@@ -232,6 +244,8 @@ Plan make_plan(const c10::OperatorHandle& op) {
     if (result.alias_info() != nullptr || result.type()->kind() != c10::TypeKind::TensorType) return {Way::compute};
   if (schema.returns().empty()) return {Way::compute};
   if (const auto own = kOwn.find(op.operator_name().overload_name.empty() ? std::string_view(schema.name()) : std::string_view()); own != kOwn.end()) return {Way::own, own->second};
+  // Pivots, which other kernels trust, are not to be made up.
+  if (schema.name().starts_with("aten::linalg_") || schema.name().starts_with("aten::_linalg_")) return {Way::compute};
   return {op.hasKernelForDispatchKey(DispatchKey::Meta) ? Way::libtorch : Way::compute};
 }
 
@@ -240,6 +254,11 @@ const Plan& plan_of(const c10::OperatorHandle& op) {
       [](const c10::OperatorName& a, const c10::OperatorName& b) { return std::tie(a.name, a.overload_name) < std::tie(b.name, b.overload_name); });
   const auto found = plans.find(op.operator_name());
   return found != plans.end() ? found->second : plans.emplace(op.operator_name(), make_plan(op)).first->second;
+}
+
+// Integers from numbers that may not be there: they may become indices.
+bool makes_integers(const Plan& plan, const c10::ArrayRef<c10::IValue>& arguments) {
+  return plan.own == &to_copy && arguments[1].isInt() && arguments[0].toTensor().is_floating_point() && at::isIntegralType(static_cast<at::ScalarType>(arguments[1].toInt()), true);
 }
 
 // Plain tensors on the CPU, and enough to do.
@@ -252,7 +271,7 @@ bool is_worth_it(const Plan& plan, const c10::ArrayRef<c10::IValue>& arguments) 
       elements += tensor.numel();
     });
   }
-  return plain && (elements >= least || plan.own == &lstm_backward);
+  return plain && (elements >= least || plan.own == &lstm_backward || plan.own == &embedding_backward || makes_integers(plan, arguments));
 }
 
 void shapes_only(const c10::OperatorHandle& op, c10::DispatchKeySet keys, Stack* stack) {
@@ -287,8 +306,6 @@ void shapes_only(const c10::OperatorHandle& op, c10::DispatchKeySet keys, Stack*
 
 }  // namespace
 
-TORCH_LIBRARY_IMPL(_, Fake, library) { library.fallback(torch::CppFunction::makeFromBoxedFunction<&shapes_only>()); }
-
 ShapesOnly::ShapesOnly(int64_t at_least) {
   alive++;
   least = at_least;
@@ -298,20 +315,31 @@ ShapesOnly::~ShapesOnly() {
   if (--alive == 0) c10::impl::tls_set_dispatch_key_included(kKey, false);
 }
 
-ShapesOnly::Suspend::Suspend() {
-  if (alive > 0) c10::impl::tls_set_dispatch_key_included(kKey, false);
+ShapesOnly::Suspend::Suspend() : included_(c10::impl::tls_is_dispatch_key_included(kKey)) {
+  if (included_) c10::impl::tls_set_dispatch_key_included(kKey, false);
 }
 ShapesOnly::Suspend::~Suspend() {
-  if (alive > 0) c10::impl::tls_set_dispatch_key_included(kKey, true);
+  if (included_) c10::impl::tls_set_dispatch_key_included(kKey, true);
 }
 
-bool ShapesOnly::available() { return true; }
+bool ShapesOnly::available() {
+  static const bool registered = [] {
+    try {
+      static torch::Library library(torch::Library::IMPL, "_", kKey, __FILE__, __LINE__);
+      library.fallback(torch::CppFunction::makeFromBoxedFunction<&shapes_only>());
+      return true;
+    } catch (const std::exception&) {
+      return false;
+    }
+  }();
+  return registered;
+}
 
 #else
 
 ShapesOnly::ShapesOnly(int64_t) {}
 ShapesOnly::~ShapesOnly() = default;
-ShapesOnly::Suspend::Suspend() = default;
+ShapesOnly::Suspend::Suspend() : included_(false) {}
 ShapesOnly::Suspend::~Suspend() = default;
 bool ShapesOnly::available() { return false; }
 

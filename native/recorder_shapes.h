@@ -25,9 +25,12 @@ class ShapesOnly {
     Suspend();
     ~Suspend();
     Suspend(const Suspend&) = delete;
+
+   private:
+    bool included_;
   };
 
-  // Whether this LibTorch has the dispatch key that it takes.
+  // Whether this LibTorch has the dispatch key that it takes, and nobody else has it: another copy of the package, say.
   static bool available();
 };
 

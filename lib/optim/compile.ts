@@ -5,7 +5,9 @@ import { SteppeError, checkKeys, expected } from "../errors.js";
 import { native, type NativeProgram, type NativeReport } from "../native.js";
 import { modes } from "../nn/module.js";
 import { Tensor } from "../tensor.js";
+import { asCalled } from "./as-called.js";
 import { explain, type CompileOptions, type CompiledStep, type ProgramInfo, type StepReport } from "./compiled-step.js";
+import type { Values } from "./fields.js";
 import type { Collected } from "./groups.js";
 import { outcomeOf } from "./loss-form.js";
 import type { Resolved } from "./options.js";
@@ -26,10 +28,14 @@ export interface StepContext {
   readonly window: Window;
   /** The batch of a loaded state that the next step takes once more, of all its micro-batches; else none. */
   loadedBatch(): readonly Tensor[];
-  /** Hands changed hyperparameters to the engine. */
-  configure(): void;
+  /** Hands changed hyperparameters to the engine: the groups' present ones, or those of an earlier moment. */
+  configure(groups?: readonly Values[]): void;
+  /** The groups' present hyperparameters, without schedules. */
+  hyperparameters(): Values[];
   /** A step was asked for / is over, and was it taken (neither skipped nor thrown). */
   begun(): void;
+  /** A step that was asked for waits for a recording / no longer does. Whether one does. */
+  queued(change?: 1 | -1): boolean;
   ended(taken: boolean): void;
 }
 
@@ -79,7 +85,6 @@ export function compileStep<Args extends unknown[]>(
   const cuts = definition.cutsBatch?.(numbers) === true && definition.parts(numbers).rule === undefined;
   const programs = new Map<string, Recorded>();
   let training = { version: -1, bits: "" };
-  let ownWaiting = 0;
 
   function modeBits(): string {
     if (training.version !== modes.version) {
@@ -110,12 +115,12 @@ export function compileStep<Args extends unknown[]>(
   }
 
   /** Records a program; unless `here`, with no more than the loss function's shapes on this thread: then a promise. */
-  function record(prepared: Prepared, wanted: Wanted, here: boolean): NativeProgram | Promise<NativeProgram> {
+  function record(prepared: Prepared, wanted: Wanted, here: boolean, then = <T>(body: () => T): T => body()): NativeProgram | Promise<NativeProgram> {
     const { args, tensors, batched, batchSize } = wanted.source ?? prepared;
     const { count, climbed } = wanted;
     const cut = (tensor: Tensor, i: number) => (batched[i]! && count !== batchSize ? (call(family("aten::narrow"), [tensor, 0, 0, count]) as Tensor) : tensor);
     const evaluate = (inputs: readonly Tensor[]) =>
-      run(() => outcomeOf(lossFunction(...(rebuild(args, inputs) as Args)), definition, numbers, climbed, count, "the result of the compiled function"));
+      then(() => run(() => outcomeOf(lossFunction(...(rebuild(args, inputs) as Args)), definition, numbers, climbed, count, "the result of the compiled function")));
     return recordProgram({ ...context.collected, inputs: () => tensors.map(cut), evaluate }, here);
   }
 
@@ -128,11 +133,12 @@ export function compileStep<Args extends unknown[]>(
     programs.set(signature, { ...made, wanted: { count, climbed, signature } });
   }
 
-  function submit(prepared: Prepared, sync: boolean, generators: readonly Tensor[] = []): NativeReport | Promise<NativeReport> {
+  /** `begun`: the context knows of it already. */
+  function submit(prepared: Prepared, sync: boolean, generators: readonly Tensor[] = [], begun = false): NativeReport | Promise<NativeReport> {
     const { tensors, batched, batchSize, wanted } = prepared;
     const triples = wanted.flatMap(({ count, climbed, signature }) => [count, climbed ? 1 : 0, programs.get(signature)!.program]);
     const handles = (list: readonly Tensor[]) => list.map((tensor) => tensor.handle);
-    context.begun();
+    if (!begun) context.begun();
     let result: NativeReport | Promise<NativeReport>;
     try {
       result = native.engineStep(context.engine, triples, handles(tensors), batched, batchSize, sync, handles(generators), onDevice);
@@ -160,29 +166,45 @@ export function compileStep<Args extends unknown[]>(
     for (const wanted of missing(prepared)) remember(wanted, record(prepared, wanted, true) as NativeProgram);
   };
 
-  /** Recording runs the loss function on this thread: it waits, without blocking, until the training thread is idle. */
+  /**
+   * Recording runs the loss function on this thread: it waits, without blocking, until the training thread is idle. What was
+   * the case when the step was asked for holds for it: modes, mixed precision, hyperparameters.
+   */
   async function recordThenSubmit(prepared: Prepared, before: Promise<unknown> | null): Promise<NativeReport> {
     const copies = prepared.tensors.map((tensor) => tensor.detach()); // the caller may dispose of its own meanwhile
     const held = { ...prepared, args: rebuild(prepared.args, copies), tensors: copies };
+    const then = asCalled(context.collected.modules);
+    const hyperparameters = context.hyperparameters();
+    context.begun();
+    context.queued(1);
+    let submitted = false;
     try {
       if (before !== null) await before;
-      for (let job = trainingJob(); job !== null; job = trainingJob()) await job;
-      // All forwards at once, before the caller goes on and, say, calls eval(); their backwards follow on the training thread.
-      const recordings = missing(held).map(async (wanted) => remember(wanted, await underWay(Promise.resolve(record(held, wanted, false)))));
-      for (const recording of await Promise.allSettled(recordings)) if (recording.status === "rejected") throw recording.reason;
-      context.configure(); // schedules have gone on meanwhile
-      return await underWay(submit(held, false) as Promise<NativeReport>);
+      for (const wanted of missing(held)) {
+        for (let job = trainingJob(); job !== null; job = trainingJob()) await job;
+        remember(wanted, await underWay(recordLater(held, wanted, then)));
+      }
+      context.configure(hyperparameters); // schedules have gone on meanwhile
+      submitted = true;
+      context.queued(-1);
+      return await underWay(submit(held, false, [], true) as Promise<NativeReport>);
     } finally {
+      if (!submitted) {
+        context.queued(-1);
+        context.ended(false);
+      }
       for (const copy of copies) copy.dispose();
     }
+  }
+
+  async function recordLater(prepared: Prepared, wanted: Wanted, then: <T>(body: () => T) => T): Promise<NativeProgram> {
+    return record(prepared, wanted, false, then);
   }
 
   /** Calls `recordThenSubmit` when those that wait are done. */
   function queue(prepared: Prepared): Promise<NativeReport> {
     const result = recordThenSubmit(prepared, waiting);
-    ownWaiting++;
     const done = () => {
-      ownWaiting--;
       if (waiting === mine) waiting = null;
     };
     const mine: Promise<void> = result.then(done, done);
@@ -192,7 +214,7 @@ export function compileStep<Args extends unknown[]>(
 
   const step = ((...args: Args): Promise<StepReport> => {
     try {
-      if (ownWaiting === 0) context.window.resume();
+      if (!context.queued()) context.window.resume();
       const prepared = prepare(args);
       return waiting === null && isRecorded(prepared) ? underWay(submit(prepared, false) as Promise<NativeReport>) : queue(prepared);
     } catch (error) {
@@ -201,7 +223,7 @@ export function compileStep<Args extends unknown[]>(
   }) as CompiledStep<Args>;
 
   step.sync = (...args: Args): StepReport => {
-    if (ownWaiting > 0) throw new SteppeError("ARGUMENT", "Await the steps that are under way before step.sync().");
+    if (context.queued()) throw new SteppeError("ARGUMENT", "Await the steps that are under way before step.sync().");
     context.window.resume();
     const prepared = prepare(args);
     recordHere(prepared);

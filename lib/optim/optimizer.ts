@@ -33,6 +33,8 @@ export class Optimizer<M extends Method = Method> {
   /** Steps that were taken, and steps that were asked for and may yet be skipped. */
   #taken = 0;
   #pending = 0;
+  /** Of those, steps whose loss function is still to be recorded. */
+  #queued = 0;
 
   /** @internal */
   constructor(trained: Trained, options: OptimizerOptions) {
@@ -74,7 +76,7 @@ export class Optimizer<M extends Method = Method> {
     return this.#resolved.method as Method;
   }
 
-  /** Hyperparameters of each parameter group; they can be set between steps. */
+  /** Values of each parameter group; they can be set between steps. */
   get groups(): readonly ParameterGroup[] {
     return this.#collected.groups;
   }
@@ -95,7 +97,7 @@ export class Optimizer<M extends Method = Method> {
     for (const group of this.groups) group.rho = value;
   }
 
-  /** Hyperparameters of each group in the next step, with the schedules'. */
+  /** Values of each group in the next step, with the schedules'. */
   get scheduled(): Values[] {
     return this.#valuesAt(this.#taken);
   }
@@ -141,8 +143,10 @@ export class Optimizer<M extends Method = Method> {
       resolved: this.#resolved,
       window: this.#window,
       loadedBatch: () => this.#loadedBatch,
-      configure: () => this.#configure(),
+      configure: (groups?: readonly Values[]) => this.#configure(groups),
+      hyperparameters: () => this.groups.map((group) => group.toJSON()),
       begun: () => void this.#pending++,
+      queued: (change: 1 | -1 | 0 = 0) => (this.#queued += change) > 0,
       ended: (taken: boolean) => this.#ended(taken),
     };
     return compileStep(loss, context, options);
@@ -165,6 +169,7 @@ export class Optimizer<M extends Method = Method> {
     if (definition.cutsBatch?.(numbers) === true) {
       throw new SteppeError("ARGUMENT", `A closure gives the loss of one batch as a whole, and method ${method} with these options needs parts of it or an earlier one: use compile().`);
     }
+    this.#requireRecorded("step(closure)");
     this.#configure();
     const report = scope(() =>
       native.engineStepClosure(this.#engine, (climbed) =>
@@ -180,11 +185,13 @@ export class Optimizer<M extends Method = Method> {
 
   /** Whether the loss scale is dynamic or not: what the loss is multiplied by at present. Waits for the steps that are under way. */
   get lossScale(): number {
+    this.#requireRecorded("lossScale");
     return native.engineLossScale(this.#engine);
   }
 
   /** State to save, and to go on from, bit for bit. Its tensors are copies. */
   stateDict(): OptimizerState {
+    this.#requireRecorded("stateDict()");
     return { method: this.#resolved.method, base: this.#resolved.base, ...readState(this.#engine, this.#collected, this.#window), schedules: scheduleStates(this.#resolved.schedules) };
   }
 
@@ -211,27 +218,32 @@ export class Optimizer<M extends Method = Method> {
     this.#loadedBatch = [];
   }
 
-  #valuesAt(step: number): Values[] {
+  /** What waits for the steps under way cannot wait for one that is still to be recorded, which takes this thread. */
+  #requireRecorded(what: string): void {
+    if (this.#queued > 0) throw new SteppeError("ARGUMENT", `Await the steps that are under way before ${what}: one is still to be recorded.`);
+  }
+
+  #valuesAt(step: number, groups: readonly Values[] = this.groups.map((group) => group.toJSON())): Values[] {
     const { definition, numbers, base, schedules } = this.#resolved;
-    return this.groups.map((group) => {
-      const values = scheduled(schedules, group.toJSON(), step);
+    return groups.map((group) => {
+      const values = scheduled(schedules, group, step);
       definition.checkBase?.(base, values);
       return { ...values, rho: definition.radius?.(numbers, values["lr"]!) ?? values["rho"]! };
     });
   }
 
   /** A step that is asked for now may be any of several, as those before it may be skipped. */
-  #configure(): void {
+  #configure(groups?: readonly Values[]): void {
     const { lr, rho } = this.#resolved.schedules;
     const moving = lr !== null || rho !== null;
-    if (!moving && !this.#stale) return;
+    if (!moving && !this.#stale && groups === undefined) return;
     const candidates = moving ? this.#pending + 1 : 1;
     native.engineConfigure(
       this.#engine,
       this.#taken,
-      Array.from({ length: candidates }, (_, i) => this.#valuesAt(this.#taken + i)),
+      Array.from({ length: candidates }, (_, i) => this.#valuesAt(this.#taken + i, groups)),
     );
-    this.#stale = false;
+    this.#stale = groups !== undefined; // the next step goes by the present ones
   }
 }
 

@@ -13,6 +13,9 @@ export interface Recordable {
   evaluate(inputs: readonly Tensor[]): { objective: Tensor; extras: readonly Tensor[] };
 }
 
+/** What another way of recording may get around. */
+const retried: readonly string[] = ["OPERATOR", "RECORD"];
+
 /** One way to do it. */
 interface Way {
   /** Images keep the order that they have in memory; else convolutions bring them into a faster one. */
@@ -37,7 +40,7 @@ function attempt(what: Recordable, here: boolean, way: Way): NativeProgram | Pro
     // The function may need its images as they lie in memory.
     if (relaid && !ownOrder) return attempt(what, here, { ownOrder: true, shapesFrom });
     // Some kernels lie otherwise in memory than their shapes tell, or refuse the numbers that were not computed.
-    if (shapesFrom > 0 && error instanceof SteppeError) return attempt(what, here, { ownOrder: false, shapesFrom: 0 });
+    if (shapesFrom > 0 && error instanceof SteppeError && retried.includes(error.code)) return attempt(what, here, { ownOrder: false, shapesFrom: 0 });
     throw error;
   };
   // A function, so that the scope ends with the forward.
@@ -49,7 +52,11 @@ function attempt(what: Recordable, here: boolean, way: Way): NativeProgram | Pro
     try {
       const { objective, extras } = what.evaluate(inputs);
       const ended = native.recordEnd(objective.handle, handles(extras), here);
-      return () => (ended instanceof Promise ? ended.catch((error) => otherwise(error, shapesFrom === 0)) : ended);
+      const late = (error: unknown) => {
+        native.drain(); // a recording runs beside no step
+        return otherwise(error, shapesFrom === 0);
+      };
+      return () => (ended instanceof Promise ? ended.catch(late) : ended);
     } catch (error) {
       const relaid = native.recordAbort();
       return () => otherwise(error, relaid);

@@ -64,6 +64,88 @@ describe("the first step that returns a promise", () => {
     expect((await run(true)).modes).toBe(2); // of a quarter of the batch and of all of it
   });
 
+  test("in the modes, the mixed precision and with the hyperparameters of its call, whatever is set before it is recorded", async () => {
+    const run = async (late: boolean) => {
+      const model = convnet();
+      const [x, y] = batch();
+      const optimizer = optim.create(model, { method: "sam", rho: 0.1, ascentFraction: 0.25, base: { name: "sgd", lr: 0.1 } });
+      const step = optimizer.compile((x: Tensor, y: Tensor) => crossEntropy(model.forward(x), y));
+      torch.manualSeed(4);
+      const first = torch.autocast(() => [step(x, y)])[0]!;
+      if (!late) await first;
+      model.eval();
+      optimizer.lr = 0.01;
+      const second = step(x, y);
+      if (!late) await second;
+      model.train();
+      optimizer.lr = 7;
+      const reports = [await first, await second];
+      expect(model.training).toBe(true);
+      return { reports, programs: step.programs.map(({ text }) => text), state: state(model) };
+    };
+    const wanted = await run(false);
+    expect(await run(true)).toEqual(wanted);
+    expect([wanted.programs.length, new Set(wanted.programs).size]).toEqual([4, 2]);
+  });
+
+  test("what needs the steps under way does not go before one that is still to be recorded", async () => {
+    const model = convnet();
+    const [x, y] = batch();
+    const optimizer = optim.create(model, { method: "sam", rho: 0.1, base: { name: "sgd", lr: 0.1 } });
+    const [one, other] = [1, 2].map((factor) => optimizer.compile((x: Tensor, y: Tensor) => crossEntropy(model.forward(x), y).mul(factor)));
+    const state = optimizer.stateDict();
+    const first = one!(x, y);
+    expect(() => optimizer.stateDict()).toThrow("Await the steps that are under way before stateDict(): one is still to be recorded.");
+    expect(() => optimizer.loadStateDict(state)).toThrow("Await the steps that are under way before loadStateDict().");
+    expect(() => other!.sync(x, y)).toThrow("Await the steps that are under way before step.sync().");
+    expect(() => optimizer.step(() => crossEntropy(model.forward(x), y))).toThrow("Await the steps that are under way before step(closure)");
+    await first;
+    expect(optimizer.stateDict().steps).toBe(1);
+    expect(other!.sync(x, y).updated).toBe(true);
+  });
+
+  test("inputs that the function changes are put back, and the step sees them as they were", async () => {
+    const run = async (promise: boolean) => {
+      const model = convnet();
+      const [x, y] = batch();
+      const before = x.toArray();
+      const step = optim.create(model, { method: "sam", rho: 0.1, base: { name: "sgd", lr: 0.1 } }).compile((x: Tensor, y: Tensor) => crossEntropy(model.forward(x.div_(3)), y));
+      torch.manualSeed(2);
+      const report = promise ? await step(x, y) : step.sync(x, y);
+      expect(x.toArray()).toEqual(before);
+      return { report, state: state(model) };
+    };
+    expect(await run(true)).toEqual(await run(false));
+  });
+
+  test("a function that changes, or keeps, a tensor of its own has all values", async () => {
+    const run = async (promise: boolean) => {
+      torch.manualSeed(0);
+      const model = new nn.Linear(64, 64);
+      const centre = torch.zeros([64]);
+      let kept: Tensor | null = null;
+      const step = optim.create(model, { method: "none", base: { name: "sgd", lr: 0.1 } }).compile((x: Tensor) => {
+        const out = model.forward(x);
+        torch.noGrad(() => centre.mul_(0.9).add_(out.mean(0), { alpha: 0.1 }));
+        kept ??= torch.keep(x.matmul(x.t()).relu());
+        return out.sub(centre).square().mean().add(kept.mean());
+      });
+      const { loss } = promise ? await step(torch.ones([128, 64])) : step.sync(torch.ones([128, 64]));
+      expect(step.programs[0]!.computed).toBe(true);
+      return { loss, centre: centre.toArray(), kept: kept!.sum().item() };
+    };
+    const [a, b] = [await run(true), await run(false)];
+    expect(a.kept).toBe(128 * 128 * 64);
+    expect(a).toEqual(b);
+  });
+
+  test("indices beyond an embedding are refused, also for a backward that would write there", async () => {
+    const model = new nn.Embedding(1000, 8, { scaleGradByFreq: true });
+    const step = optim.create(model, { method: "none", base: { name: "sgd", lr: 0.1 } }).compile((ids: Tensor) => model.forward(ids).square().mean());
+    await expect(step(torch.tensor([1, 2, 1_000_000], { dtype: "int64" }))).rejects.toThrow(/index out of range/i);
+    expect(Number.isFinite((await step(torch.tensor([1, 2, 999], { dtype: "int64" }))).loss)).toBe(true);
+  });
+
   test("its noise does not disturb what this thread draws meanwhile", async () => {
     const model = convnet();
     const [x, y] = batch();
