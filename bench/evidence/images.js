@@ -1,6 +1,6 @@
 import { data, nn, torch } from "../../dist/index.js";
-import { measureFlatness } from "./measures.js";
-import { evaluate, release, train } from "./training.js";
+import { classify } from "./classifier.js";
+import { evaluate } from "./training.js";
 
 /** A convnet without batch norm: shards would have statistics of their own, and scales of weights would mean nothing. */
 class SmallNet extends nn.Module {
@@ -55,20 +55,6 @@ export async function run({ phase, setting, seed }, { method, base, sets, settin
   const loss = (x, y) => nn.functional.crossEntropy(model.forward(x), y);
   const correct = (x, y) => model.forward(x).argmax(1).eq(y).to("float32").mean();
   const options = { ...method, ...(setting.rho === null ? {} : { rho: setting.rho }), base: { ...base, lr: setting.lr } };
-  const trained = train(model, loss, set, options, { ...settings, seed });
-  try {
-    if (trained === null) return { validation: null };
-    const validation = 1 - evaluate(model, sets.validation, correct);
-    if (phase === "tune") return { validation, ...trained };
-    return {
-      validation,
-      ...trained,
-      test: 100 * evaluate(model, sets.test, correct),
-      testLoss: evaluate(model, sets.test, loss),
-      trainAccuracy: 100 * evaluate(model, set, correct),
-      ...(await measureFlatness(model, loss, set.slice(0, flatness.samples), flatness)),
-    };
-  } finally {
-    release(model);
-  }
+  const validate = (validation) => 1 - evaluate(model, validation, correct);
+  return classify(model, { phase, loss, correct, options, training: { ...settings, seed }, validate, flatness }, { ...sets, train: set });
 }

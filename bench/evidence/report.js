@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { deviation, mean, median } from "../experiment/statistics.js";
+import { mean, median, standardDeviation } from "../../dist/statistics.js";
 import { against, markdown, number } from "../experiment/table.js";
 
 /**
@@ -38,7 +38,7 @@ export function resultTable(study, results) {
 /** A run that diverged has null for a number, and then there is no mean. */
 function spread(values, digits) {
   if (values.some((value) => value === null || value === undefined)) return "–";
-  return `${number(mean(values), digits)} ± ${number(deviation(values), digits)}`;
+  return `${number(mean(values), digits)} ± ${number(standardDeviation(values), digits)}`;
 }
 
 /** Differences between contenders, paired by seed, with the p of the two-sided paired t-test. */

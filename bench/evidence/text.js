@@ -1,9 +1,9 @@
 import { data, models, torch } from "../../dist/index.js";
 import { fileURLToPath } from "node:url";
+import { classify } from "./classifier.js";
 import { mails, tokens } from "./mails.js";
-import { measureFlatness } from "./measures.js";
 import { pretrained } from "./pretraining.js";
-import { evaluate, release, train } from "./training.js";
+import { evaluate } from "./training.js";
 
 /** The mails, and the weights that every fine-tuning begins with. */
 export async function prepare(settings) {
@@ -39,22 +39,9 @@ export async function run({ phase, task, setting, seed }, { method, base, sets, 
   const loss = (inputIds, labels) => read(inputIds, { labels }).loss;
   const correct = (inputIds, labels) => read(inputIds).logits.argmax(1).eq(labels).to("float32").mean();
   const options = { ...method, maxGradNorm: 1, ...(setting.rho === null ? {} : { rho: setting.rho }), base: { ...base, lr: setting.lr } };
-  const trained = train(model, loss, set, options, { epochs: settings.epochs[task], batchSize: settings.batchSize, warmup: 0.1, seed });
-  try {
-    if (trained === null) return { validation: null };
-    const validation = evaluate(model, sets.validation, loss);
-    if (phase === "tune") return { validation, ...trained };
-    // Attention step by step: its fused kernel has no second derivative.
-    const curvature = { model, loss: (inputIds, labels) => read(inputIds, { labels, outputAttentions: true }).loss, set: set.slice(0, flatness.samples) };
-    return {
-      validation,
-      ...trained,
-      test: 100 * evaluate(model, sets.test, correct),
-      testLoss: evaluate(model, sets.test, loss),
-      trainAccuracy: 100 * evaluate(model, set, correct),
-      ...(await measureFlatness(model, loss, set.slice(0, flatness.samples), flatness, curvature)),
-    };
-  } finally {
-    release(model);
-  }
+  const training = { epochs: settings.epochs[task], batchSize: settings.batchSize, warmup: 0.1, seed };
+  const validate = (validation) => evaluate(model, validation, loss);
+  // Attention step by step: its fused kernel has no second derivative.
+  const curvature = { model, loss: (inputIds, labels) => read(inputIds, { labels, outputAttentions: true }).loss };
+  return classify(model, { phase, loss, correct, options, training, validate, flatness, curvature }, { ...sets, train: set });
 }

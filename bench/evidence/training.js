@@ -1,5 +1,5 @@
 import { optim, torch } from "../../dist/index.js";
-import { median } from "../experiment/statistics.js";
+import { median } from "../../dist/statistics.js";
 
 /**
  * One training: batches in an order that the seed decides, the learning rate falls to 0 along half a cosine after a linear warm-up.

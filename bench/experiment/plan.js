@@ -1,4 +1,4 @@
-import { mean } from "./statistics.js";
+import { mean } from "../../dist/statistics.js";
 
 /**
  * Who competes, on which tasks, with which settings each is tuned, and on which seeds each is then compared. A run is a task, a

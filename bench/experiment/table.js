@@ -1,4 +1,4 @@
-import { pairedTest } from "./statistics.js";
+import { mean, pairedTest } from "../../dist/statistics.js";
 
 export const markdown = (header, rows) => [header, header.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 
@@ -9,6 +9,6 @@ export const number = (value, digits) => (Number.isFinite(value) ? value.toFixed
 export function against(runs, others, of, digits) {
   const differences = runs.flatMap((run) => others.filter(({ seed }) => seed === run.seed).map((other) => of(run) - of(other)));
   if (differences.length < 2) return "–";
-  const { difference, p } = pairedTest(differences);
-  return `${difference < 0 ? "−" : "+"}${Math.abs(difference).toFixed(digits)} (${Number.isNaN(p) ? "–" : p < 0.001 ? "< 0.001" : p.toFixed(3)})`;
+  const [difference, p] = [mean(differences), pairedTest(differences)];
+  return `${difference < 0 ? "−" : "+"}${Math.abs(difference).toFixed(digits)} (${p < 0.001 ? "< 0.001" : p.toFixed(3)})`;
 }

@@ -1,4 +1,4 @@
-import { deviation, mean, median } from "../experiment/statistics.js";
+import { mean, median, standardDeviation } from "../../dist/statistics.js";
 import { against, markdown } from "../experiment/table.js";
 import { contenders, plan, seeds } from "./plan.js";
 
@@ -15,7 +15,7 @@ export function finalTable(results) {
       setting.lr,
       setting.rho ?? "–",
       runs.length,
-      `${mean(losses).toFixed(4)} ± ${deviation(losses).toFixed(4)}`,
+      `${mean(losses).toFixed(4)} ± ${standardDeviation(losses).toFixed(4)}`,
       mean(runs.map((run) => run.trainLoss)).toFixed(3),
       id === "adam" ? "–" : against(runs, runsOf("adam"), test, 4),
       id === "sam" ? "–" : against(runs, runsOf("sam"), test, 4),

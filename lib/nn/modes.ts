@@ -1,5 +1,8 @@
 import type { Module } from "./module.js";
 
+/** `version` grows whenever any module changes between training and evaluation: compiled steps then look for another program. */
+export const modes = { version: 0 };
+
 /** Remembers which modules are in training mode. @returns puts them all back */
 export function keepModes(model: Module): () => void {
   const modes = model.modules().map((module) => [module, module.training] as const);

@@ -3,28 +3,15 @@ import { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
 import { conversion, convert } from "./conversion.js";
 import type { Destination } from "./conversion.js";
+import { noteHome } from "./home.js";
+import { modes } from "./modes.js";
 import { isParameter } from "./parameter.js";
 import type { Parameter } from "./parameter.js";
+import { join, unique } from "./paths.js";
 import { Printed } from "./printed.js";
 import { loadStates } from "./state-dict.js";
 import type { LoadResult, State } from "./state-dict.js";
 import { summary } from "./summary.js";
-
-/** `version` grows whenever any module changes between training and evaluation: compiled steps then look for another program. */
-export const modes = { version: 0 };
-
-/** A module that holds a parameter, and the parameter's path in it. */
-export interface Home {
-  module: Module;
-  path: string;
-}
-
-const homes = new WeakMap<Tensor, Home>();
-
-/** Where a parameter was found by the outermost module whose `parameters()` or `namedParameters()` gave it, if any did. */
-export function homeOf(parameter: Tensor): Home | undefined {
-  return homes.get(parameter);
-}
 
 /**
  * The base of all layers and models.
@@ -97,10 +84,7 @@ export class Module extends Printed {
    */
   namedParameters({ recurse = true } = {}): [string, Parameter][] {
     const found = this.#gather((module) => module.ownParameters(), recurse);
-    for (const [path, parameter] of found) {
-      const known = homes.get(parameter);
-      if (known === undefined || path.length >= known.path.length) homes.set(parameter, { module: this, path });
-    }
+    for (const [path, parameter] of found) noteHome(parameter, this, path);
     return found;
   }
 
@@ -341,14 +325,4 @@ export class Module extends Printed {
     if (!replaceable) throw expected("a name that is not taken", `a part of ${this.constructor.name}`, name);
     Object.defineProperty(this, name, { value, writable: true, enumerable: true, configurable: true });
   }
-}
-
-function join(path: string, name: string): string {
-  return path === "" ? name : `${path}.${name}`;
-}
-
-/** The entries without those whose value came before. */
-function unique<T>(entries: [string, T][]): [string, T][] {
-  const seen = new Set<T>();
-  return entries.filter(([, value]) => !seen.has(value) && seen.add(value));
 }

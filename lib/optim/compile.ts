@@ -3,7 +3,7 @@ import { enableGrad } from "../autograd.js";
 import { call, family } from "../dispatch.js";
 import { SteppeError, checkKeys, expected } from "../errors.js";
 import { native, type NativeProgram, type NativeReport } from "../native.js";
-import { modes } from "../nn/module.js";
+import { modes } from "../nn/modes.js";
 import { Tensor } from "../tensor.js";
 import { asCalled } from "./as-called.js";
 import { explain, type CompileOptions, type CompiledStep, type ProgramInfo, type StepReport } from "./compiled-step.js";

@@ -1,5 +1,6 @@
 import { SteppeError, describe, expected } from "../errors.js";
-import { homeOf, type Module } from "../nn/module.js";
+import { homeOf } from "../nn/home.js";
+import type { Module } from "../nn/module.js";
 import { isUninitialized } from "../nn/uninitialized.js";
 import { Tensor } from "../tensor.js";
 import type { BaseOptions } from "./base-options.js";

@@ -2,7 +2,7 @@ import { inspect } from "node:util";
 import { describe, expect, test } from "vitest";
 import { nn, torch } from "../../lib/index.js";
 import type { Tensor } from "../../lib/index.js";
-import { modes } from "../../lib/nn/module.js";
+import { modes } from "../../lib/nn/modes.js";
 
 class Net extends nn.Module {
   conv = new nn.Conv2d(1, 2, 3);
