@@ -37,7 +37,7 @@ struct Shape {
   std::vector<int64_t> sizes, strides;
   at::ScalarType dtype;
 
-  static Shape contiguous(at::IntArrayRef sizes, at::ScalarType dtype) { 
+  static Shape contiguous(at::IntArrayRef sizes, at::ScalarType dtype) {
     const auto strides = c10::contiguous_strides(sizes);
     return {sizes.vec(), {strides.begin(), strides.end()}, dtype};
   }

@@ -90,7 +90,7 @@ Napi::Value device_memory(Call& call) {
   return result;
 }
 
-// resetPeakMemory(index, accumulated): the peaks, or the sums since the start
+// resetMemoryFigures(index, accumulated): the peaks, or the sums since the start
 Napi::Value reset_memory_figures(Call& call) {
   const auto index = device_at(call.integer(0, "device")).index();
   if (call.boolean(1, "accumulated")) {
