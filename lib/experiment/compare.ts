@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { SteppeError, expected, suggest } from "../errors.js";
 import { ioError } from "../io/file-errors.js";
@@ -63,7 +63,7 @@ export interface Comparison {
   baseline: string;
   seeds: number[];
   methods: MethodResult[];
-  /** Whether all runs came to their end. */
+  /** Whether all runs that were asked for came to their end. */
   complete: boolean;
 }
 
@@ -82,25 +82,41 @@ export async function compareConfig(loaded: LoadedConfig, options: CompareOption
     const example = '{ "methods": { "SGD": { "method": "none" }, "SAM": { "method": "sam" } } }';
     throw new SteppeError("ARGUMENT", `compare: missing; expected the methods to compare, such as ${example}`);
   }
+  const all = Object.keys(compare.methods);
   const methods = chosenMethods(compare.methods, options.methods);
-  const { baseline = methods[0]!, choose = "last" } = compare;
+  const { baseline = all[0]!, choose = "last" } = compare;
   const seeds = [...(options.seeds ?? compare.seeds ?? [0, 1, 2])];
   if (seeds.length === 0 || new Set(seeds).size !== seeds.length) throw expected("different seeds", "seeds", seeds);
   const folder = options.folder ?? config.folder ?? join("runs", `${name}-compare`);
   const root = openRoot(folder, config);
-  const places = folderNames(Object.keys(compare.methods));
+  const places = folderNames(all);
   const loadedSets = new Map<string, Sets>();
-  const results = new Map<string, Map<number, { result: RunResult; folder: string }>>(methods.map((method) => [method, new Map()]));
+  const runOf = (method: string, seed: number) => {
+    const { compare: _, folder: _folder, ...rest } = config;
+    const own: Config = { ...rest, seed, optimizer: mergedOptimizer(config.optimizer, compare.methods[method]!) as unknown as Config["optimizer"] };
+    return { place: join(folder, places.get(method)!, `seed-${seed}`), own };
+  };
+  // What was done before, with whatever methods and seeds, belongs to the comparison.
+  const results = new Map<string, Map<number, { result: RunResult; folder: string }>>(all.map((method) => [method, new Map()]));
+  for (const method of all) {
+    for (const seed of seedsIn(join(folder, places.get(method)!))) {
+      const { place, own } = runOf(method, seed);
+      const result = finishedRun(place, own);
+      if (result !== null) results.get(method)!.set(seed, { result, folder: place });
+    }
+  }
   let index = 0;
   let metric = compare.metric ?? null;
-  const comparison = () => summarize({ name, metric: metric!, choose, baseline, seeds, methods }, results);
+  const comparison = () => {
+    const there = new Set([...seeds, ...[...results.values()].flatMap((runs) => [...runs.keys()])]);
+    const complete = methods.every((method) => seeds.every((seed) => results.get(method)!.has(seed)));
+    return summarize({ name, metric: metric!, choose, baseline, seeds: [...there].sort((a, b) => a - b), complete }, all, results);
+  };
   for (const seed of seeds) {
     for (const method of methods) {
       if (options.signal?.aborted === true) break;
-      const place = join(folder, places.get(method)!, `seed-${seed}`);
-      const { compare: _, folder: _folder, ...rest } = config;
-      const own: Config = { ...rest, seed, optimizer: mergedOptimizer(config.optimizer, compare.methods[method]!) as unknown as Config["optimizer"] };
-      const known = finishedRun(place, own);
+      const { place, own } = runOf(method, seed);
+      const known = results.get(method)!.get(seed)?.result ?? null;
       if (known === null) options.onRun?.({ method, seed, index, of: seeds.length * methods.length, folder: place });
       index++;
       const result = known ?? (await trainConfig({ ...loaded, config: own, name: method }, { ...options, folder: place, resume: true, loaded: loadedSets }));
@@ -149,6 +165,15 @@ function folderNames(methods: readonly string[]): Map<string, string> {
   return names;
 }
 
+/** Seeds of which a method's folder has runs. */
+function seedsIn(folder: string): number[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder).flatMap((name) => {
+    const seed = /^seed-(\d+)$/.exec(name)?.[1];
+    return seed === undefined ? [] : [Number(seed)];
+  });
+}
+
 /** The result of a run of just this configuration that came to its end before, or null. */
 function finishedRun(folder: string, config: Config): RunResult | null {
   const [settings, result] = [join(folder, "settings.json"), join(folder, "result.json")];
@@ -187,15 +212,15 @@ function difference(differences: number[]): Difference {
 
 type Results = ReadonlyMap<string, ReadonlyMap<number, { result: RunResult; folder: string }>>;
 
-function summarize(about: Omit<Comparison, "version" | "methods" | "complete"> & { methods: string[] }, results: Results): Comparison {
-  const { metric, choose, baseline, seeds, methods } = about;
+function summarize(about: Omit<Comparison, "version" | "methods">, methods: readonly string[], results: Results): Comparison {
+  const { metric, choose, baseline } = about;
   const valuesOf = (method: string) => new Map([...(results.get(method) ?? [])].map(([seed, { result }]) => [seed, valueOf(result, metric, choose)]));
   const base = valuesOf(baseline);
   const summaries = methods.flatMap((method): MethodResult[] => {
     const values = valuesOf(method);
     if (values.size === 0) return [];
     const common = [...values.keys()].filter((seed) => base.has(seed));
-    const runs = [...results.get(method)!];
+    const runs = [...results.get(method)!].sort(([a], [b]) => a - b);
     const times = runs.flatMap(([, { result }]) => (result.stepMilliseconds == null ? [] : [result.stepMilliseconds]));
     return [
       {
@@ -209,5 +234,5 @@ function summarize(about: Omit<Comparison, "version" | "methods" | "complete"> &
       },
     ];
   });
-  return { version: 1, ...about, methods: summaries, complete: methods.every((method) => results.get(method)!.size === seeds.length) };
+  return { version: 1, ...about, methods: summaries };
 }

@@ -47,7 +47,10 @@ test("the same weights and data for a seed, statistics of the pairs, a table; wh
   const written = statSync(join(root, "SGD", "seed-4", "result.json")).mtimeMs;
   const second = await steppe(folder, "compare", "methods.json", "--methods", "SGD,SAM", "--json");
   expect(second.stderr).toBe("");
-  expect((JSON.parse(second.stdout) as typeof comparison).methods).toEqual([sgd, sam]);
+  expect(JSON.parse(second.stdout)).toEqual(comparison); // what is there stays in the comparison
+  const without = await steppe(folder, "compare", "methods.json", "--methods", "SAM", "--seeds", "4", "--quiet");
+  expect(without.code).toBe(0);
+  expect(readJson(root, "comparison.json")).toEqual(comparison); // the baseline, too
   expect(statSync(join(root, "SGD", "seed-4", "result.json")).mtimeMs).toBe(written);
   // A finished run of other settings is no result of these.
   const other = await steppe(folder, "compare", "methods.json", "--set", "compare.methods.SAM.rho=0.3");
