@@ -291,6 +291,8 @@ export interface Native {
   engineLossScale(engine: number): number;
   /** How many steps were taken as `onDevice` asked for. */
   engineStepsOnDevice(engine: number): number;
+  /** How many of them were replays of a captured graph. */
+  engineGraphReplays(engine: number): number;
   freeEngine(engine: number): void;
   drain(): void;
 

@@ -1,4 +1,4 @@
-import { data, torch } from "../../dist/index.js";
+import { data, metrics, torch } from "../../dist/index.js";
 
 // Letters and phonemes as tokens: padding, the end of a word, the start of what is written; letters or phonemes come after them.
 export const tokens = { padding: 0, end: 1, start: 2 };
@@ -39,29 +39,13 @@ export function spoken(row, phonemeNames) {
 }
 
 /**
- * Phoneme and word error rates, in percent: the edits to the nearest of a word's pronunciations, per phoneme of that one.
+ * Phoneme and word error rates, in percent: a word is right if it is one of its pronunciations.
  *
  * @param guesses a list of phonemes for each item
  */
 export function errorRates(items, guesses) {
-  let [edits, phonemes, wrong] = [0, 0, 0];
-  items.forEach(({ pronunciations }, i) => {
-    const distances = pronunciations.map((right) => ({ edits: distance(guesses[i], right), length: right.length }));
-    const nearest = distances.reduce((a, b) => (b.edits < a.edits ? b : a));
-    edits += nearest.edits;
-    phonemes += nearest.length;
-    wrong += nearest.edits > 0 ? 1 : 0;
-  });
-  return { phonemeErrors: (100 * edits) / phonemes, wordErrors: (100 * wrong) / items.length };
-}
-
-/** Levenshtein's: the least number of insertions, deletions and replacements. */
-export function distance(a, b) {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  a.forEach((x, i) => {
-    const next = [i + 1];
-    b.forEach((y, j) => next.push(Math.min(next[j] + 1, row[j + 1] + 1, row[j] + (x === y ? 0 : 1))));
-    row = next;
-  });
-  return row.at(-1);
+  const phonemes = new metrics.ErrorRate();
+  phonemes.update(guesses, items.map(({ pronunciations }) => pronunciations));
+  const isRight = ({ pronunciations }, i) => pronunciations.some((right) => right.join(" ") === guesses[i].join(" "));
+  return { phonemeErrors: 100 * phonemes.compute(), wordErrors: 100 * (1 - items.filter(isRight).length / items.length) };
 }

@@ -25,7 +25,7 @@ export interface LandscapeCommand extends RunCommand {
  */
 export async function landscape(folder: string, command: LandscapeCommand): Promise<number> {
   const { dimensions, range, points, normalization, seed, to, split = "train", samples = 2000, checkpoint, set = [], json = false } = command;
-  const opened = { ...(checkpoint !== undefined && { checkpoint }), overrides: set };
+  const opened = { ...(checkpoint !== undefined && { checkpoint }), overrides: set, loaded: new Map() };
   const run = await openRun(folder, opened);
   const part = partOf(run, split, samples);
   const batches = part as unknown as Iterable<Tensor[]>;

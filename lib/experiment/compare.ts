@@ -7,6 +7,7 @@ import { isSystemError } from "../io/whole-file.js";
 import { halfWidth, mean, pairedTest, standardDeviation } from "../statistics.js";
 import { RunFolder } from "../train/index.js";
 import type { RunRecord } from "../train/index.js";
+import { isBetterWhenSmaller } from "../train/metric-names.js";
 import type { Sets } from "./data.js";
 import type { Config } from "./config.js";
 import type { LoadedConfig } from "./load.js";
@@ -192,8 +193,6 @@ function defaultMetric({ final }: RunResult): string {
   const names = Object.keys(final ?? {}).filter((name) => !about.includes(name));
   return names.find((name) => name !== "loss" && name !== "validationLoss") ?? (names.includes("validationLoss") ? "validationLoss" : "loss");
 }
-
-const isBetterWhenSmaller = (metric: string) => /loss|perplexity|error/i.test(metric);
 
 function valueOf({ final, history, folder }: RunResult, metric: string, choose: "last" | "best"): number {
   const values = (choose === "last" ? [final] : history).map((record: RunRecord | null) => record?.[metric]);

@@ -12,7 +12,7 @@ import { build } from "./build.js";
 import type { Built } from "./build.js";
 import { checkConfig } from "./check.js";
 import type { Config } from "./config.js";
-import type { Batch } from "./data.js";
+import type { Batch, Sets } from "./data.js";
 import { importConfig, overridden } from "./load.js";
 
 export interface OpenOptions {
@@ -20,6 +20,8 @@ export interface OpenOptions {
   checkpoint?: string;
   /** "path=value": other values in the configuration, such as other test data. */
   overrides?: readonly string[];
+  /** Data sets that were loaded before, so that several runs load them once. */
+  loaded?: Map<string, Sets>;
 }
 
 /** A run that was trained before, with its weights in its model. */
@@ -43,7 +45,7 @@ export type Split = (typeof splits)[number];
  *
  * @throws SteppeError `ARGUMENT` for a folder that is no run's, or one without a checkpoint
  */
-export async function openRun(folder: string, { checkpoint = "last", overrides = [] }: OpenOptions = {}): Promise<OpenedRun> {
+export async function openRun(folder: string, { checkpoint = "last", overrides = [], loaded = new Map() }: OpenOptions = {}): Promise<OpenedRun> {
   const settings = join(folder, "settings.json");
   const { config: stored, source } = existsSync(settings) ? readJsonObject(settings) : {};
   if (typeof stored !== "object" || stored === null) {
@@ -54,7 +56,7 @@ export async function openRun(folder: string, { checkpoint = "last", overrides =
   const config = checkConfig(overridden(whole, overrides), settings) as Config;
   const place = chosenCheckpoint(folder, checkpoint);
   const { model: weights, state } = loadCheckpoint(place);
-  const built = await build({ config, folder: file === null ? process.cwd() : dirname(file) });
+  const built = await build({ config, folder: file === null ? process.cwd() : dirname(file) }, { loaded });
   built.model.loadStateDict(weights);
   const saved = state as unknown as { progress: { step: number }; average: AverageState | null };
   if (built.average !== undefined && saved.average !== null && saved.average.averaged > 0) {

@@ -1,4 +1,5 @@
 import { halfWidth, mean, median, pairedTest, standardDeviation } from "../statistics.js";
+import { isBetterWhenSmaller, isShareOf } from "../train/metric-names.js";
 import type { Table } from "./csv.js";
 import { number, words } from "./figures.js";
 import { html } from "./html.js";
@@ -19,9 +20,8 @@ function columnsOf(runs: readonly ReportRun[]): Column[] {
   const last = (key: string) => (run: ReportRun) => number(run.records.at(-1)?.[key]);
   const keys = [...new Set(runs.flatMap((run) => Object.keys(run.records.at(-1) ?? {})))].filter((key) => !["kind", "epoch", "step", "seconds", "msPerStep", "method"].includes(key));
   const columns: Column[] = keys.map((key) => {
-    const isShare = runs.every((run) => (last(key)(run) ?? 0) >= 0 && (last(key)(run) ?? 0) <= 1);
-    const isCost = /loss|perplexity|error/i.test(key);
-    return { key, title: key === "loss" ? "Training loss" : words(key), better: isCost ? "less" : "more", percent: isShare && /accuracy|f1/i.test(key), of: last(key) };
+    const percent = isShareOf(key, runs.map(last(key)));
+    return { key, title: key === "loss" ? "Training loss" : words(key), better: isBetterWhenSmaller(key) ? "less" : "more", percent, of: last(key) };
   });
   for (const name of [...new Set(runs.flatMap((run) => run.measures.map((each) => each.name)))]) {
     const found = (run: ReportRun) => run.measures.find((each) => each.name === name);

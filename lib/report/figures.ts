@@ -1,4 +1,5 @@
 import type { SavedMeasure } from "../flatness/index.js";
+import { isShareOf } from "../train/metric-names.js";
 import type { Table } from "./csv.js";
 import type { Line, ReportRun } from "./runs.js";
 
@@ -45,8 +46,8 @@ function curves(runs: readonly ReportRun[]): Figure[] {
   add("record-validationLoss", "Validation loss", "On the validation data, in evaluation mode.", "validationLoss", records("validationLoss"));
   const known = ["kind", "epoch", "step", "loss", "seconds", "validationLoss", "msPerStep", "method"];
   for (const key of namesIn(runs.flatMap((run) => run.records)).filter((name) => !known.includes(name))) {
-    const isShare = runs.every((run) => pairs(run.records, key).every(([, value]) => value >= 0 && value <= 1));
-    add(`record-${key}`, words(key), "On the validation data.", key, records(key), { percent: isShare && /accuracy|f1/i.test(key) });
+    const values = runs.flatMap((run) => pairs(run.records, key).map(([, value]) => value));
+    add(`record-${key}`, words(key), "On the validation data.", key, records(key), { percent: isShareOf(key, values) });
   }
   add("step-gradNorm", "Gradient norm", "The length of the loss's gradient before clipping.", "gradNorm", steps("gradNorm"), { noisy: true });
   const hasRadius = runs.some((run) => run.steps.some((line) => number(line["rho"])));

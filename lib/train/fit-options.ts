@@ -7,6 +7,7 @@ import { Module } from "../nn/module.js";
 import { Average, Optimizer } from "../optim/index.js";
 import type { LossWithLogits, StepReport } from "../optim/index.js";
 import type { Tensor } from "../tensor.js";
+import { isBetterWhenSmaller } from "./metric-names.js";
 import type { ProgressStream } from "./progress.js";
 
 /** A number of a run's records that decides, and which way is better. */
@@ -200,5 +201,5 @@ function readWatched({ metric, mode }: Watched, known: readonly string[], name: 
   const chosen = metric ?? (known.includes("validationLoss") ? "validationLoss" : "loss");
   if (!known.includes(chosen)) throw expected(`one of ${known.join(", ")}`, `${name}.metric`, metric);
   if (mode !== undefined && mode !== "min" && mode !== "max") throw expected('"min" or "max"', `${name}.mode`, mode);
-  return { metric: chosen, mode: mode ?? (/loss|perplexity|error/i.test(chosen) ? "min" : "max") };
+  return { metric: chosen, mode: mode ?? (isBetterWhenSmaller(chosen) ? "min" : "max") };
 }

@@ -273,6 +273,13 @@ Napi::Value steps_on_device(Call& call) {
   return Napi::Number::New(call.env(), static_cast<double>(engine->steps_on_device));
 }
 
+// engineGraphReplays(engine): number
+Napi::Value graph_replays(Call& call) {
+  const auto engine = engine_of(call);
+  call.instance().worker->drain();
+  return Napi::Number::New(call.env(), static_cast<double>(engine->graph_replays));
+}
+
 Napi::Value free_engine(Call& call) {
   call.instance().engines.remove(static_cast<uint32_t>(call.integer(0, "optimizer")));
   return call.env().Undefined();
@@ -301,6 +308,7 @@ void register_engine(Napi::Env env, Napi::Object exports) {
   define<load_state>(env, exports, "engineLoadState");
   define<loss_scale>(env, exports, "engineLossScale");
   define<steps_on_device>(env, exports, "engineStepsOnDevice");
+  define<graph_replays>(env, exports, "engineGraphReplays");
   define<free_engine>(env, exports, "freeEngine");
   define<drain>(env, exports, "drain");
 }

@@ -54,6 +54,7 @@ std::optional<Report> DeviceStep::operator()(const Step& step, const Tensors& in
   set_inputs(inputs);
   set_numbers(step);
   const auto all = [&] { work(step, perturbs); };
+  replayed_ = false;
   if (!captures_) {
     all();
   } else {
@@ -71,6 +72,7 @@ std::optional<Report> DeviceStep::operator()(const Step& step, const Tensors& in
       all();
     } else if (graph_->is_captured()) {
       graph_->replay();
+      replayed_ = true;
     } else {
       graph_->warm_up(all);
     }
@@ -117,15 +119,15 @@ void DeviceStep::set_numbers(const Step& step) {
   const auto options = at::TensorOptions().device(step.w.front().device());
   for (size_t g = 0; g < step.groups.size(); g++) {
     const std::pair wanted{step.groups[g]["lr"], step.groups[g].rho};
-    if (g < set_.size() && set_[g] == wanted) continue;
-    if (g == set_.size()) {
+    if (g < lr_and_rho_held_.size() && lr_and_rho_held_[g] == wanted) continue;
+    if (g == lr_and_rho_held_.size()) {
       lr_.push_back(at::full({}, wanted.first, options.dtype(at::kFloat)));  // the fused kernels want float32
       rho_.push_back(at::full({}, wanted.second, options.dtype(at::kDouble)));
-      set_.push_back(wanted);
+      lr_and_rho_held_.push_back(wanted);
     } else {
       lr_[g].fill_(wanted.first);
       rho_[g].fill_(wanted.second);
-      set_[g] = wanted;
+      lr_and_rho_held_[g] = wanted;
     }
   }
 }

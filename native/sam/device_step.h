@@ -24,6 +24,8 @@ class DeviceStep {
   // Takes the step; `perturbs` is SAM's. None where it was not taken, and nothing has changed: the state that it needs is not
   // there yet, or has been replaced since, or a gradient is not finite. The ordinary step then knows what to do.
   std::optional<Report> operator()(const Step& step, const Tensors& inputs, bool perturbs);
+  // Whether the last one was the replay of a captured graph.
+  bool replayed() const { return replayed_; }
 
  private:
   // What a captured step relies on: where everything lies, and each number that does not come as a tensor.
@@ -47,10 +49,11 @@ class DeviceStep {
   Fixed fixed_;
   Tensors inputs_;                        // copies, always in the same place
   Tensors lr_, rho_;                      // one number per group
-  std::vector<std::pair<double, double>> set_;  // what they hold
+  std::vector<std::pair<double, double>> lr_and_rho_held_;
   at::Tensor report_;                     // loss, loss at w + ε, norm, whether a gradient is not finite
   std::unique_ptr<device::Graph> graph_;
   int runs_ = 0;
+  bool replayed_ = false;
 };
 
 }  // namespace steppe::sam

@@ -100,6 +100,7 @@ std::optional<Report> Engine::step_on_device(const std::shared_ptr<const Program
   counters.steps++;
   counters.method_steps += active;
   steps_on_device++;
+  if (device_step.replayed()) graph_replays++;
   return report;
 }
 

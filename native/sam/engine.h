@@ -73,6 +73,7 @@ class Engine {
     int64_t steps = 0, method_steps = 0;
   };
   int64_t steps_on_device = 0;  // of those, by step_on_device
+  int64_t graph_replays = 0;    // of those, by a captured graph
   Counters counters;
   LossScale loss_scale;
 

@@ -10,6 +10,7 @@ afterEach(() => {
 
 describe.skipIf(!torch.cuda.isAvailable())("steps in a CUDA graph", () => {
   test.each(["sam", "sam-adamw", "sam-bn-conv"])("golden trajectory %s", async (name) => {
+    const created = vi.spyOn(native, "engineCreate");
     const golden = new Golden(name, "cuda:0");
     const { model, optimizer, step } = golden.setUp({ graphs: true });
     for (let s = 0; s < golden.spec.steps; s++) {
@@ -17,6 +18,7 @@ describe.skipIf(!torch.cuda.isAvailable())("steps in a CUDA graph", () => {
       const [x, y] = golden.batch(s);
       golden.judge(s, await step(x, y), model.stateDict(), { relative: 2e-7, absolute: 1e-12 });
     }
+    expect(native.engineGraphReplays(created.mock.results.at(-1)!.value as number)).toBeGreaterThan(0);
   });
 
   const train = async (graphs: boolean | "uncaptured", base: optim.BaseOptions) => {
@@ -41,6 +43,7 @@ describe.skipIf(!torch.cuda.isAvailable())("steps in a CUDA graph", () => {
     const captured = await train(true, base);
     const engine = created.mock.results.at(-1)!.value as number;
     expect(native.engineStepsOnDevice(engine)).toBeGreaterThan(20);
+    expect(native.engineGraphReplays(engine)).toBeGreaterThan(10); // a capture that failed would leave the steps to calls
     captured.tensors.forEach((tensor, k) => expect(distance(tensor, usual.tensors[k]!)).toBeLessThan(1e-3));
     usual.reports.forEach(({ loss, skipped }, s) => {
       expect(captured.reports[s]!.skipped).toBe(skipped);
