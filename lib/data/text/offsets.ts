@@ -60,9 +60,10 @@ export class Aligner {
 
   /**
    * @param tokens of `text`, in order, without special tokens that are not in it
+   * @param isFirst no token comes before these
    * @returns a span for each token
    */
-  align(text: string, tokens: readonly string[]): Span[] {
+  align(text: string, tokens: readonly string[], isFirst: boolean): Span[] {
     const spans: Span[] = [];
     let from = 0; // of the stretch of text that follows the last added token
     let first = 0; // of the tokens in it
@@ -82,7 +83,15 @@ export class Aligner {
     stretch(text.length, tokens.length);
     const { trims } = this.#spelling;
     if (trims === null) return spans;
-    return spans.map((span, i) => (this.#added.has(tokens[i]!) ? span : trim(tokens[i]!, span, i === 0 && trims === "all but the first")));
+    return spans.map((span, i) => (this.#added.has(tokens[i]!) ? span : trim(tokens[i]!, span, isFirst && i === 0 && trims === "all but the first")));
+  }
+
+  /** The span of an added token in a text that is nothing else but space that belongs to it. */
+  added(text: string): Span {
+    if (this.#spelling.trims === null) return [0, text.length];
+    const bare = text.trim();
+    const start = text.indexOf(bare);
+    return [start, start + bare.length];
   }
 
   /**

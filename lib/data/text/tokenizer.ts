@@ -1,10 +1,12 @@
 import { Tokenizer as Library } from "@huggingface/tokenizers";
+import { AddedTokens, readAddedTokens } from "./added-tokens.js";
 import { checkFlag } from "../../checks.js";
 import { SteppeError, expected } from "../../errors.js";
 import { torch } from "../../torch.js";
 import type { Tensor } from "../../tensor.js";
 import { pad, readEncodeOptions, truncated } from "./encoding.js";
 import type { EncodeOptions, Encoding, Settings } from "./encoding.js";
+import { correct } from "./library-parts.js";
 import { Aligner } from "./offsets.js";
 import type { Span, Spelling } from "./offsets.js";
 import { readTokenizerFiles } from "./tokenizer-files.js";
@@ -29,11 +31,15 @@ interface Piece {
 
 /**
  * A tokenizer as Hugging Face's `tokenizer.json` describes it: WordPiece, BPE or Unigram. Made by {@link tokenizer}.
- * Splitting into tokens is done by the library `@huggingface/tokenizers`; offsets, truncation and padding are done here.
+ * Splitting into tokens is done by the library `@huggingface/tokenizers`, corrected where Python's does otherwise; added tokens,
+ * offsets, truncation and padding are done here.
  */
 export class Tokenizer {
   readonly #library: Library;
   readonly #aligner: Aligner;
+  /** Added tokens as they stand in a text, and those that are looked for in the normalised text. */
+  readonly #added: AddedTokens;
+  readonly #addedNormal: AddedTokens;
   /** The tokenizer's files give the second text's tokens a type of their own, or none does. */
   readonly #typesByText: boolean;
   /** RoBERTa's knows no types. */
@@ -49,12 +55,17 @@ export class Tokenizer {
   readonly maskTokenId: number | null;
 
   constructor({ tokenizer, config }: TokenizerFiles) {
+    const added = readAddedTokens(tokenizer["added_tokens"]);
     try {
       this.#library = new Library(tokenizer, config);
+      correct(this.#library, tokenizer);
     } catch (error) {
+      if (error instanceof SteppeError) throw error;
       throw new SteppeError("FORMAT", `Expected a tokenizer.json that can be read but received: ${(error as Error).message}.`, { cause: error });
     }
-    const added = [...this.#library.get_added_tokens_decoder().values()];
+    const normalize = (text: string) => this.#library.normalizer?.normalize(text) ?? text;
+    this.#added = new AddedTokens(added.filter(({ normalized }) => !normalized).map((token) => [token.content, token]));
+    this.#addedNormal = new AddedTokens(added.filter(({ normalized }) => normalized).map((token) => [normalize(token.content), token]));
     const contents = added.map(({ content }) => content);
     this.#aligner = new Aligner(this.#library, readSpelling(tokenizer), new Set(contents));
     this.#typesByText = parts(tokenizer["post_processor"] as Json).every(({ type }) => type === "ByteLevel");
@@ -152,8 +163,43 @@ export class Tokenizer {
 
   #piece(text: unknown, name: string): Piece {
     if (typeof text !== "string") throw expected("a string", name, text);
-    const { tokens, ids } = text === "" ? { tokens: [], ids: [] } : this.#library.encode(text, { add_special_tokens: false });
-    return { tokens, ids, offsets: this.#aligner.align(text, tokens) };
+    const piece: Piece = { tokens: [], ids: [], offsets: [] };
+    // No UTF-8 has half of a surrogate pair.
+    const whole = text.replace(/\p{Surrogate}/gu, "\ufffd");
+    for (const { start, end, token } of this.#added.split(whole)) {
+      const part = whole.slice(start, end);
+      const { tokens, ids } = token === null ? this.#split(part, start === 0) : { tokens: [token.content], ids: [token.id] };
+      const spans = token === null ? this.#aligner.align(part, tokens, piece.ids.length === 0) : [this.#aligner.added(part)];
+      piece.tokens.push(...tokens);
+      piece.ids.push(...ids);
+      piece.offsets.push(...spans.map(([from, to]): Span => [start + from, start + to]));
+    }
+    return piece;
+  }
+
+  /** The tokens of a stretch of text between added tokens. */
+  #split(part: string, isFirst: boolean): { tokens: string[]; ids: number[] } {
+    const { normalizer, pre_tokenizer: words, model } = this.#library;
+    const normal = normalizer?.normalize(part) ?? part;
+    const tokens: string[] = [];
+    const ids: number[] = [];
+    for (const { start, end, token } of this.#addedNormal.split(normal)) {
+      if (token !== null) {
+        tokens.push(token.content);
+        ids.push(token.id);
+        continue;
+      }
+      const stretch = normal.slice(start, end);
+      for (const word of words?.pre_tokenize(stretch, { isFirst: isFirst && start === 0 } as object) ?? [stretch]) {
+        for (const piece of model!._call([word])) {
+          const id = model!.tokens_to_ids.get(piece) ?? model!.unk_token_id;
+          if (id === undefined) throw expected("text of the model's vocabulary, which has no token for others,", "text", piece);
+          tokens.push(piece);
+          ids.push(id);
+        }
+      }
+    }
+    return { tokens, ids };
   }
 
   #encode(text: string, pair: string | null, settings: Settings): Encoding {

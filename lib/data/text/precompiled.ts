@@ -1,0 +1,122 @@
+import { isUtf8 } from "node:buffer";
+import { SteppeError } from "../../errors.js";
+import { firstWrong } from "../tables/utf8.js";
+
+const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" });
+
+// One unit of a double-array trie as Darts-clone writes it: a label in the low byte, whether a word ends here, how far its children are.
+// That of a word's end holds a value of 31 bits instead.
+const label = (unit: number) => unit & 0x8000_00ff;
+const endsWord = (unit: number) => (unit & 0x100) !== 0;
+const offset = (unit: number) => (unit >>> 10) << ((unit & 0x200) >>> 6);
+const value = (unit: number) => unit & 0x7fff_ffff;
+
+/**
+ * SentencePiece's own normaliser, as T5, mT5, XLM-R, ALBERT and their like have it: a table from strings to strings, in the file as a
+ * double-array trie over UTF-8 and the replacements behind it, each ended by a zero.
+ *
+ * Applied as Hugging Face's `tokenizers` does, oddities included: by extended grapheme clusters; one of fewer than six bytes is looked up
+ * whole, and the first entry that it begins with replaces all of it; else each of its characters by itself.
+ */
+export class CharsMap {
+  readonly #trie: Uint32Array;
+  readonly #replacements: Buffer;
+  /** What graphemes become that were met before. */
+  readonly #known = new Map<string, string>();
+
+  /**
+   * @param base64 the `precompiled_charsmap` of a tokenizer.json
+   * @throws SteppeError `FORMAT` for what is no such table
+   */
+  constructor(base64: unknown) {
+    const bytes = decode(base64);
+    if (bytes.length < 4) throw corrupt("the size of its trie at byte 0", `${bytes.length} bytes`);
+    const size = bytes.readUInt32LE(0);
+    if (size === 0 || size % 4 !== 0 || size > bytes.length - 4) throw corrupt(`the size of a trie within its ${bytes.length} bytes at byte 0`, `${size}`);
+    this.#trie = Uint32Array.from({ length: size / 4 }, (_, i) => bytes.readUInt32LE(4 + 4 * i));
+    this.#replacements = bytes.subarray(4 + size);
+    if (!isUtf8(this.#replacements)) {
+      const wrong = firstWrong(this.#replacements);
+      throw corrupt(`UTF-8 at byte ${4 + size + wrong}`, `the byte 0x${this.#replacements[wrong]!.toString(16).padStart(2, "0")}`);
+    }
+    this.#check();
+  }
+
+  /** The text as the table has it. An unpaired surrogate counts as U+FFFD, which it would be in UTF-8. */
+  normalize(text: string): string {
+    // Printable ASCII is a grapheme a letter, and comes far faster one by one.
+    if (/^[ -~]*$/.test(text)) return Array.from(text, (char) => this.#normalizeOne(char)).join("");
+    let normal = "";
+    for (const { segment } of graphemes.segment(text)) normal += this.#normalizeOne(segment);
+    return normal;
+  }
+
+  #normalizeOne(grapheme: string): string {
+    const known = this.#known.get(grapheme);
+    if (known !== undefined) return known;
+    const normal = this.#replace(grapheme);
+    if (this.#known.size < 20_000) this.#known.set(grapheme, normal);
+    return normal;
+  }
+
+  #replace(grapheme: string): string {
+    const whole = Buffer.byteLength(grapheme) < 6 ? this.#find(grapheme) : null;
+    return whole ?? Array.from(grapheme, (char) => this.#find(char) ?? char).join("");
+  }
+
+  /** The replacement of the shortest entry that `text` begins with, or null. */
+  #find(text: string): string | null {
+    const trie = this.#trie;
+    let node = offset(trie[0]!);
+    for (const byte of Buffer.from(text)) {
+      if (byte === 0) return null;
+      node ^= byte;
+      const unit = trie[node];
+      if (unit === undefined || label(unit) !== byte) return null;
+      node ^= offset(unit);
+      if (!endsWord(unit)) continue;
+      const start = value(trie[node]!);
+      const end = this.#replacements.indexOf(0, start);
+      return this.#replacements.toString("utf8", start, end);
+    }
+    return null;
+  }
+
+  /** Every word of the trie must end inside of it and have a replacement. */
+  #check(): void {
+    const trie = this.#trie;
+    const seen = new Uint8Array(trie.length);
+    const open = [offset(trie[0]!)];
+    let words = 0;
+    for (let node = open.pop(); node !== undefined; node = open.pop()) {
+      for (let byte = 1; byte < 256; byte++) {
+        const at = node ^ byte;
+        const unit = trie[at];
+        if (unit === undefined || label(unit) !== byte || seen[at] === 1) continue;
+        seen[at] = 1;
+        const next = at ^ offset(unit);
+        if (next >= trie.length) throw corrupt(`a node below ${trie.length} at unit ${at} of its trie`, `${next}`);
+        open.push(next);
+        if (!endsWord(unit)) continue;
+        words++;
+        const start = value(trie[next]!);
+        const starts = start === 0 || this.#replacements[start - 1] === 0;
+        if (!starts || this.#replacements.indexOf(0, start) < 0) throw corrupt(`the start of a replacement at unit ${next} of its trie`, `${start} of ${this.#replacements.length} bytes`);
+      }
+    }
+    if (words === 0) throw corrupt("a trie with entries", "none");
+  }
+}
+
+function decode(base64: unknown): Buffer {
+  if (typeof base64 !== "string") throw corrupt("base64", base64 === undefined ? "nothing" : JSON.stringify(base64));
+  const bytes = Buffer.from(base64, "base64");
+  // Node passes over what is no base64.
+  const letters = base64.replace(/=+$/, "").length;
+  if (Math.floor((letters * 3) / 4) !== bytes.length || /[^A-Za-z0-9+/]/.test(base64.slice(0, letters))) throw corrupt("base64", "other characters");
+  return bytes;
+}
+
+function corrupt(wanted: string, received: string): SteppeError {
+  return new SteppeError("FORMAT", `Expected ${wanted} in the precompiled_charsmap of tokenizer.json but received ${received}.`);
+}
