@@ -1,4 +1,4 @@
-import { loadConfig, parameterCount, trainConfig } from "../experiment/index.js";
+import { loadConfig, trainConfig } from "../experiment/index.js";
 import type { LoadedConfig, RunResult, Started } from "../experiment/index.js";
 import type { RunRecord } from "../train/index.js";
 import { exitCodes } from "./exit-codes.js";
@@ -51,7 +51,7 @@ function introduction({ config, name }: LoadedConfig, { folder, built, checkpoin
   const { method, base } = optimizerOptions;
   const length = config.epochs === undefined ? "" : `${config.epochs} ${config.epochs === 1 ? "epoch" : "epochs"}, `;
   return [
-    `${name}: ${dataName}, ${sizes} samples; ${modelName}, ${thousands(parameterCount(model))} parameters; ${method} over ${base.name};`,
+    `${name}: ${dataName}, ${sizes} samples; ${modelName}, ${thousands(model.numParameters())} parameters; ${method} over ${base.name};`,
     `${length}${thousands(totalSteps)} steps in batches of ${context.batchSize}, seed ${context.seed}, on ${context.device}. Run folder: ${folder}`,
     ...(finished ? ["This run came to its end before: nothing is left to do."] : checkpoint === null ? [] : [`Going on from ${checkpoint}`]),
   ].join("\n");

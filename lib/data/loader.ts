@@ -77,6 +77,7 @@ export class Loader<Batch> implements Iterable<Batch>, AsyncIterable<Batch> {
   readonly sampler: Sampler;
   readonly seed: number;
   readonly prefetch: number;
+  readonly #again: () => Loader<Batch>;
   readonly #batches: Batches;
   readonly #draws: boolean;
   /** The number of the next pass, from 0: it grows when a pass begins. Set it to repeat a pass or to go on from one. */
@@ -105,6 +106,7 @@ export class Loader<Batch> implements Iterable<Batch>, AsyncIterable<Batch> {
     }
     if (transform !== undefined && typeof transform !== "function") throw expected("a function of a batch and a generator", "transform", transform);
     this.dataset = dataset;
+    this.#again = () => new Loader(dataset, options);
     this.seed = seed;
     this.prefetch = prefetch;
     this.#batches = new Batches(dataset, transform as unknown as Transform | undefined, pinning(pin));
@@ -118,6 +120,11 @@ export class Loader<Batch> implements Iterable<Batch>, AsyncIterable<Batch> {
   get length(): number {
     const batches = this.sampler.length / this.batchSize;
     return this.dropLast ? Math.floor(batches) : Math.ceil(batches);
+  }
+
+  /** Another loader with the same options, from its first pass on: its passes do not count here. */
+  again(): Loader<Batch> {
+    return this.#again();
   }
 
   *[Symbol.iterator](): Generator<Batch, void, undefined> {

@@ -70,7 +70,7 @@ export async function benchmark(subject: NetName | LoadedConfig, options: Benchm
     // All methods move the same weights: that they stay where they are sensible is enough for a time.
     if (i % 10 === 9) model.loadStateDict(initial);
   }
-  const parameters = model.parameters().reduce((sum, parameter) => sum + parameter.numel(), 0);
+  const parameters = model.numParameters();
   return { name, parameters, batchSize, methods: steps.map(({ method, times }) => ({ method, milliseconds: median(times) })) };
 }
 

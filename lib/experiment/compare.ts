@@ -12,8 +12,9 @@ import type { Sets } from "./data.js";
 import type { Config } from "./config.js";
 import type { LoadedConfig } from "./load.js";
 import { mergedOptimizer } from "./methods.js";
-import { differing, plain, requireSame, trainConfig } from "./run.js";
+import { trainConfig } from "./run.js";
 import type { RunResult, TrainOptions } from "./run.js";
+import { differing, plain, requireSame } from "./run-settings.js";
 
 export interface CompareOptions extends Pick<TrainOptions, "signal" | "progress" | "tell"> {
   /** The comparison's folder; default the configuration's, else `runs/NAME-compare`. */

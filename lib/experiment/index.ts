@@ -2,7 +2,7 @@ export { compareConfig } from "./compare.js";
 export { defineConfig } from "./config.js";
 export { loadConfig } from "./load.js";
 export { evaluateRun, openRun, partOf, splits } from "./open-run.js";
-export { parameterCount, trainConfig } from "./run.js";
+export { trainConfig } from "./run.js";
 export { schema } from "./schema.js";
 export type * from "./config.js";
 export type { CompareOptions, Comparison, Difference, MethodResult } from "./compare.js";

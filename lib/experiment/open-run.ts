@@ -6,6 +6,7 @@ import { readJsonObject } from "../io/json-file.js";
 import { meanOf } from "../optim/loss-form.js";
 import type { AverageState } from "../optim/index.js";
 import type { Tensor } from "../tensor.js";
+import { refreshStatistics } from "../train/average-statistics.js";
 import { CheckpointFolder, loadCheckpoint } from "../train/checkpoint.js";
 import { evaluate } from "../train/index.js";
 import { build } from "./build.js";
@@ -61,6 +62,9 @@ export async function openRun(folder: string, { checkpoint = "last", overrides =
   const saved = state as unknown as { progress: { step: number }; average: AverageState | null };
   if (built.average !== undefined && saved.average !== null && saved.average.averaged > 0) {
     built.average.loadStateDict(saved.average);
+    // A checkpoint between two records may not have them yet.
+    const { model, average, objective, data, autocast } = built;
+    if (average.needsUpdateBn) await refreshStatistics({ model, average, loss: objective.loss, batches: data.train as unknown as Iterable<Tensor[]>, ...(autocast && { autocast }) });
     // For good: this model is not trained on.
     const averaged = built.average.apply(() => Object.fromEntries(Object.entries(built.model.stateDict()).map(([name, tensor]) => [name, tensor.clone()])));
     built.model.loadStateDict(averaged);

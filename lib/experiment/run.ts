@@ -1,18 +1,16 @@
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, rmdirSync } from "node:fs";
-import { join, relative, resolve } from "node:path";
+import { existsSync, readFileSync, readdirSync, rmSync, rmdirSync } from "node:fs";
+import { join } from "node:path";
 import { SteppeError } from "../errors.js";
-import { ioError } from "../io/file-errors.js";
 import { readJsonObject } from "../io/json-file.js";
 import type { Tensor } from "../tensor.js";
 import { CheckpointFolder } from "../train/checkpoint.js";
 import { median } from "../statistics.js";
-import { environment } from "../train/environment.js";
 import { RunFolder, fit } from "../train/index.js";
 import type { Callback, FitResult, ProgressOptions, RunRecord } from "../train/index.js";
 import { build } from "./build.js";
 import type { BuildOptions, Built } from "./build.js";
-import type { Config } from "./config.js";
 import type { LoadedConfig } from "./load.js";
+import { furtherSettings, plain, requireSame } from "./run-settings.js";
 
 export interface TrainOptions extends BuildOptions {
   /** The run's folder. Default: the configuration's, else `runs/NAME`, or `runs/NAME-2` and so on where that is taken. */
@@ -70,8 +68,7 @@ export async function trainConfig(loaded: LoadedConfig, options: TrainOptions = 
   }
   const built = await build(loaded, options);
   const { model, data, optimizer, average, autocast, objective, targets } = built;
-  const run = settings === null ? makeFolder(folder) : RunFolder.open(folder);
-  if (settings === null) run.writeJson("settings.json", describeRun(loaded, built, folder));
+  const run = RunFolder.open(folder);
   const checkpoint = settings !== null ? new CheckpointFolder(join(folder, "checkpoints")).latest() : null;
   const old = existsSync(join(folder, "result.json")) ? (readJsonObject(join(folder, "result.json")) as unknown as RunResult) : null;
   const isLongEnough = old !== null && (config.steps === undefined ? old.epoch >= config.epochs! : old.step >= config.steps);
@@ -97,7 +94,8 @@ export async function trainConfig(loaded: LoadedConfig, options: TrainOptions = 
     folder,
     resume: settings !== null,
     progress: progress ?? false,
-    label: optimizer.method,
+    label: loaded.name,
+    settings: furtherSettings(loaded, built, folder),
   }));
   const result: RunResult = { end, epoch, step, best, final: history.at(-1) ?? null, history, stepMilliseconds: medianStep(folder), folder };
   if (end !== "aborted") {
@@ -134,73 +132,11 @@ async function orRemoved<T>(run: RunFolder, isNew: boolean, work: () => Promise<
   try {
     return await work();
   } catch (error) {
-    const left = isNew ? readdirSync(run.path) : [];
-    if (isNew && !left.includes("metrics.jsonl") && new CheckpointFolder(join(run.path, "checkpoints")).latest() === null) {
+    const left = isNew && existsSync(run.path) ? readdirSync(run.path) : [];
+    if (left.length > 0 && !left.includes("metrics.jsonl") && new CheckpointFolder(join(run.path, "checkpoints")).latest() === null) {
       for (const name of ["settings.json", "checkpoints", ...left.filter((file) => file.startsWith("events."))]) rmSync(join(run.path, name), { recursive: true, force: true });
       if (readdirSync(run.path).length === 0) rmdirSync(run.path);
     }
     throw error;
   }
-}
-
-function makeFolder(folder: string): RunFolder {
-  try {
-    mkdirSync(folder, { recursive: true });
-  } catch (error) {
-    throw ioError("write", folder, error);
-  }
-  return RunFolder.open(folder);
-}
-
-/** What may change between two parts of a run: how long it is, and what is written about it. */
-const changeable = ["$schema", "name", "epochs", "steps", "logEvery", "validateEvery", "evaluationBatchSize", "earlyStopping", "checkpoints", "folder", "threads", "compare", "metrics", "callbacks"];
-
-/** @param more what may change, too @throws SteppeError `ARGUMENT` where a run would go on with other settings than it began with */
-export function requireSame(old: object, now: object, folder: string, more: readonly string[] = []): void {
-  const differences = differing(old, now).filter((path) => ![...changeable, ...more].includes(path.split(".")[0]!));
-  if (differences.length === 0) return;
-  const at = (object: object, path: string) => JSON.stringify(path.split(".").reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], object)) ?? "nothing";
-  const lines = differences.map((path) => `  ${path}: the run has ${at(old, path)}, the configuration ${at(now, path)}`);
-  throw new SteppeError("ARGUMENT", `Expected the configuration that the run in ${folder} began with but received another:\n${lines.join("\n")}`);
-}
-
-/** Paths of what is not the same in two objects. */
-export function differing(a: unknown, b: unknown, path = ""): string[] {
-  const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
-  if (!isObject(a) || !isObject(b) || Array.isArray(a) !== Array.isArray(b)) return a === b ? [] : [path];
-  return [...new Set([...Object.keys(a), ...Object.keys(b)])].flatMap((key) => differing(a[key], b[key], path === "" ? key : `${path}.${key}`));
-}
-
-/** A configuration as JSON: functions by their names. */
-export function plain(config: Config): object {
-  return JSON.parse(JSON.stringify(config, (_, value: unknown) => (typeof value === "function" ? `function ${value.name}` : value))) as object;
-}
-
-/** What goes into settings.json: what `train.fit` writes there by itself, and the whole configuration. */
-function describeRun({ config, path, name }: LoadedConfig, { model, data, optimizerOptions, totalSteps, context }: Built, folder: string): object {
-  const { epochs, steps, validateEvery, earlyStopping, autocast } = config;
-  return {
-    version: 1,
-    label: name,
-    method: optimizerOptions.method,
-    seed: context.seed,
-    optimizer: optimizerOptions,
-    epochs,
-    steps,
-    totalSteps,
-    data: { samples: data.train.dataset.length, batchSize: context.batchSize, validation: data.validation?.dataset.length ?? 0, test: data.test?.dataset.length ?? 0 },
-    parameters: parameterCount(model),
-    validateEvery,
-    earlyStopping,
-    autocast,
-    // From this folder: functions of a configuration are read again from its file, and its relative paths count from there.
-    source: path === null ? null : relative(resolve(folder), path),
-    config: plain(config),
-    startedAt: new Date().toISOString(),
-    environment: environment(),
-  };
-}
-
-export function parameterCount(model: Built["model"]): number {
-  return model.parameters().reduce((sum, parameter) => sum + parameter.numel(), 0);
 }

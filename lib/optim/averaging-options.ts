@@ -32,6 +32,8 @@ export interface AverageState {
   steps: number;
   /** Weights in the average. */
   averaged: number;
+  /** Whether `updateBn` was called since the last weights came in; default false. */
+  bnUpdated?: boolean;
   /** The average, by the names of the model's state dict. */
   tensors: Record<string, Tensor>;
 }

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { noGrad } from "../autograd.js";
 import { callByName } from "../dispatch.js";
 import { dtypes } from "../dtype.js";
@@ -12,6 +13,7 @@ import { readAverageOptions, type AverageOptions, type AverageState, type ReadAv
 /** A batch-norm layer, seen from here. */
 interface Normalisation extends Module {
   momentum: number | null;
+  running_mean: Tensor | null;
   resetRunningStats(): void;
 }
 
@@ -32,6 +34,10 @@ export class Average {
   #steps = 0;
   #averaged = 0;
   #applied = false;
+  /** Layers whose statistics updateBn finds. */
+  readonly #normalisations: Normalisation[];
+  /** Whether their statistics in the average are those of the averaged weights. */
+  #bnUpdated = false;
 
   /** @internal */
   constructor(trained: Module | Iterable<Tensor>, options: AverageOptions) {
@@ -41,6 +47,7 @@ export class Average {
     const parameters = trained instanceof Module ? trained.namedParameters() : named(trained);
     if (parameters.length === 0) throw expected("at least one parameter", "model", trained);
     const all: [string, Tensor][] = [...parameters, ...(trained instanceof Module ? trained.namedBuffers() : [])];
+    this.#normalisations = (this.#model?.modules() ?? []).filter((module): module is Normalisation => "resetRunningStats" in module);
     this.#parameters = parameters.length;
     this.#names = all.map(([name]) => name);
     this.#own = all.map(([, tensor]) => tensor);
@@ -50,6 +57,15 @@ export class Average {
   /** How many weights are in the average. */
   get averaged(): number {
     return this.#averaged;
+  }
+
+  /**
+   * Whether {@link updateBn} is due: the model has batch norm, and its statistics here are copies of the model's, which belong to
+   * other weights. Of an exponential mean, whose weights are near the model's, and with `useBuffers` it is never due.
+   */
+  get needsUpdateBn(): boolean {
+    const tracked = this.#normalisations.some((layer) => layer.running_mean !== null);
+    return this.kind === "swa" && !this.#options.useBuffers && this.#averaged > 0 && tracked && !this.#bnUpdated;
   }
 
   /**
@@ -73,6 +89,7 @@ export class Average {
       }),
     );
     this.#averaged++;
+    this.#bnUpdated = false;
   }
 
   /** a ← a + share·(w − a). */
@@ -134,7 +151,7 @@ export class Average {
   /**
    * Batch-norm statistics for the averaged weights: one pass over the data in training mode, without gradients; every
    * layer's mean and variance become the means over the batches. As torch.optim.swa_utils.update_bn. The model's own
-   * statistics and modes stay what they were.
+   * statistics and modes stay what they were. Other work gets a turn between batches.
    *
    * @param batches tensors, or arrays that begin with one: the model's input
    * @param forward runs the model on a batch; by default `model.forward(input)`
@@ -149,7 +166,7 @@ export class Average {
     if (model === null) throw new SteppeError("ARGUMENT", "An average of bare tensors knows no batch-norm layers: make it of the model.");
     if (this.#averaged === 0) throw new SteppeError("ARGUMENT", "There is no average yet: call update() first.");
     const run = forward ?? ((batch: Batch) => (model as Module & { forward(x: Tensor): unknown }).forward(inputOf(batch)));
-    const layers = model.modules().filter((module): module is Normalisation => "resetRunningStats" in module);
+    const layers = this.#normalisations;
     if (layers.length === 0) return;
     await this.apply(async () => {
       const momenta = layers.map((layer) => layer.momentum);
@@ -164,9 +181,11 @@ export class Average {
         for await (const batch of batches) {
           noGrad(() => scope(() => void run(batch)));
           count++;
+          await setImmediate();
         }
         if (count === 0) throw expected("at least one batch", "batches", batches);
         noGrad(() => copyAll(this.#average.slice(this.#parameters), this.#own.slice(this.#parameters)));
+        this.#bnUpdated = true;
       } finally {
         layers.forEach((layer, i) => (layer.momentum = momenta[i]!));
         restoreModes();
@@ -177,7 +196,7 @@ export class Average {
   /** State to save, and to go on from, bit for bit. Its tensors are copies. */
   stateDict(): AverageState {
     const tensors = this.#average.map((tensor) => tensor.clone());
-    return { kind: this.kind, steps: this.#steps, averaged: this.#averaged, tensors: Object.fromEntries(tensors.map((tensor, i) => [this.#names[i]!, tensor])) };
+    return { kind: this.kind, steps: this.#steps, averaged: this.#averaged, bnUpdated: this.#bnUpdated, tensors: Object.fromEntries(tensors.map((tensor, i) => [this.#names[i]!, tensor])) };
   }
 
   /**
@@ -203,7 +222,7 @@ export class Average {
       return tensor;
     });
     noGrad(() => copyAll(this.#average, tensors));
-    [this.#steps, this.#averaged] = [state.steps, state.averaged];
+    [this.#steps, this.#averaged, this.#bnUpdated] = [state.steps, state.averaged, state.bnUpdated === true];
   }
 
   #requireOut(caller: string): void {

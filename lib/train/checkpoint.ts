@@ -13,6 +13,8 @@ export type StateValue = Tensor | string | number | boolean | null | undefined |
 
 const version = 1;
 const temporaryPrefix = ".steppe-";
+/** Before the name of a checkpoint that another of its step takes the place of. */
+const replacedPrefix = ".steppe-replaced-";
 /** Marks what JSON has no word for. */
 const mark = "$steppe";
 
@@ -28,6 +30,11 @@ const mark = "$steppe";
  */
 export function saveCheckpoint(path: string, model: Record<string, Tensor>, state: StateValue): void {
   if (existsSync(path)) throw expected("a folder that does not exist yet", "path", path);
+  write(path, model, state, renameSync);
+}
+
+/** @param put brings what was written from a temporary place to its own */
+function write(path: string, model: Record<string, Tensor>, state: StateValue, put: (temporary: string, path: string) => void): void {
   const tensors: Record<string, Tensor> = {};
   const json = JSON.stringify({ version, state: encode(state, tensors, "state") }, null, 1);
   const temporary = join(dirname(path), `${temporaryPrefix}${randomBytes(8).toString("hex")}.tmp`);
@@ -37,7 +44,7 @@ export function saveCheckpoint(path: string, model: Record<string, Tensor>, stat
     saveSafetensors(join(temporary, "state.safetensors"), tensors);
     writeWhole(join(temporary, "state.json"), [Buffer.from(json)]);
     syncFolder(temporary);
-    renameSync(temporary, path);
+    put(temporary, path);
     syncFolder(dirname(path));
   } catch (error) {
     rmSync(temporary, { recursive: true, force: true });
@@ -72,9 +79,13 @@ export class CheckpointFolder {
   /** The checkpoints, the oldest first. What was left by a process that was killed is no checkpoint, and is cleared away. */
   list(): { step: number; path: string }[] {
     if (!existsSync(this.path)) return [];
-    const names = readdirSync(this.path);
-    for (const name of names) if (name.startsWith(temporaryPrefix)) rmSync(join(this.path, name), { recursive: true, force: true });
-    return names
+    for (const name of readdirSync(this.path).filter((each) => each.startsWith(temporaryPrefix))) {
+      const replaced = name.startsWith(replacedPrefix) ? join(this.path, name.slice(replacedPrefix.length)) : null;
+      // The process was killed before the new one of its step was in its place.
+      if (replaced !== null && !existsSync(replaced)) renameSync(join(this.path, name), replaced);
+      else rmSync(join(this.path, name), { recursive: true, force: true });
+    }
+    return readdirSync(this.path)
       .flatMap((name) => {
         const step = /^step-(\d+)$/.exec(name);
         return step === null ? [] : [{ step: Number(step[1]), path: join(this.path, name) }];
@@ -92,11 +103,15 @@ export class CheckpointFolder {
     return join(this.path, `step-${String(step).padStart(8, "0")}`);
   }
 
-  /** Writes the checkpoint of a step; one of the same step gives way. */
+  /** Writes the checkpoint of a step; one of the same step gives way once the new one is on the disk. */
   save(step: number, model: Record<string, Tensor>, state: StateValue): string {
     const path = this.pathOf(step);
-    this.#remove(path);
-    saveCheckpoint(path, model, state);
+    const replaced = join(this.path, `${replacedPrefix}${basename(path)}`);
+    write(path, model, state, (temporary) => {
+      if (existsSync(path)) renameSync(path, replaced);
+      renameSync(temporary, path);
+    });
+    rmSync(replaced, { recursive: true, force: true });
     return path;
   }
 

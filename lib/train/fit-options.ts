@@ -123,8 +123,10 @@ export interface FitOptions<Batch extends Tensor[]> {
   tensorboard?: boolean;
   /** A progress bar, plain lines where there is no terminal; `false`: nothing; a stream: there. Default: a bar on a terminal, else nothing. */
   progress?: boolean | ProgressStream;
-  /** What stands before the progress; default the method's id. */
+  /** What stands before the progress, and what the run is called in reports; default the method's id. */
   label?: string;
+  /** More for `settings.json` and TensorBoard, such as the model's sizes: what JSON can say. */
+  settings?: Readonly<Record<string, unknown>>;
 }
 
 /** The options, completed. */
@@ -134,7 +136,7 @@ export type Settings<Batch extends Tensor[]> = FitOptions<Batch> &
     keep: { every: "epoch" | number; last: number; best: Required<Watched> | null };
   };
 
-const keys: (keyof FitOptions<Tensor[]>)[] = ["model", "loss", "optimizer", "data", "epochs", "steps", "metrics", "predict", "targets", "validateEvery", "seed", "callbacks", "signal", "folder", "checkpoints", "resume", "earlyStopping", "average", "autocast", "logEvery", "tensorboard", "progress", "label"];
+const keys: (keyof FitOptions<Tensor[]>)[] = ["model", "loss", "optimizer", "data", "epochs", "steps", "metrics", "predict", "targets", "validateEvery", "seed", "callbacks", "signal", "folder", "checkpoints", "resume", "earlyStopping", "average", "autocast", "logEvery", "tensorboard", "progress", "label", "settings"];
 
 function interval(value: unknown, name: string): void {
   if (value !== "epoch" && (!Number.isSafeInteger(value) || (value as number) < 1)) throw expected('"epoch" or a positive integer', name, value);
@@ -148,7 +150,7 @@ function isIterable(value: unknown): boolean {
 export function readFitOptions<Batch extends Tensor[]>(options: FitOptions<Batch>): Settings<Batch> {
   if (typeof options !== "object" || options === null) throw expected("an object", "options", options);
   checkKeys(options, keys);
-  const { model, loss, optimizer, data, epochs, steps, metrics = {}, validateEvery = "epoch", callbacks = [], logEvery = 10, resume = false, tensorboard = true, folder, signal } = options;
+  const { model, loss, optimizer, data, epochs, steps, metrics = {}, validateEvery = "epoch", callbacks = [], logEvery = 10, resume = false, tensorboard = true, folder, signal, settings } = options;
   if (!(model instanceof Module)) throw expected("a module", "model", model);
   if (typeof loss !== "function") throw expected("a function of a batch", "loss", loss);
   if (!(optimizer instanceof Optimizer)) throw expected("an optimizer of optim.create", "optimizer", optimizer);
@@ -175,6 +177,7 @@ export function readFitOptions<Batch extends Tensor[]>(options: FitOptions<Batch
   }
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw expected("an AbortSignal", "signal", signal);
   if (folder !== undefined && (typeof folder !== "string" || folder === "")) throw expected("a path", "folder", folder);
+  if (settings !== undefined && (typeof settings !== "object" || settings === null)) throw expected("an object", "settings", settings);
   checkFlag(resume, "resume");
   checkFlag(tensorboard, "tensorboard");
   if (folder === undefined && (resume || options.checkpoints !== undefined)) throw expected("a path", "folder", folder, "Checkpoints are kept there.");

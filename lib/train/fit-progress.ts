@@ -1,27 +1,33 @@
 import type { StepReport } from "../optim/index.js";
 import type { FitOptions, RunRecord } from "./fit-options.js";
+import type { Progress as State } from "./fit-state.js";
 import { Progress } from "./progress.js";
 
 /** What a run shows of itself while it goes on. */
 export class FitProgress {
   readonly #progress: Progress | null;
+  /** How far a run is: in steps of the optimizer, or in batches. */
+  readonly #position: (state: State) => number;
   #shown: number;
   #validation: Record<string, string> = {};
 
-  /**
-   * @param total steps in all; null where nobody knows, and nothing is shown
-   * @param done steps that an earlier run has taken
-   */
-  constructor({ progress, label, optimizer }: Pick<FitOptions<never>, "progress" | "label" | "optimizer">, total: number | null, done: number) {
+  /** @param state where an earlier run has come to. Where nobody knows how long the run is, nothing is shown */
+  constructor({ progress, label, optimizer, steps, epochs, data }: Pick<FitOptions<never>, "progress" | "label" | "optimizer" | "steps" | "epochs"> & { data: { train: object } }, state: State) {
     const stream = typeof progress === "object" ? progress : process.stdout;
     const wanted = progress === undefined ? process.stdout.isTTY === true : progress !== false;
-    this.#shown = done;
-    this.#progress = wanted && total !== null && total > done ? new Progress({ label: label ?? optimizer.method, total: total - done, unit: "steps", stream }) : null;
+    const { length } = data.train as { length?: unknown };
+    const batches = typeof length === "number" ? length : null;
+    this.#position = steps !== undefined ? ({ step }) => step : ({ epoch, batch }) => (batch === 0 ? epoch : epoch - 1) * (batches ?? 0) + batch;
+    const total = steps ?? (batches === null ? 0 : batches * epochs!);
+    this.#shown = this.#position(state);
+    const left = total - this.#shown;
+    this.#progress = wanted && left > 0 ? new Progress({ label: label ?? optimizer.method, total: left, unit: steps === undefined ? "batches" : "steps", stream }) : null;
   }
 
-  advance(report: StepReport, step: number): void {
-    this.#progress?.advance(step - this.#shown, { loss: report.loss.toFixed(4), ...this.#validation });
-    this.#shown = step;
+  advance(report: StepReport, state: State): void {
+    const position = this.#position(state);
+    this.#progress?.advance(position - this.#shown, { loss: report.loss.toFixed(4), ...this.#validation });
+    this.#shown = position;
   }
 
   record(record: RunRecord): void {

@@ -1,20 +1,16 @@
-import { mkdirSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
-import { join } from "node:path";
 import { Loader } from "../data/index.js";
-import type { LoaderState } from "../data/index.js";
 import { SteppeError } from "../errors.js";
-import { ioError } from "../io/file-errors.js";
-import type { AverageState, CompiledStep, OptimizerState, StepReport } from "../optim/index.js";
-import type { Module } from "../nn/module.js";
+import type { CompiledStep } from "../optim/index.js";
 import { torch } from "../torch.js";
 import type { Tensor } from "../tensor.js";
-import { CheckpointFolder, loadCheckpoint } from "./checkpoint.js";
-import type { StateValue } from "./checkpoint.js";
+import { otherDevices, refreshStatistics } from "./average-statistics.js";
 import { evaluate, sizeOf } from "./evaluate.js";
 import { readFitOptions } from "./fit-options.js";
 import type { FitOptions, Run, RunRecord, Settings } from "./fit-options.js";
 import { FitProgress } from "./fit-progress.js";
+import { FitCheckpoints, isBetter, start } from "./fit-state.js";
+import type { Progress } from "./fit-state.js";
 import { RandomStream } from "./random-stream.js";
 import { RunLog } from "./run-log.js";
 
@@ -31,35 +27,6 @@ export interface FitResult {
   best: { value: number; step: number } | null;
   /** The newest checkpoint, or null. */
   checkpoint: string | null;
-}
-
-/** The part of a run's state that is its own. */
-interface Progress {
-  /** Passes begun, the one under way counted. */
-  epoch: number;
-  step: number;
-  /** Calls of the step in the pass under way. */
-  batch: number;
-  /** Of the training loss since the last record. */
-  lossSum: number;
-  samples: number;
-  history: RunRecord[];
-  best: { value: number; step: number } | null;
-  /** Records without an improvement. */
-  waited: number;
-}
-
-/** Everything that a checkpoint holds besides the model. */
-interface SavedRun {
-  optimizer: OptimizerState;
-  progress: Progress;
-  loader: LoaderState | null;
-  average: AverageState | null;
-  generator: Tensor;
-  /** Of the model's other devices. */
-  generators?: Record<string, Tensor>;
-  /** The step of the best checkpoint, and its value. */
-  best: { step: number; value: number } | null;
 }
 
 /**
@@ -96,11 +63,10 @@ class Trainer<Batch extends Tensor[]> {
   readonly #step: CompiledStep<Batch>;
   readonly #random: RandomStream;
   readonly #log: RunLog<Batch> | null;
-  readonly #checkpoints: CheckpointFolder | null;
-  #progress: Progress = { epoch: 0, step: 0, batch: 0, lossSum: 0, samples: 0, history: [], best: null, waited: 0 };
-  #bestCheckpoint: SavedRun["best"] = null;
-  /** The step of the newest checkpoint. */
-  #lastCheckpoint: number | null = null;
+  readonly #checkpoints: FitCheckpoints<Batch> | null;
+  #progress: Progress = { ...start, history: [] };
+  /** Whether anything has happened since the newest checkpoint. */
+  #unsaved = true;
   #recorded = performance.now();
   #stopping = false;
   /** What callbacks see. */
@@ -111,15 +77,8 @@ class Trainer<Batch extends Tensor[]> {
     const { folder, optimizer, loss, autocast } = settings;
     this.#random = new RandomStream(settings.seed ?? null);
     this.#step = optimizer.compile(loss, autocast === undefined ? {} : { autocast });
-    if (folder !== undefined) {
-      try {
-        mkdirSync(join(folder, "checkpoints"), { recursive: true });
-      } catch (error) {
-        throw ioError("write", folder, error);
-      }
-    }
+    this.#checkpoints = folder === undefined ? null : new FitCheckpoints(folder, settings, this.#random);
     this.#log = folder === undefined ? null : new RunLog(folder, settings);
-    this.#checkpoints = folder === undefined ? null : new CheckpointFolder(join(folder, "checkpoints"));
     const progress = (): Progress => this.#progress;
     this.#view = {
       get epoch() {
@@ -141,39 +100,42 @@ class Trainer<Batch extends Tensor[]> {
   }
 
   async run(): Promise<FitResult> {
-    const { model, callbacks, resume, seed } = this.#settings;
-    const latest = resume ? this.#checkpoints!.latest() : null;
+    const { model, callbacks, resume, seed, earlyStopping } = this.#settings;
+    const old = this.#checkpoints?.latest ?? null;
+    if (old !== null && !resume) throw new SteppeError("ARGUMENT", `Expected an empty folder for folder but received one with checkpoints: ${old}. Go on from it with resume: true, or choose another folder.`);
     if (seed !== undefined) for (const device of otherDevices(model)) torch.defaultGenerator(device).manualSeed(seed);
-    if (latest !== null) this.#load(latest);
-    else this.#refuseOldCheckpoints();
+    if (old !== null) {
+      this.#progress = this.#checkpoints!.load(old);
+      this.#unsaved = false;
+      // A run that has stopped early stays stopped.
+      this.#stopping = earlyStopping !== undefined && this.#progress.waited >= earlyStopping.patience;
+    }
     model.train();
     for (const callback of callbacks) await callback.onStart?.(this.#view);
-    const progress = new FitProgress(this.#settings, this.#total(), this.#progress.step);
+    const shown = new FitProgress(this.#settings, this.#progress);
     let end: FitResult["end"] = "finished";
     try {
-      this.#log?.begin(this.#progress.step);
+      this.#log?.begin(this.#progress);
+      if (this.#progress.recordDue) {
+        await this.#record(shown);
+        await this.#save(false);
+      }
       while (!this.#isDone()) {
         if (this.#isAborted()) end = "aborted";
         else if (this.#stopping) end = "stopped";
-        else if (!(await this.#pass(progress))) end = this.#isAborted() ? "aborted" : "stopped";
+        else if (!(await this.#pass(shown))) end = this.#isAborted() ? "aborted" : "stopped";
         if (end !== "finished") break;
       }
+      if (end !== "aborted") await this.#refreshAverage();
     } finally {
-      progress.stop();
+      shown.stop();
       this.#log?.end();
       this.#random.close();
     }
-    if (this.#checkpoints !== null && this.#lastCheckpoint !== this.#progress.step) await this.#save();
+    await this.#save(this.#unsaved);
     for (const callback of callbacks) await callback.onEnd?.(this.#view);
     const { epoch, step, history, best } = this.#progress;
-    return { end, epoch, step, history, best, checkpoint: this.#checkpoints?.latest() ?? null };
-  }
-
-  /** A folder of another run is no place for this one. */
-  #refuseOldCheckpoints(): void {
-    const old = this.#checkpoints?.latest() ?? null;
-    if (old === null) return;
-    throw new SteppeError("ARGUMENT", `Expected an empty folder for folder but received one with checkpoints: ${old}. Go on from it with resume: true, or choose another folder.`);
+    return { end, epoch, step, history, best, checkpoint: this.#checkpoints?.latest ?? null };
   }
 
   #isAborted(): boolean {
@@ -182,34 +144,30 @@ class Trainer<Batch extends Tensor[]> {
 
   #isDone(): boolean {
     const { epochs, steps } = this.#settings;
-    const { epoch, step, batch } = this.#progress;
-    return steps === undefined ? epoch >= epochs! && batch === 0 : step >= steps;
-  }
-
-  /** Calls of the step in all; null where nobody knows. */
-  #total(): number | null {
-    const { epochs, steps, data } = this.#settings;
-    if (steps !== undefined) return steps;
-    const { length } = data.train as { length?: unknown };
-    return typeof length === "number" ? length * epochs! : null;
+    const { epoch, step, batch, recordDue } = this.#progress;
+    return !recordDue && (steps === undefined ? epoch >= epochs! && batch === 0 : step >= steps);
   }
 
   /** One pass through the training data, or the rest of one. @returns whether the run goes on */
   async #pass(shown: FitProgress): Promise<boolean> {
-    const { data, callbacks, steps, validateEvery, keep, average, logEvery } = this.#settings;
+    const { data, callbacks, epochs, steps, validateEvery, keep, average, logEvery } = this.#settings;
     const state = this.#progress;
     if (state.batch === 0) state.epoch++;
     // A loader leaves out by itself what was given; of anything else it is passed over.
     let passed = data.train instanceof Loader ? 0 : state.batch;
     // Broken off between the last batch and what comes after it.
     const isOver = data.train instanceof Loader && state.batch >= data.train.length;
+    let isWhole = true;
+    let isLeft = state.samples > 0;
     for await (const batch of isOver ? [] : data.train) {
       if (passed > 0) {
         passed--;
         continue;
       }
-      const start = performance.now();
+      const began = performance.now();
       const report = await this.#random.draw(() => this.#step(...batch));
+      this.#unsaved = true;
+      isLeft = true;
       state.batch++;
       if (report.updated) state.step++;
       average?.update(report);
@@ -218,34 +176,48 @@ class Trainer<Batch extends Tensor[]> {
         state.lossSum += size * report.loss;
         state.samples += size;
       }
-      shown.advance(report, state.step);
-      if (report.updated && state.step % logEvery === 0) this.#log?.step(state.epoch, state.step, report, performance.now() - start);
+      shown.advance(report, state);
+      if (report.updated && state.step % logEvery === 0) this.#log?.step(state.epoch, state.step, report, performance.now() - began);
       for (const callback of callbacks) await callback.onStep?.(report, this.#view);
       if (report.updated && validateEvery !== "epoch" && state.step % validateEvery === 0) await this.#record(shown);
-      if (report.updated && keep.every !== "epoch" && state.step % keep.every === 0) await this.#save();
+      if (report.updated) await this.#save(keep.every !== "epoch" && state.step % keep.every === 0);
       if (this.#isAborted() || this.#stopping) return false;
-      if (steps !== undefined && state.step >= steps) break;
+      if (steps !== undefined && state.step >= steps) {
+        isWhole = state.batch === data.train.length;
+        break;
+      }
       await setImmediate();
     }
     if (state.batch === 0) throw new SteppeError("ARGUMENT", "Expected at least one batch in every pass of data.train but received none.");
-    const isWhole = steps === undefined || state.step < steps;
+    const isLast = steps === undefined ? state.epoch >= epochs! : state.step >= steps;
+    if (isLeft && (validateEvery === "epoch" || (isLast && state.samples > 0))) await this.#record(shown);
+    if (state.recordDue) return false;
     if (isWhole) state.batch = 0;
-    if (validateEvery === "epoch" || (this.#isDone() && state.samples > 0)) await this.#record(shown);
-    if (keep.every === "epoch") await this.#save();
+    await this.#save(keep.every === "epoch");
     return !this.#stopping || this.#isDone();
   }
 
-  /** Validates and records. */
+  /** Validates and records; where the run is ended meanwhile, the record is due when it goes on. */
   async #record(shown: FitProgress): Promise<void> {
-    const { model, loss, optimizer, data, metrics, predict, targets, average, autocast, callbacks, watched, earlyStopping } = this.#settings;
+    const { model, loss, optimizer, data, metrics, predict, targets, average, autocast, callbacks, signal, watched, earlyStopping } = this.#settings;
     const state = this.#progress;
+    state.recordDue = true;
     const about: RunRecord = { epoch: state.epoch, step: state.step, loss: state.lossSum / state.samples, seconds: (performance.now() - this.#recorded) / 1000 };
     if (data.validation !== undefined) {
       const validation = data.validation;
-      const look = () => evaluate({ model, loss, metrics, ...(predict && { predict }), ...(targets && { targets }), ...(autocast && { autocast }) }, validation);
-      const { loss: validationLoss, ...others } = await (average === undefined ? look() : average.apply(look));
-      Object.assign(about, { validationLoss, ...others });
+      const look = () => evaluate({ model, loss, metrics, ...(predict && { predict }), ...(targets && { targets }), ...(autocast && { autocast }), ...(signal && { signal }) }, validation);
+      try {
+        signal?.throwIfAborted();
+        await this.#refreshAverage(signal);
+        const { loss: validationLoss, ...others } = await (average === undefined ? look() : average.apply(look));
+        Object.assign(about, { validationLoss, ...others });
+      } catch (error) {
+        if (this.#isAborted() && error === signal!.reason) return;
+        throw error;
+      }
     }
+    state.recordDue = false;
+    this.#unsaved = true;
     state.history.push(about);
     [state.lossSum, state.samples] = [0, 0];
     this.#recorded = performance.now();
@@ -253,8 +225,7 @@ class Trainer<Batch extends Tensor[]> {
     shown.record(about);
     const value = about[watched.metric]!;
     if (optimizer.takesMetric) optimizer.reportMetric(value);
-    const delta = earlyStopping?.minDelta ?? 0;
-    if (state.best === null || better(value, state.best.value, watched.mode, delta)) {
+    if (state.best === null || isBetter(value, state.best.value, watched.mode, earlyStopping?.minDelta)) {
       state.best = { value, step: state.step };
       state.waited = 0;
     } else if (earlyStopping !== undefined && ++state.waited >= earlyStopping.patience) {
@@ -263,58 +234,20 @@ class Trainer<Batch extends Tensor[]> {
     for (const callback of callbacks) await callback.onRecord?.(about, this.#view);
   }
 
-  async #save(): Promise<void> {
-    if (this.#checkpoints === null) return;
-    const { model, optimizer, data, average, keep, callbacks } = this.#settings;
-    const state = this.#progress;
-    if (keep.best !== null) {
-      const value = state.history.at(-1)?.step === state.step ? state.history.at(-1)![keep.best.metric]! : null;
-      if (value !== null && (this.#bestCheckpoint === null || better(value, this.#bestCheckpoint.value, keep.best.mode, 0))) this.#bestCheckpoint = { step: state.step, value };
-    }
-    const saved: SavedRun = {
-      optimizer: optimizer.stateDict(),
-      progress: { ...state, history: [...state.history] },
-      loader: data.train instanceof Loader ? data.train.stateDict() : null,
-      average: average?.stateDict() ?? null,
-      generator: this.#random.state,
-      generators: Object.fromEntries(otherDevices(model).map((device) => [device, torch.defaultGenerator(device).getState()])),
-      best: this.#bestCheckpoint,
-    };
-    const path = this.#checkpoints.save(state.step, model.stateDict(), saved as unknown as StateValue);
-    this.#lastCheckpoint = state.step;
-    this.#checkpoints.prune(keep.last, this.#bestCheckpoint === null ? null : this.#checkpoints.pathOf(this.#bestCheckpoint.step));
-    for (const callback of callbacks) await callback.onCheckpoint?.(path, this.#view);
+  /** Validation and whoever takes the average at the end find batch-norm statistics that are its own. */
+  async #refreshAverage(signal?: AbortSignal): Promise<void> {
+    const { model, average, loss, data, autocast } = this.#settings;
+    if (average?.needsUpdateBn !== true) return;
+    const options = { model, average, loss, batches: data.train, ...(autocast && { autocast }), ...(signal && { signal }) };
+    await this.#random.draw(() => refreshStatistics<Batch>(options));
+    this.#unsaved = true;
   }
 
-  #load(path: string): void {
-    const { model, optimizer, data, average } = this.#settings;
-    const checkpoint = loadCheckpoint(path);
-    const saved = checkpoint.state as unknown as SavedRun;
-    if ((saved.average === null) !== (average === undefined)) {
-      throw new SteppeError("ARGUMENT", `Expected ${saved.average === null ? "no average" : "an average"} for average, as the run in ${path} had, but received ${average === undefined ? "none" : "one"}.`);
-    }
-    optimizer.loadStateDict(saved.optimizer);
-    model.loadStateDict(checkpoint.model);
-    if (saved.average !== null) average!.loadStateDict(saved.average);
-    if (data.train instanceof Loader && saved.loader !== null) data.train.loadStateDict(saved.loader);
-    this.#random.state = saved.generator;
-    for (const [device, state] of Object.entries(saved.generators ?? {})) if (otherDevices(model).includes(device)) torch.defaultGenerator(device).setState(state);
-    this.#progress = saved.progress;
-    this.#bestCheckpoint = saved.best;
-    this.#lastCheckpoint = saved.progress.step;
-    // A run that has stopped early stays stopped.
-    const { earlyStopping } = this.#settings;
-    this.#stopping = earlyStopping !== undefined && saved.progress.waited >= earlyStopping.patience;
+  /** @param due whether it is time; a record that is the best so far gets its checkpoint in any case */
+  async #save(due: boolean): Promise<void> {
+    if (this.#checkpoints === null || !(due || this.#checkpoints.isBest(this.#progress))) return;
+    const path = this.#checkpoints.save(this.#progress);
+    this.#unsaved = false;
+    for (const callback of this.#settings.callbacks) await callback.onCheckpoint?.(path, this.#view);
   }
-}
-
-/** Devices of the model, whose steps draw from generators of their own, beside the CPU. */
-function otherDevices(model: Module): string[] {
-  return [...new Set(model.parameters().map(({ device }) => device as string))].filter((device) => device !== "cpu");
-}
-
-function better(value: number, best: number, mode: "min" | "max", delta: number): boolean {
-  // NaN is worse than anything.
-  if (Number.isNaN(best)) return !Number.isNaN(value);
-  return mode === "min" ? value < best - delta : value > best + delta;
 }

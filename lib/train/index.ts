@@ -11,5 +11,6 @@ export type { ProgressOptions, ProgressStream } from "./progress.js";
 export type { StateValue } from "./checkpoint.js";
 export type { EvaluateOptions } from "./evaluate.js";
 export type { FitResult } from "./fit.js";
+export type { MetricsLine } from "./run-folder.js";
 export type { Callback, CheckpointOptions, EarlyStopping, FitOptions, Run, RunRecord, Watched } from "./fit-options.js";
 export type { Report, ReportOptions } from "../report/index.js";

@@ -5,6 +5,9 @@ import { saveSafetensors } from "../io/safetensors.js";
 import { writeWhole } from "../io/whole-file.js";
 import type { Tensor } from "../tensor.js";
 
+/** A line of `metrics.jsonl` about a step. */
+export type MetricsLine = Readonly<Record<string, unknown>> & { step: number };
+
 /**
  * The folder of one training run: `settings.json`, `metrics.jsonl` with one JSON object a line, weights as safetensors.
  * Files are written whole or not at all; `metrics.jsonl` grows by whole lines.
@@ -64,12 +67,13 @@ export class RunFolder {
   }
 
   /**
-   * Takes out of `metrics.jsonl` what a run wrote of steps after `step` (lines of `train.fit`), and a last line that was cut off:
-   * a run that goes on from there writes them again.
+   * Takes out of `metrics.jsonl` what a run wrote of steps after `step` and beyond so many records (lines of `train.fit`), and a last
+   * line that was cut off: a run that goes on from there writes them again.
    */
-  forgetAfter(step: number): void {
+  forgetAfter(step: number, records = Infinity): { kept: MetricsLine[]; removed: MetricsLine[] } {
     const path = join(this.path, "metrics.jsonl");
-    if (!existsSync(path)) return;
+    const [kept, removed]: [MetricsLine[], MetricsLine[]] = [[], []];
+    if (!existsSync(path)) return { kept, removed };
     let text: string;
     try {
       text = readFileSync(path, "utf8");
@@ -77,8 +81,17 @@ export class RunFolder {
       throw ioError("read", path, error);
     }
     const whole = text.slice(0, text.lastIndexOf("\n") + 1);
-    const kept = whole.split("\n").filter((line) => !isLater(line, step)).join("\n");
-    if (kept !== text) writeWhole(path, [Buffer.from(kept)]);
+    let left = records;
+    const stays = whole.split("\n").filter((line) => {
+      const about = aboutStep(line);
+      if (about === null) return true;
+      const isKept = about.step <= step && (about["kind"] === "step" || left-- > 0);
+      (isKept ? kept : removed).push(about);
+      return isKept;
+    });
+    const rest = stays.join("\n");
+    if (rest !== text) writeWhole(path, [Buffer.from(rest)]);
+    return { kept, removed };
   }
 
   /** Writes a state dict to `NAME.safetensors`. */
@@ -98,12 +111,12 @@ function makeFolder(path: string): boolean {
   }
 }
 
-/** Whether a line is one of `train.fit` about a step after `step`. */
-function isLater(line: string, step: number): boolean {
+/** A line of `train.fit`; null for any other. */
+function aboutStep(line: string): MetricsLine | null {
   try {
-    const { kind, step: its } = JSON.parse(line) as { kind?: unknown; step?: unknown };
-    return (kind === "step" || kind === "record") && typeof its === "number" && its > step;
+    const value = JSON.parse(line) as MetricsLine;
+    return (value["kind"] === "step" || value["kind"] === "record") && typeof value.step === "number" ? value : null;
   } catch {
-    return false;
+    return null;
   }
 }

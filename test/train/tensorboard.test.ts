@@ -32,7 +32,7 @@ b = plugin_event_accumulator.EventAccumulator(inputs, size_guidance={"tensors": 
 b.Reload()
 outputs = {
     "scalars": {tag: [[e.step, e.value] for e in a.Scalars(tag)] for tag in a.Tags()["scalars"]},
-    "texts": {tag: [s.decode() for e in a.Tensors(tag) for s in e.tensor_proto.string_val] for tag in a.Tags()["tensors"]},
+    "texts": {tag: [s.decode() for e in a.Tensors(tag) for s in e.tensor_proto.string_val] for tag in a.Tags()["tensors"] if not tag.startswith("_")},
     "plugins": {tag: b.SummaryMetadata(tag).plugin_data.plugin_name for tag in b.Tags()["tensors"]},
 }
 `,
@@ -99,8 +99,58 @@ describe.skipIf(!hasTensorBoard)("TensorBoard's own reader", () => {
     const settings = JSON.parse(texts["settings"]![0]!) as Record<string, unknown>;
     expect(settings).toEqual(JSON.parse(readFileSync(join(folder, "settings.json"), "utf8")));
     expect(settings).toMatchObject({ method: "sam", seed: 4, optimizer: { method: "sam", rho: 0.05, base: { name: "sgd", lr: 0.1 } }, epochs: 3, data: { samples: 48, batchSize: 8 }, parameters: 67 });
-    expect(new Set(Object.values(plugins))).toEqual(new Set(["scalars", "text"]));
+    expect(new Set(Object.values(plugins))).toEqual(new Set(["scalars", "text", "hparams"]));
     expect(plugins["settings"]).toBe("text");
+    expect(plugins["_hparams_/session_start_info"]).toBe("hparams");
+  }, 120_000);
+
+  test("shows runs in a table of hyperparameters with their last numbers", async () => {
+    const root = temporaryFolder();
+    for (const [name, settings] of Object.entries({ a: { config: { data: { name: "mine", clean: true }, batchSize: 8, compare: {} } }, b: { method: "SAM" } })) await train.fit(job(join(root, name), { epochs: 1, settings }));
+    // The page's own way: from the folder to what its table shows.
+    const sessions = runPython<Record<string, { hparams: Record<string, unknown>; metrics: Record<string, number> }>>(
+      `
+import logging
+logging.disable(logging.WARNING)
+from tensorboard.backend.event_processing import data_provider, plugin_event_multiplexer
+from tensorboard.plugins import base_plugin
+from tensorboard.plugins.hparams import api_pb2, backend_context, get_experiment, list_session_groups
+from tensorboard import context
+multiplexer = plugin_event_multiplexer.EventMultiplexer().AddRunsFromDirectory(inputs)
+multiplexer.Reload()
+provider = data_provider.MultiplexerDataProvider(multiplexer, inputs)
+ctx = backend_context.Context(base_plugin.TBContext(data_provider=provider, multiplexer=multiplexer))
+request = context.RequestContext()
+experiment = get_experiment.Handler(request, ctx, "", api_pb2.GetExperimentRequest()).run()
+columns = [api_pb2.ColParams(hparam=info.name) for info in experiment.hparam_infos] + [api_pb2.ColParams(metric=info.name) for info in experiment.metric_infos]
+wanted = api_pb2.ListSessionGroupsRequest(col_params=columns, slice_size=10, allowed_statuses=[api_pb2.STATUS_UNKNOWN, api_pb2.STATUS_RUNNING, api_pb2.STATUS_SUCCESS])
+value = lambda v: getattr(v, v.WhichOneof("kind"))
+outputs = {}
+for group in list_session_groups.Handler(request, ctx, "", wanted).run().session_groups:
+    outputs[group.sessions[0].name] = {"hparams": {name: value(v) for name, v in group.hparams.items()}, "metrics": {m.name.tag: m.value for m in group.metric_values}}
+`,
+      root,
+    );
+    const optimizer = { "optimizer.method": "sam", "optimizer.rho": 0.05, "optimizer.base.name": "sgd", "optimizer.base.lr": 0.1 };
+    expect(sessions["a"]!.hparams).toMatchObject({ ...optimizer, method: "sam", seed: 4, epochs: 1, batchSize: 8, "data.name": "mine", "data.clean": true });
+    expect(sessions["b"]!.hparams).toMatchObject({ ...optimizer, method: "SAM", "data.samples": 48 });
+    for (const name of ["a", "b"]) {
+      const last = lines(join(root, name)).filter(({ kind }) => kind === "record").at(-1)!;
+      expect(sessions[name]!.metrics["validation/accuracy"]).toBeCloseTo(last["accuracy"] as number, 6);
+      expect(sessions[name]!.metrics["validation/loss"]).toBeCloseTo(last["validationLoss"] as number, 6);
+    }
+  }, 120_000);
+
+  test("finds a record once that stands in an earlier file without its checkpoint", async () => {
+    const folder = temporaryFolder();
+    const options = { checkpoints: { every: 3 }, logEvery: 1 };
+    const killed = { onRecord: ({ step }: train.RunRecord) => { if (step === 12) throw new Error("killed"); } };
+    await expect(train.fit(job(folder, { ...options, callbacks: [killed] }))).rejects.toThrow("killed");
+    await train.fit(job(folder, { ...options, resume: true }));
+    const { scalars } = read(folder);
+    expectSame(scalars, logged(folder));
+    expect(scalars["validation/accuracy"]!.map(([step]) => step)).toEqual([6, 12, 18]);
+    expect(scalars["train/loss"]).toHaveLength(18);
   }, 120_000);
 
   test("finds every number of a file that was cut off in the middle of a record", async () => {
@@ -178,6 +228,7 @@ test("what is no number, no step, no folder is refused", () => {
   expect(() => events.scalars(-1, { a: 1 })).toThrow(expect.objectContaining({ code: "ARGUMENT" }));
   expect(() => events.scalars(1, { a: "1" as unknown as number })).toThrow(expect.objectContaining({ code: "ARGUMENT", message: expect.stringContaining('values["a"]') }));
   expect(() => events.text(1, "a", 1 as unknown as string)).toThrow(expect.objectContaining({ code: "ARGUMENT" }));
+  expect(() => events.hparams({ a: {} as unknown as string })).toThrow(expect.objectContaining({ code: "ARGUMENT", message: expect.stringContaining('values["a"]') }));
   events.close();
   events.close();
   expect(() => events.scalars(1, { a: 1 })).toThrow(expect.objectContaining({ code: "CLOSED" }));

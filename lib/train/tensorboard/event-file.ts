@@ -4,7 +4,7 @@ import { checkInteger } from "../../checks.js";
 import { SteppeError, expected } from "../../errors.js";
 import { ioError } from "../../io/file-errors.js";
 import { maskedCrc32c } from "./crc32c.js";
-import { scalarsEvent, startEvent, textEvent, versionEvent } from "./event.js";
+import { hparamsEvent, scalarsEvent, startEvent, textEvent, versionEvent } from "./event.js";
 
 /**
  * An event file that TensorBoard reads: numbers by step, and texts. Every record goes to the file at once, so that it is there
@@ -70,6 +70,13 @@ export class EventFile {
     checkInteger(step, "step", 0);
     for (const [name, value] of Object.entries({ tag, markdown })) if (typeof value !== "string") throw expected("a string", name, value);
     this.#write(textEvent(step, tag, markdown));
+  }
+
+  /** What the run's table of hyperparameters says, beside the last numbers of its charts. */
+  hparams(values: Readonly<Record<string, string | number | boolean>>): void {
+    const entries = Object.entries(values);
+    for (const [name, value] of entries) if (!["string", "number", "boolean"].includes(typeof value)) throw expected("a string, a number or a boolean", `values[${JSON.stringify(name)}]`, value);
+    this.#write(hparamsEvent(entries));
   }
 
   /** Closes the file; a second time does nothing. */

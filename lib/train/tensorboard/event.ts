@@ -26,11 +26,15 @@ function float(number: number, value: number): Buffer {
   return field(number, fixed32, content);
 }
 
+function double(number: number, value: number): Buffer {
+  const content = Buffer.alloc(8);
+  content.writeDoubleLE(value);
+  return field(number, fixed64, content);
+}
+
 /** event.proto: Event { wall_time [1], step [2], one of them }. */
 function event(step: number, what: Buffer): Buffer {
-  const time = Buffer.alloc(8);
-  time.writeDoubleLE(Date.now() / 1000);
-  return Buffer.concat([field(1, fixed64, time), field(2, varint, integer(step)), what]);
+  return Buffer.concat([double(1, Date.now() / 1000), field(2, varint, integer(step)), what]);
 }
 
 /** The first one of a file: Event.file_version [3]. */
@@ -46,6 +50,19 @@ export function startEvent(step: number): Buffer {
 /** Event.summary [5], Summary { value [1] }, Value { tag [1], simple_value [2] }: what the scalars plugin shows. */
 export function scalarsEvent(step: number, values: readonly (readonly [tag: string, value: number])[]): Buffer {
   return event(step, message(5, ...values.map(([tag, value]) => message(1, text(1, tag), float(2, value)))));
+}
+
+/**
+ * Settings as the hparams plugin reads them (tensorboard/plugins/hparams/plugin_data.proto): SummaryMetadata { plugin_data [1] {
+ * plugin_name [1], content [2]: HParamsPluginData { session_start_info [3] { hparams [1]: from names to google.protobuf.Value,
+ * start_time_secs [5] } } } }, and a tensor that is empty.
+ */
+export function hparamsEvent(values: readonly (readonly [name: string, value: string | number | boolean])[]): Buffer {
+  const hparams = values.map(([name, value]) => message(1, text(1, name), message(2, typeof value === "number" ? double(2, value) : typeof value === "string" ? text(3, value) : field(4, varint, integer(value ? 1 : 0)))));
+  const content = message(3, ...hparams, double(5, Date.now() / 1000));
+  const empty = message(8, field(1, varint, integer(1)), message(2, message(2)));
+  const metadata = message(9, message(1, text(1, "hparams"), message(2, content)));
+  return event(0, message(5, message(1, text(1, "_hparams_/session_start_info"), empty, metadata)));
 }
 
 /**
