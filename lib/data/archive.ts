@@ -57,3 +57,40 @@ export async function readTarGz(path: string, wanted: Wanted): Promise<Map<strin
   if (entriesSeen === 0) throw formatError(path, 0, "a .tar.gz archive", "one without any file");
   return found;
 }
+
+/**
+ * Files out of a .zip, by its directory: only what is wanted is read. As {@link readTarGz} otherwise.
+ */
+export async function readZip(path: string, wanted: Wanted): Promise<Map<string, Buffer>> {
+  const { openPromise } = (await import("yauzl")).default;
+  const found = new Map<string, Buffer>();
+  try {
+    const zip = await openPromise(path);
+    try {
+      for await (const entry of zip.eachEntry()) {
+        const name = posix.basename(entry.fileName);
+        const most = entry.fileName.endsWith("/") ? undefined : wanted.get(name);
+        if (most !== undefined) found.set(name, await collect(await zip.openReadStreamPromise(entry), most, () => formatError(path, 0, `at most ${most} bytes of ${name} in the archive`, "more")));
+      }
+    } finally {
+      zip.close();
+    }
+  } catch (error) {
+    if (error instanceof SteppeError) throw error;
+    if (isSystemError(error)) throw ioError("read", path, error);
+    throw formatError(path, 0, "a .zip archive", `corrupt or truncated data (${(error as Error).message})`, error);
+  }
+  return found;
+}
+
+/** What a stream brings, piece by piece: what a header says of its length allocates nothing. */
+async function collect(stream: AsyncIterable<Buffer>, most: number, tooLong: () => SteppeError): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  let size = 0;
+  for await (const piece of stream) {
+    size += piece.length;
+    if (size > most) throw tooLong();
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces);
+}

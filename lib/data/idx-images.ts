@@ -2,6 +2,8 @@ import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { SteppeError, checkKeys, expected } from "../errors.js";
 import { formatError } from "../io/file-errors.js";
+import { torch } from "../torch.js";
+import type { Tensor } from "../tensor.js";
 import { readIdx } from "./idx.js";
 import { labelledImages } from "./image-classes.js";
 import type { ImageClasses, LabelledImages } from "./image-classes.js";
@@ -30,6 +32,16 @@ export function hasIdxFiles(folder: string, files: IdxFiles): boolean {
   return Object.values(files).every((file) => idxFileIn(folder, file as string) !== undefined);
 }
 
+/** Reads one of the four files, and says where it is, for messages. */
+export type IdxReader = (file: string) => Promise<readonly [tensor: Tensor, path: string]>;
+
+export function fromFolder(folder: string): IdxReader {
+  return async (file) => {
+    const path = idxFileIn(folder, file)!;
+    return [await readIdx(path), path];
+  };
+}
+
 /** What is known of a set beforehand. */
 export interface IdxLayout {
   name: string;
@@ -38,15 +50,16 @@ export interface IdxLayout {
   /** Height and width; absent: those of the training images. */
   size?: readonly [number, number];
   dtype?: "float32" | "uint8";
+  /** Images are stored column by column, and wanted row by row. */
+  transposed?: boolean;
 }
 
-/** The set whose four files are in the folder. */
-export async function readIdxImages(folder: string, files: IdxFiles, { name, classes, size, dtype }: IdxLayout): Promise<ImageClasses> {
-  const path = (file: string) => idxFileIn(folder, file)!;
-  const train = await readPair(path(files.trainImages), path(files.trainLabels), { classes: classes?.length, size, dtype });
+/** The set of these four files. */
+export async function readIdxImages(read: IdxReader, files: IdxFiles, { name, classes, size, dtype, transposed = false }: IdxLayout): Promise<ImageClasses> {
+  const train = await readPair(read, files.trainImages, files.trainLabels, { classes: classes?.length, size, dtype, transposed });
   const sides = train.tensors[0].shape.slice(2) as [number, number];
   const count = classes?.length ?? Number(train.tensors[1].max().item()) + 1;
-  const test = await readPair(path(files.testImages), path(files.testLabels), { classes: count, size: size ?? sides, dtype });
+  const test = await readPair(read, files.testImages, files.testLabels, { classes: count, size: size ?? sides, dtype, transposed });
   return { name, classes: classes ?? Array.from({ length: count }, (_, i) => String(i)), train, test };
 }
 
@@ -69,12 +82,19 @@ export async function idxImages(folder: string, options: { classes?: readonly st
     const missing = Object.values(layouts[0]!).filter((file) => idxFileIn(folder, file as string) === undefined);
     throw new SteppeError("IO", `Expected the files ${Object.values(layouts[0]!).join(", ")} (or .gz) in ${folder} but received no ${missing.join(", no ")}.`);
   }
-  return readIdxImages(folder, files, { name: basename(folder), classes, dtype });
+  return readIdxImages(fromFolder(folder), files, { name: basename(folder), classes, dtype });
 }
 
-async function readPair(imagesPath: string, labelsPath: string, known: { classes: number | undefined; size: readonly [number, number] | undefined; dtype: "float32" | "uint8" | undefined }): Promise<LabelledImages> {
-  const images = await readIdx(imagesPath);
-  const labels = await readIdx(labelsPath);
+interface Known {
+  classes: number | undefined;
+  size: readonly [number, number] | undefined;
+  dtype: "float32" | "uint8" | undefined;
+  transposed: boolean;
+}
+
+async function readPair(read: IdxReader, imagesFile: string, labelsFile: string, known: Known): Promise<LabelledImages> {
+  const [images, imagesPath] = await read(imagesFile);
+  const [labels, labelsPath] = await read(labelsFile);
   const [n, height, width] = images.shape;
   const received = (dtype: string, shape: readonly number[]) => `${dtype} [${shape.join(", ")}]`;
   const [h, w] = known.size ?? [height, width];
@@ -86,7 +106,7 @@ async function readPair(imagesPath: string, labelsPath: string, known: { classes
   }
   const wrong = known.classes === undefined ? -1 : labels.toBytes().findIndex((label) => label >= known.classes!);
   if (wrong >= 0) throw formatError(labelsPath, 8 + wrong, `a label from 0 to ${known.classes! - 1}`, `${labels.toBytes()[wrong]}`);
-  const set = labelledImages(images, 255, labels, known.dtype);
+  const set = torch.scope(() => labelledImages(known.transposed ? images.transpose(1, 2).contiguous() : images, 255, labels, known.dtype));
   images.dispose();
   labels.dispose();
   return set;

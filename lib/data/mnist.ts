@@ -1,9 +1,9 @@
 import { join } from "node:path";
-import { SteppeError, expected, suggest } from "../errors.js";
+import { SteppeError } from "../errors.js";
 import { verifyFile } from "./checksums.js";
 import { download } from "./download.js";
 import { dataFolders, downloadFolder } from "./folders.js";
-import { hasIdxFiles, idxFileIn, idxFiles, readIdxImages } from "./idx-images.js";
+import { fromFolder, hasIdxFiles, idxFileIn, idxFiles, readIdxImages } from "./idx-images.js";
 import { checkImageSet } from "./image-classes.js";
 import type { IdxFiles } from "./idx-images.js";
 import type { ImageClasses, ImageSetOptions } from "./image-classes.js";
@@ -16,6 +16,8 @@ interface Published {
   files: IdxFiles;
   /** Where the gzipped files are, and the MD5 of each as the publisher (or torchvision) gives it. */
   source?: { url: string; md5: Readonly<Record<keyof IdxFiles, string>> };
+  /** The folder that torchvision makes for it in its root. */
+  torchvision: string;
   /** Folders where a system's package puts it. */
   elsewhere?: readonly string[];
   /** How to get it, line by line. */
@@ -27,6 +29,7 @@ const digits = Array.from({ length: 10 }, (_, i) => String(i));
 const fashion: Published = {
   name: "fashion-mnist",
   title: "Fashion-MNIST",
+  torchvision: "FashionMNIST",
   classes: ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"],
   files: idxFiles(),
   source: {
@@ -49,6 +52,7 @@ const fashion: Published = {
 const original: Published = {
   name: "mnist",
   title: "MNIST",
+  torchvision: "MNIST",
   classes: digits,
   files: idxFiles(),
   source: {
@@ -66,6 +70,7 @@ const original: Published = {
 const kuzushiji: Published = {
   name: "kmnist",
   title: "Kuzushiji-MNIST",
+  torchvision: "KMNIST",
   classes: ["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"],
   files: idxFiles(),
   source: {
@@ -79,21 +84,6 @@ const kuzushiji: Published = {
   },
   hints: ["Either: data.kmnist({ download: true })", "or download the files named at https://github.com/rois-codh/kmnist and set STEPPE_DATA to their folder."],
 };
-
-const alphabet = [..."abcdefghijklmnopqrstuvwxyz"];
-/** Small letters that EMNIST takes for the same as capital ones. */
-const merged = new Set("cijklmopsuvwxyz");
-const all = [...digits, ...alphabet.map((letter) => letter.toUpperCase()), ...alphabet];
-
-/** The parts of EMNIST and their classes. Labels of "letters" begin at 1. */
-const emnistSplits = {
-  byclass: all,
-  bymerge: all.filter((each) => !merged.has(each)),
-  balanced: all.filter((each) => !merged.has(each)),
-  letters: ["N/A", ...alphabet],
-  digits,
-  mnist: digits,
-} as const;
 
 /**
  * MNIST (LeCun, Cortes, Burges): handwritten digits, 28×28, 60,000 for training and 10,000 for testing, 10 classes. Read from the
@@ -117,42 +107,33 @@ export function kmnist(options: ImageSetOptions = {}): Promise<ImageClasses> {
 }
 
 /**
- * EMNIST (Cohen et al. 2017, arXiv 1702.05373): handwritten letters and digits, otherwise as {@link mnist}. Images are stored with
- * rows and columns changed, and are left so. The publisher has one zip archive with the files of all parts.
- *
- * @param options `split`: "byclass", "bymerge", "balanced", "letters", "digits" or "mnist"
- */
-export async function emnist(options: Omit<ImageSetOptions, "download" | "mirror" | "verify"> & { split: keyof typeof emnistSplits }): Promise<ImageClasses> {
-  const { split, ...rest } = options ?? {};
-  const names = Object.keys(emnistSplits);
-  if (typeof split !== "string" || !Object.hasOwn(emnistSplits, split)) throw expected(`one of ${names.join(", ")}`, "split", split, suggest(String(split), names).trim());
-  const hints = ["Unpack https://biometrics.nist.gov/cs_links/EMNIST/gzip.zip and set STEPPE_DATA to the folder with its files."];
-  return load({ name: "emnist", title: `EMNIST ${split}`, classes: emnistSplits[split], files: idxFiles(`emnist-${split}-`, "test"), hints }, rest);
-}
-
-/**
  * The folder in which Fashion-MNIST's four files are: `STEPPE_DATA` or its `fashion-mnist`, the project's or user's cache,
  * or where Debian's package `dataset-fashion-mnist` puts them. `undefined` if there is none.
  */
 export function fashionMnistFolder(): string | undefined {
-  return candidates(fashion).find((folder) => hasIdxFiles(folder, fashion.files));
+  return whereIn(candidates(fashion), fashion);
 }
 
 function candidates({ name, elsewhere = [] }: Published): string[] {
   return [...dataFolders(name), ...elsewhere];
 }
 
+/** A root of torchvision's has the files in FashionMNIST/raw. */
+function whereIn(folders: readonly string[], { torchvision, files }: Published): string | undefined {
+  return folders.flatMap((folder) => [folder, join(folder, torchvision, "raw")]).find((folder) => hasIdxFiles(folder, files));
+}
+
 async function load(set: Published, options: ImageSetOptions): Promise<ImageClasses> {
   checkImageSet(options);
   const folders = options.root === undefined ? candidates(set) : [options.root];
-  let folder = folders.find((each) => hasIdxFiles(each, set.files));
+  let folder = whereIn(folders, set);
   if (folder === undefined && options.download === true && set.source !== undefined) {
     folder = options.root ?? downloadFolder(set.name);
     await downloadAll(set, set.source, folder, options);
   }
   if (folder === undefined) throw missing(set, folders);
   if (options.verify === true) await verify(set, folder);
-  return readIdxImages(folder, set.files, { name: set.name, classes: set.classes, size: [28, 28], dtype: options.dtype });
+  return readIdxImages(fromFolder(folder), set.files, { name: set.name, classes: set.classes, size: [28, 28], dtype: options.dtype });
 }
 
 async function downloadAll({ files }: Published, source: NonNullable<Published["source"]>, folder: string, { mirror, signal }: ImageSetOptions): Promise<void> {

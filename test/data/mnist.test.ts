@@ -42,18 +42,12 @@ describe("the sets of the family", () => {
     expect(made.sub(floats.train.tensors[0]).abs().max().item()).toBe(0);
   });
 
-  test("emnist: each part has its names of files and classes", async () => {
-    const root = folderWith(renamed((name) => `emnist-letters-${name.replace("t10k", "test")}`));
-    const { classes, test: part } = await data.emnist({ split: "letters", root });
-    expect([classes.length, classes[1], part.length]).toEqual([27, "a", 12]);
-    // As many classes as the publisher counts (arXiv 1702.05373, table II).
-    const counts = { byclass: 62, bymerge: 47, balanced: 47, digits: 10, mnist: 10 } as const;
-    for (const [split, count] of Object.entries(counts)) {
-      const folder = folderWith(renamed((name) => `emnist-${split}-${name.replace("t10k", "test")}`, 3));
-      expect((await data.emnist({ split: split as keyof typeof counts, root: folder })).classes).toHaveLength(count);
-    }
-    await expect(data.emnist({ split: "leters", root } as never)).rejects.toThrow(/Did you mean "letters"/);
-    await expect(data.emnist({ split: "digits", root })).rejects.toThrow(/EMNIST digits[^]*biometrics\.nist\.gov/);
+  test("where torchvision puts them", async () => {
+    const root = temporaryFolder();
+    for (const name of ["MNIST", "FashionMNIST", "KMNIST"]) folderWith(imageFiles(6), join(root, name, "raw"));
+    expect((await data.mnist({ root })).train).toHaveLength(6);
+    expect((await data.fashionMnist({ root })).train).toHaveLength(6);
+    expect((await data.kmnist({ root })).train).toHaveLength(6);
   });
 
   test("any folder of the four files: sizes, classes, a prefix, a dot in the names", async () => {
