@@ -1,15 +1,19 @@
 /** What operators that compute gradients take on trust: that the other tensors come from the forward that they belong to. */
 import type { Tensor } from "../tensor.js";
 import {
-  antialiased, beside, dims, elements, givenIf, givenUnless, length, perChannels, positive, prod, rowPerIndex, samePlanes, sameShape, tensor,
+  antialiased, beside, dims, elements, givenIf, givenUnless, length, perChannels, positive, prod, rowPerIndex, samePlanes, sameShape, tensor, where,
 } from "./rules.js";
 import type { Rule } from "./rules.js";
-import { indicesBelow, placesIn } from "./values.js";
+import { classesBelow, indicesBelow, integersBelow, placesIn } from "./values.js";
 
-const batchNormBackward = (training: string, ...saved: string[]) => [
-  ...[elements("input"), sameShape("grad_out", "input"), givenUnless("running_mean", training), givenUnless("running_var", training)],
+/** oneDNN computes by float32 of each channel, whatever the input's dtype. */
+const ofOneDnn = (argument: string) => beside(argument, "input", "a tensor of dtype float32", (t, input) => input.layout !== "mkldnn" || t.dtype === "float32");
+const batchNormBackward = (gradient: string, training: string, ...saved: string[]) => [
+  ...[elements("input"), sameShape(gradient, "input"), givenUnless("running_mean", training), givenUnless("running_var", training)],
   ...saved.map((name) => givenIf(name, training)),
-  ...perChannels("weight", "running_mean", "running_var", ...saved),
+  ...perChannels("weight", "running_mean", "running_var"),
+  ...["weight", ...saved].map(ofOneDnn),
+  ...perChannels(...saved).map((rule) => where(training, rule)), // outside training the forward saves nothing
 ];
 const paddingBackward = (sliding: number) => [length("padding", 2 * sliding), samePlanes("grad_output", "self", sliding)];
 const maxima = (sliding: number) => [samePlanes("grad_output", "self", sliding), sameShape("indices", "grad_output"), placesIn("indices", "self", sliding)];
@@ -23,6 +27,13 @@ const lookedUp = (gradient: string) => [rowPerIndex(gradient, "indices"), indice
 const perRow = (argument: string) =>
   beside(argument, "input", "a tensor with one element per normalized row of input", (t, input, all) => {
     return t.numel() * prod(Array.from(all("normalized_shape") as ArrayLike<number | bigint>)) === input.numel();
+  });
+
+/** One number, or one per target where a loss is not reduced; targets may have dimensions of classes themselves. */
+const ofLoss = (argument: string, classes: number) =>
+  beside(argument, "target", "one number, or with reduction 0 one per target", (t, target, all) => {
+    const { shape } = target;
+    return Number(all("reduction") ?? 1) === 0 ? t.numel() === prod(shape.slice(0, Math.max(0, shape.length - classes))) : t.numel() > 0;
   });
 
 /** A gradient for each place of a grid. */
@@ -42,8 +53,8 @@ const ofWindows = tensor("grad_in", "a tensor of the shape that unfold gives for
 });
 
 export const backward: Readonly<Record<string, readonly Rule[]>> = {
-  "aten::native_batch_norm_backward": batchNormBackward("train", "save_mean", "save_invstd"),
-  "aten::batch_norm_backward": batchNormBackward("update", "save_mean", "save_var"),
+  "aten::native_batch_norm_backward": batchNormBackward("grad_out", "train", "save_mean", "save_invstd"),
+  "aten::batch_norm_backward": batchNormBackward("grad_out", "update", "save_mean", "save_var"),
   "aten::reflection_pad1d_backward": paddingBackward(1),
   "aten::reflection_pad2d_backward": paddingBackward(2),
   "aten::reflection_pad3d_backward": paddingBackward(3),
@@ -57,6 +68,15 @@ export const backward: Readonly<Record<string, readonly Rule[]>> = {
   "aten::native_group_norm_backward": [positive("group")],
   "aten::_softmax_backward_data": [sameShape("output", "grad_output")],
   "aten::_log_softmax_backward_data": [sameShape("output", "grad_output")],
+  "aten::_batch_norm_impl_index_backward": batchNormBackward("grad_output", "train", "save_mean", "save_var_transform"),
+  "aten::nll_loss_backward": [ofLoss("grad_output", 0), classesBelow("target", "self", "ignore_index")],
+  "aten::nll_loss2d_backward": [ofLoss("grad_output", 0), classesBelow("target", "self", "ignore_index")],
+  "aten::multi_margin_loss_backward": [
+    ...[ofLoss("grad_output", 0), integersBelow("target", "the classes of self, less one", (all) => (all("self") as Tensor).shape.at(-1) ?? 1)],
+  ],
+  "aten::multilabel_margin_loss_backward": [ofLoss("grad_output", 1)],
+  "aten::avg_pool2d_backward": [samePlanes("grad_output", "self", 2)],
+  "aten::avg_pool3d_backward": [samePlanes("grad_output", "self", 3)],
   "aten::_adaptive_avg_pool2d_backward": [samePlanes("grad_output", "self", 2)],
   "aten::_adaptive_avg_pool3d_backward": [samePlanes("grad_output", "self", 3)],
   "aten::adaptive_avg_pool3d_backward": [samePlanes("grad_output", "self", 3)],

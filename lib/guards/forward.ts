@@ -2,11 +2,13 @@
 import type { Tensor } from "../tensor.js";
 import { recurrentStates, recurrentWeights } from "./recurrent.js";
 import {
-  antialiased, dims, elements, elementsForEach, forEach, fraction, given, givenUnless, haveDimension, headsOf, isTrue, kernelOf, layoutOfZeros, length,
-  notEmpty, ofDtype, ofQuantized, perChannels, perLast, positive, sameDtype, sameHeads, sameShape, shaped, sizes, takesZeros, tensor, valuesOf, wholeStep,
+  antialiased, beside, dims, elements, elementsForEach, forEach, fraction, given, givenUnless, hasShape, haveDimension,
+  headsOf, isTrue, kernelOf, layoutOfZeros, length, notEmpty, ofDtype, perChannels, perLast, positive, quantizedScales, sameDtype, sameHeads, sameShape, shaped, sizes, takesZeros, tensor, valuesOf, wholeStep,
 } from "./rules.js";
 import type { Rule, Values } from "./rules.js";
-import { bagsOf, compressed, compressedAlone, coordinates, finite, labelsBelow, lengthsOf, segmentLengths, segmentOffsets } from "./values.js";
+import {
+  bagsEnd, bagsOf, batchSizesOf, compressed, compressedAlone, coordinates, finite, labelsBelow, lengthsOf, segmentLengths, segmentOffsets,
+} from "./values.js";
 
 const channels = ["weight", "bias", "running_mean", "running_var"];
 const statistics = [givenUnless("running_mean", "training"), givenUnless("running_var", "training"), ...perChannels(...channels)];
@@ -19,7 +21,30 @@ const gain = tensor("g", "a tensor of v's number of dimensions, with one element
   const [v, dim] = [all("v") as Tensor, Number(all("dim") ?? 0)];
   return dim >= -1 && dim < v.dim() && g.dim() === v.dim() && g.shape.every((size, i) => size === (i === dim ? v.shape[i] : 1));
 });
-const recurrent = (gates: number) => [positive("num_layers"), recurrentWeights(gates), recurrentStates(gates)];
+const recurrent = (gates: number) => [positive("num_layers"), elements("batch_sizes"), recurrentWeights(gates), recurrentStates(gates)];
+
+/** What was observed of all of a tensor, or of each slice of it; where nothing was yet, there is room made. */
+const observed = ["running_min", "running_max", "scale", "zero_point"].map((name) =>
+  tensor(name, "a tensor with one element, or with per_row_fake_quant one per slice of self along ch_axis", (t, all) => {
+    const [self, axis] = [all("self") as Tensor, Number(all("ch_axis"))];
+    if (all("per_row_fake_quant") !== true) return t.numel() > 0;
+    return (all("running_min") as Tensor).numel() === 0 || t.numel() >= (self.shape.at(axis) ?? 1);
+  }),
+);
+
+/** oneDNN takes the dimensions of one tensor for those of the other. */
+const slopes = beside("weight", "self", "a tensor of self's number of dimensions", (t, self) => self.layout !== "mkldnn" || t.dim() === self.dim());
+
+/** LibTorch looks for overlaps with self in memory that a tensor in oneDNN's layout doesn't show. */
+const plain = (argument: string) => tensor(argument, 'a tensor of another layout than "mkldnn"', (t) => t.layout !== "mkldnn");
+
+/** Weights of 4 bits, and for each group of a row their scale and zero. */
+const packed4 = beside("mat2", "self", "a tensor half as wide as self", (t, self) => t.dim() === 2 && 2 * t.shape[1]! === self.shape.at(-1));
+const scales4 = beside("qScaleAndZeros", "self", "a tensor of shape [groups, rows of mat2, 2]", (t, self, all) => {
+  return hasShape(t, Math.ceil(self.shape.at(-1)! / Number(all("qGroupSize"))), (all("mat2") as Tensor).shape[0]!, 2);
+});
+
+const embeddingBag = [dims("indices", 1), bagsOf("offsets", "indices"), bagsEnd("offsets", "indices")];
 
 /** The lists of a fused optimizer, each with when it is needed. */
 function fused(...lists: [name: string, needed?: (all: Values) => boolean][]): Rule[] {
@@ -72,7 +97,11 @@ export const forward: Readonly<Record<string, readonly Rule[]>> = {
   "aten::adaptive_avg_pool2d": [sizes("output_size", 2)],
   "aten::_adaptive_avg_pool3d": [sizes("output_size", 3)],
   "aten::adaptive_avg_pool3d": [sizes("output_size", 3)],
-  "aten::upsample_bilinear2d": antialiased("self").map((rule) => ofQuantized("self", rule)),
+  ...Object.fromEntries(
+    ["upsample_bilinear2d", "upsample_nearest2d", "upsample_nearest3d", "_upsample_nearest_exact2d", "_upsample_nearest_exact3d"].map((name) => {
+      return [`aten::${name}`, quantizedScales("self", name.endsWith("3d"))];
+    }),
+  ),
   "aten::slow_conv3d": [kernelOf("weight", 3)],
   "aten::slow_conv3d_forward": [kernelOf("weight", 3)],
   "aten::slow_conv_transpose2d": [kernelOf("weight", 2)],
@@ -86,9 +115,18 @@ export const forward: Readonly<Record<string, readonly Rule[]>> = {
   "aten::_native_multi_head_attention": [positive("num_head")],
   "aten::_transformer_encoder_layer_fwd": [positive("num_heads")],
   "aten::_transform_bias_rescale_qkv": [dims("qkv", 3), elements("qkv"), positive("num_heads"), perLast("qkv_bias", "qkv")],
-  "aten::embedding_bag": [bagsOf("offsets", "indices")],
-  "aten::_embedding_bag": [bagsOf("offsets", "indices")],
-  "aten::_embedding_bag_forward_only": [bagsOf("offsets", "indices")],
+  "aten::embedding_bag": embeddingBag,
+  "aten::_embedding_bag": embeddingBag,
+  "aten::_embedding_bag_forward_only": embeddingBag,
+  "aten::fused_moving_avg_obs_fake_quant": observed,
+  "aten::_fused_moving_avg_obs_fq_helper": observed,
+  "aten::_fused_moving_avg_obs_fq_helper_functional": observed,
+  "aten::_pad_packed_sequence": [batchSizesOf("batch_sizes", "data")],
+  "aten::_prelu_kernel": [slopes],
+  "aten::_prelu_kernel_backward": [slopes],
+  "aten::_weight_int4pack_mm_for_cpu": [elements("mat2"), packed4, scales4],
+  ...Object.fromEntries(["index_add_", "index_copy_", "index_reduce_"].map((name) => [`aten::${name}`, [plain("source")]])),
+  ...Object.fromEntries(["scatter_", "scatter_add_", "scatter_reduce_"].map((name) => [`aten::${name}`, [plain("src")]])),
   "aten::segment_reduce": [segmentLengths("lengths", "data"), segmentOffsets("offsets", "data")],
   "aten::ctc_loss": [labelsBelow("targets", "log_probs")],
   "aten::_ctc_loss": [labelsBelow("targets", "log_probs")],

@@ -6,7 +6,10 @@
 import { SteppeError, describe } from "../errors.js";
 import type { NativeReturn } from "../native.js";
 import { backward } from "./backward.js";
+import { bags } from "./bags.js";
 import { forward } from "./forward.js";
+import { gradients } from "./gradients.js";
+import { layouts } from "./layouts.js";
 import { groups, parts } from "./parts.js";
 import type { PartOf, Rule } from "./rules.js";
 
@@ -14,7 +17,7 @@ import type { PartOf, Rule } from "./rules.js";
 export type Guard = (values: readonly unknown[]) => void;
 
 /** Operators: an overload, or all of a name. */
-export const guards: Readonly<Record<string, readonly Rule[] | PartOf>> = { ...forward, ...backward, ...parts };
+export const guards: Readonly<Record<string, readonly Rule[] | PartOf>> = { ...forward, ...layouts, ...backward, ...bags, ...gradients, ...parts };
 
 interface Operator {
   readonly name: string;

@@ -1,13 +1,8 @@
 /** Conditions on the weights and states of recurrent layers, whose kernels take the sizes of one for those of the others. */
 import { recording } from "../recording.js";
 import { Tensor } from "../tensor.js";
+import { hasShape } from "./rules.js";
 import type { Rule, Values } from "./rules.js";
-
-function has(t: Tensor | undefined, ...wanted: number[]): boolean {
-  if (t === undefined) return false;
-  const { shape } = t;
-  return shape.length === wanted.length && shape.every((size, i) => size === wanted[i]);
-}
 
 interface Layout {
   layers: number;
@@ -43,9 +38,9 @@ export const recurrentWeights = (gates: number): Rule => ({
     let width = inputOf(all).shape.at(-1) ?? 0;
     for (let at = 0; at < weights.length; at += each) {
       if (at === directions * each) width = size * directions;
-      if (!has(weights[at], gates * hidden, width) || !has(weights[at + 1], gates * hidden, size)) return false;
-      if (plain === 4 && !(has(weights[at + 2], gates * hidden) && has(weights[at + 3], gates * hidden))) return false;
-      if (each > plain && !has(weights[at + plain], size, hidden)) return false;
+      if (!hasShape(weights[at]!, gates * hidden, width) || !hasShape(weights[at + 1]!, gates * hidden, size)) return false;
+      if (plain === 4 && !(hasShape(weights[at + 2]!, gates * hidden) && hasShape(weights[at + 3]!, gates * hidden))) return false;
+      if (each > plain && !hasShape(weights[at + plain]!, size, hidden)) return false;
     }
     return layers >= 1;
   },
@@ -67,6 +62,6 @@ export const recurrentStates = (gates: number): Rule => ({
     const [states, layout, batch] = [value instanceof Tensor ? [value] : (value as readonly Tensor[]), layoutOf(all, gates), batchOf(all)];
     if (layout === null || states.length !== (gates === 4 ? 2 : 1)) return false;
     const { layers, directions, hidden, size } = layout;
-    return states.every((state, i) => has(state, layers * directions, batch ?? state.shape[1] ?? 0, i === 0 ? size : hidden));
+    return states.every((state, i) => hasShape(state, layers * directions, batch ?? state.shape[1] ?? 0, i === 0 ? size : hidden));
   },
 });

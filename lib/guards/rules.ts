@@ -41,6 +41,10 @@ export const listOf = (value: unknown): readonly unknown[] | null => {
   return ArrayBuffer.isView(value) ? Array.from(value as unknown as ArrayLike<number | bigint>) : null;
 };
 
+export const numbersOf = (list: unknown): number[] => (listOf(list) ?? []).map(Number);
+
+export const hasShape = (t: Tensor, ...sizes: number[]): boolean => t.dim() === sizes.length && t.shape.every((size, i) => size === sizes[i]);
+
 export const array = (argument: string, what: string, test: (array: readonly unknown[], all: Values) => boolean): Rule => ({
   argument,
   what,
@@ -95,6 +99,8 @@ export const ofQuantized = (of: string, rule: Rule): Rule => ({
     return !(subject instanceof Tensor && subject.dtype.startsWith("q")) || rule.holds(value, all);
   },
 });
+/** A condition that holds where a flag is set. */
+export const where = (flag: string, rule: Rule): Rule => ({ ...rule, holds: (value, all) => all(flag) !== true || rule.holds(value, all) });
 export const given = (argument: string): Rule => ({ argument, what: "a tensor", holds: (value) => !isNothing(value) });
 export const givenUnless = (argument: string, flag: string): Rule => ({
   argument,
@@ -117,7 +123,8 @@ export const sameDtype = (argument: string, other: string): Rule =>
 /** All sizes but the last few, over which a kernel slides, are those of another tensor. */
 export const samePlanes = (argument: string, other: string, sliding: number): Rule =>
   beside(argument, other, `a tensor with the same batch and channels as ${other}`, (t, like) => {
-    return t.dim() === like.dim() && String(t.shape.slice(0, -sliding)) === String(like.shape.slice(0, -sliding));
+    const same = t.dim() === like.dim() && String(t.shape.slice(0, -sliding)) === String(like.shape.slice(0, -sliding));
+    return same && (t.numel() === 0 || like.numel() > 0);
   });
 /** As many elements as images have channels. */
 export const perChannel = (argument: string, images: string): Rule =>
@@ -136,24 +143,36 @@ function sizeFromEnd(of: unknown, fromEnd: number): number {
   const sizes = of instanceof Tensor ? of.shape : listOf(of);
   return Number(sizes === null || sizes.length === 1 ? (sizes?.[0] ?? of) : sizes.at(-fromEnd));
 }
-/** A scale that leads from the input's size to the output's, in the dimension that counts from the end. */
-export const scaleFits = (argument: string, input: string, output: string, fromEnd: number): Rule => ({
+/**
+ * A scale that leads from the input's size at least to the output's, by less than `slack` short of it: of places beyond the input
+ * kernels read as well. What is not positive stands for the sizes' own ratio.
+ */
+export const scaleFits = (argument: string, input: string, output: string, fromEnd: number, slack: number): Rule => ({
   argument,
   what: `what leads from ${input}'s size to ${output}'s`,
   holds(scale, all) {
-    if (isNothing(scale) || isNothing(all(output))) return true;
-    return Math.abs(sizeFromEnd(all(input), fromEnd) * (scale as number) - sizeFromEnd(all(output), fromEnd)) <= 1;
+    if (!((scale as number) > 0) || isNothing(all(output)) || all("align_corners") === true) return true;
+    const [reached, wanted] = [sizeFromEnd(all(input), fromEnd) * (scale as number), sizeFromEnd(all(output), fromEnd)];
+    return reached > wanted - slack && reached >= 0.5;
   },
 });
-/** The two scales of an image. */
-export const antialiased = (input: string): Rule[] => [scaleFits("scales_h", input, "output_size", 2), scaleFits("scales_w", input, "output_size", 1)];
+const imageScales = (input: string, slack: number): Rule[] =>
+  [2, 1].map((fromEnd) => scaleFits(fromEnd === 2 ? "scales_h" : "scales_w", input, "output_size", fromEnd, slack));
+/** The two scales of an image, resized with antialiasing. */
+export const antialiased = (input: string): Rule[] => imageScales(input, 1);
+/** The two scales of a quantized image. */
+export const quantizedScales = (input: string, deep: boolean): Rule[] =>
+  [...imageScales(input, 0.01), ...(deep ? [scaleFits("scales_d", input, "output_size", 3, 0.01)] : [])].map((rule) => ofQuantized(input, rule));
 export const perChannels = (...names: string[]): Rule[] => names.map((name) => perChannel(name, "input"));
 const zeros = 'another layout than "mkldnn", or float32';
 /** A layout for zeros: oneDNN writes as many float32 as there are elements, whatever their dtype. */
 export const layoutOfZeros = (argument: string, dtypeOf: (all: Values) => unknown): Rule => ({
   argument,
   what: zeros,
-  holds: (layout, all) => layout !== "mkldnn" || (dtypeOf(all) ?? "float32") === "float32",
+  holds(layout, all) {
+    const self = all("self");
+    return (layout ?? (self instanceof Tensor ? self.layout : null)) !== "mkldnn" || (dtypeOf(all) ?? "float32") === "float32";
+  },
 });
 /** A tensor that zeros are written into. */
 export const takesZeros = (argument: string): Rule => tensor(argument, zeros, (t) => t.itemSize >= 4 || t.layout !== "mkldnn");

@@ -13,7 +13,7 @@ import { beside, tensor, type Rule, type Values } from "./rules.js";
  * kernels check for themselves), and while no program is recorded, of which the look would become a part. A recording by shapes,
  * where values may be whatever was in memory, ends: it is made again with all values computed.
  */
-function seen(of: Tensor, truth: () => boolean): boolean {
+export function seen(of: Tensor, truth: () => boolean): boolean {
   if (of.device !== "cpu" || of.numel() === 0) return true;
   if (recording.byShapes) throw new SteppeError("RECORD", "An operator that relies on its operands' values cannot be recorded by shapes alone.");
   if (recording.active) return true;
@@ -38,7 +38,7 @@ const isAscending = (t: Tensor): boolean => t.numel() < 2 || Number(t.diff().min
 export const finite = (argument: string): Rule => tensor(argument, "a tensor of finite numbers", (t) => seen(t, () => t.isfinite().all().item() === true));
 
 /** Integers from 0 to a limit, without it. */
-const integersBelow = (argument: string, limit: string, find: (all: Values) => number): Rule =>
+export const integersBelow = (argument: string, limit: string, find: (all: Values) => number): Rule =>
   tensor(argument, `a tensor of integers from 0 to ${limit}`, (t, all) => {
     return !isInteger(t) || seen(t, () => {
       const [least, most] = extremes(t);
@@ -52,6 +52,13 @@ export const indicesBelow = (argument: string, limit: string): Rule => integersB
 export const placesIn = (argument: string, other: string, sliding: number): Rule =>
   integersBelow(argument, `the number of places in the last ${sliding} dimensions of ${other}, less one`, (all) => {
     return (all(other) as Tensor).shape.slice(-sliding).reduce((a, b) => a * b, 1);
+  });
+
+/** The same, or one integer that stands for none. */
+export const classesBelow = (argument: string, of: string, none: string): Rule =>
+  beside(argument, of, `a tensor of classes of ${of}, or ${none}`, (t, { shape }, all) => {
+    const classes = shape[shape.length > 1 ? 1 : 0] ?? 0;
+    return !isInteger(t) || seen(t, () => (t.ge(0).logicalAnd(t.lt(classes)).logicalOr(t.eq(all(none) as number)).all() as Tensor).item() === true);
   });
 
 /** Integers as numbers, if none is negative or beyond 31 bits: faster for short tensors than operators are. */
@@ -70,12 +77,22 @@ function numbersOf(t: Tensor): ArrayLike<number> | null {
 /** Where each bag begins among the indices. */
 export const bagsOf = (argument: string, indices: string): Rule =>
   beside(argument, indices, `a tensor of ascending places in ${indices}`, (t, of) => {
+    if (t.numel() === 0 && of.numel() > 0) return of.dim() !== 1; // no bag for indices in one row
     return !isInteger(t) || t.dim() !== 1 || seen(t, () => {
       const [places, most] = [numbersOf(t), of.numel()];
       let last = 0;
       for (let i = 0; places !== null && i < places.length; last = places[i++]!) if (places[i]! < last || places[i]! > most) return false;
       return places !== null;
     });
+  });
+
+/** With `include_last_offset`, the last bag's end: only kernels that sum rows in order can leave out what comes after it. */
+export const bagsEnd = (argument: string, indices: string): Rule =>
+  beside(argument, indices, `a tensor that ends in the number of ${indices}`, (t, of, all) => {
+    const weight = all("weight") as Tensor;
+    if (all("include_last_offset") !== true || !isInteger(t) || t.dim() !== 1) return true;
+    const inOrder = Number(all("mode") ?? 0) < 2 && /float32|float16/.test(weight.dtype) && weight.stride().at(-1) === 1 && !(Number(all("padding_idx") ?? -1) >= 0);
+    return inOrder || seen(t, () => t.numel() > 0 && Number((t.select(0, -1) as Tensor).item()) === of.numel());
   });
 
 /** The lengths of segments of a dimension. */
@@ -102,6 +119,21 @@ export const lengthsOf = (argument: string, padded: string): Rule =>
     return !isInteger(t) || seen(t, () => {
       const [least, most] = extremes(t);
       return least >= 1 && most <= steps;
+    });
+  });
+
+/** How many sequences of a packed batch have each step, the longest sequence first. */
+export const batchSizesOf = (argument: string, data: string): Rule =>
+  beside(argument, data, `a tensor of numbers from 1 that do not rise, together as many as ${data} has rows`, (t, of) => {
+    return !isInteger(t) || t.dim() !== 1 || of.dim() === 0 || seen(t, () => {
+      const sizes = numbersOf(t);
+      if (sizes === null) return false;
+      let sum = 0;
+      for (let i = 0; i < sizes.length; i++) {
+        if (sizes[i]! < 1 || (i > 0 && sizes[i]! > sizes[i - 1]!)) return false;
+        sum += sizes[i]!;
+      }
+      return sum === of.shape[0];
     });
   });
 

@@ -100,6 +100,19 @@ describe("refused, each beside one that goes through", () => {
   const ctc = (label: number) => [f(5, 2, 4).logSoftmax(-1), places([1, 2, 3, 1, label, far], 2, 3), [5, 5], [3, 2]];
   const attention = (keys: number, heads = 3) => [f(2, 6, 5, 8), f(2, heads, keys, 8), f(2, 3, 7, 8), null, 0, false, { enable_gqa: true }];
 
+  const nested = (second: number) => [f(12), places([2, 3, 2, 3], 2, 2), places([3, 1, 3, 1], 2, 2), places([0, second], 2)];
+  const ofBags = (bags: number[]) => [f(2, 4), places([0, 1, 2], 3), places(bags, 3), places([2, 1], 2), places([0, 0], 2), 3, false, 0, null];
+  const ofSegments = (count: number) => [f(count, 2), f(count, 2), f(6, 2), "sum", { lengths: places([2, 4], 2) }];
+  const ofPaths = (width: number) => [f(2), f(5, 2, 4).logSoftmax(-1), places([1, 2, 3, 1, 2, 3], 2, 3), [5, 5], [3, 3], f(2), f(2, 5, width), 0];
+  const attended = (rows: number) => [f(2, 3, 5, 8), f(2, 3, 5, 8), f(2, 3, 7, 8), f(2, 3, 7, 8), f(2, 3, 5, 8), f(2, 3, rows), 0, false];
+  const slow = (size: number) => [f(2, 3, size, size), f(2, 4, 6, 6), f(3, 4, 3, 3), [3, 3], [1, 1], [1, 1], [true, true, true]];
+  const averaged = (batch: number) => [f(batch, 2, 1, 1), f(1, 2, 1, 9), [1, 7], [1, 3], [0, 0], false, true, null];
+  const packed = (sizes: Tensor) => [f(5, 3), sizes, f(1, 2, 4), [f(12, 3), f(12, 4), f(12), f(12)], true, 1, 0, false, false];
+  const moving = (rows: number) => [f(3, 4), places([1], 1), places([1], 1), f(rows), f(rows), f(rows), places(Array(rows).fill(0), rows).int(), 0.1, 0, 255, 0, true];
+  const four = (width: number) => [f(4, 64).bfloat16(), torch.zeros([32, width], { dtype: "uint8" }), 32, f(2, 32, 2).bfloat16()];
+  const quantized = torch.quantizePerTensor(f(1, 2, 4, 4, 4), 0.1, 2, "quint8");
+  const ofNorm = [f(2, 3, 4), f(2, 3, 4), f(3), f(3), f(3)];
+
   test.each<[name: string, wrong: unknown[], right: unknown[]]>([
     ["aten::max_pool2d_with_indices_backward", windowed(far), windowed(10)],
     ["aten::adaptive_max_pool2d_backward", pooled(-1), pooled(10)],
@@ -139,6 +152,43 @@ describe("refused, each beside one that goes through", () => {
     ["aten::linalg_eigvals", [torch.tensor([[NaN, 1], [0, 1]])], [torch.tensor([[2, 1], [0.5, 1]])]],
     ["quantized::embedding_bag_4bit_unpack", [torch.zeros([2, 3], { dtype: "uint8" })], [torch.zeros([2, 6], { dtype: "uint8" })]],
     ["quantized::embedding_bag_byte_prepack_with_rowwise_min_max", [f(3, 4), f(1, 2)], [f(3, 4), f(3, 2)]],
+    ["aten::lu_unpack", [f(3, 4, 5), places([1, 2, 3, 1, 2, 3], 3, 2).int()], [f(3, 4, 5), places(Array(12).fill(1), 3, 4).int()]],
+    ["aten::_fft_r2c", [f(4, 6), [2], 0, true], [f(4, 6), [1, 0], 0, true]],
+    ["aten::_fft_c2r", [f(4, 6).to("complex64"), [1], 0, 12], [f(4, 6).to("complex64"), [1], 0, 10]],
+    ["aten::_cholesky_solve_helper", [f(4, 2), torch.eye(3), false], [f(3, 2), torch.eye(3), false]],
+    ["aten::_reshape_alias", [f(3, 4), [4, 3], [4, 1]], [f(3, 4), [4, 3], [3, 1]]],
+    ["aten::_nested_view_from_buffer", nested(7), nested(6)],
+    ["aten::_convert_indices_from_csr_to_coo", [places([0, 9, 3], 3), places([0, 1, 1], 3)], [places([0, 2, 3], 3), places([0, 1, 1], 3)]],
+    ["aten::_convert_indices_from_coo_to_csr", [places([0, far], 2), 3], [places([0, 2], 2), 3]],
+    ["aten::_convert_indices_from_coo_to_csr", [places([1], 1).expand([5]), 3], [places([0, 2], 2), 3]],
+    ["aten::_embedding_bag_dense_backward", ofBags([0, 0, 2]), ofBags([0, 0, 1])],
+    ["aten::_embedding_bag", [f(3, 4), places([0, 1, 2], 3), places([], 0), false, 2], [f(3, 4), places([0, 1, 2], 3), places([0], 1), false, 2]],
+    ["aten::_embedding_bag", [f(3, 4), places([0, 1], 2, 1), places([0], 1), false, 2], [f(3, 4), places([], 0), places([], 0), false, 2]],
+    ["aten::_embedding_bag", [...bag([0, 2]), false, 2, false, null, true], [...bag([0, 3]), false, 2, false, null, true]],
+    ["aten::_embedding_bag", [...bag([0, 2]), false, 0, false, null, true, 1], [...bag([0, 2]), false, 0, false, null, true]],
+    ["aten::_pdist_backward", [f(2), f(4, 3), 2, f(2)], [f(6), f(4, 3), 2, f(6)]],
+    ["aten::_cdist_backward", [f(2, 3), f(4, 5), f(3, 5), 2, f(2, 3)], [f(2, 4, 3), f(2, 4, 5), f(3, 5), 2, f(2, 4, 3)]],
+    ["aten::_segment_reduce_backward", ofSegments(3), ofSegments(2)],
+    ["aten::_ctc_loss_backward", ofPaths(5), ofPaths(7)],
+    ["aten::_scaled_dot_product_flash_attention_for_cpu_backward", attended(1), attended(5)],
+    ["aten::_slow_conv2d_backward.output_mask", slow(5), slow(6)],
+    ["aten::_thnn_differentiable_gru_cell_backward", [f(2, 3), f(2, 9), f(2, 6), f(2, 3), null, null], [f(2, 3), f(2, 9), f(2, 9), f(2, 3), f(9), f(9)]],
+    ["aten::_weight_norm_interface_backward", [f(4, 3), f(4, 3), f(1, 1), f(4, 1), 0], [f(4, 3), f(4, 3), f(4, 1), f(4, 1), 0]],
+    ["aten::nll_loss_backward", [f(2), f(2, 3), places([-1, 0], 2), null, 0, -100, f(1)], [f(2), f(2, 3), places([-100, 2], 2), null, 0, -100, f(1)]],
+    ["aten::multi_margin_loss_backward", [f(0), f(2, 3), places([0, 1], 2), 1, 1, null, 1], [f(1), f(2, 3), places([0, 1], 2), 1, 1, null, 1]],
+    ["aten::avg_pool2d_backward", averaged(5), averaged(1)],
+    ["aten::_adaptive_avg_pool3d_backward", [f(3, 5, 8, 2), f(3, 8, 3, 0)], [f(3, 5, 8, 2), f(3, 8, 3, 4)]],
+    ["aten::_pad_packed_sequence", [f(8, 3), places([1, 2, 2, 2, 1], 5), false, 0, 0], [f(8, 3), places([2, 2, 2, 1, 1], 5), false, 0, 0]],
+    ["aten::gru.data", packed(places([], 0)), packed(places([2, 2, 1], 3))],
+    ["aten::fused_moving_avg_obs_fake_quant", moving(1), moving(3)],
+    ["aten::_weight_int4pack_mm_for_cpu", four(0), four(32)],
+    ["aten::_prelu_kernel", [f(3).toMkldnn(), f(1, 3)], [f(2, 3).toMkldnn(), f(1, 3)]],
+    ["aten::index_add_", [f(5), 0, places([0, 1, 2], 3), f(3).toMkldnn()], [f(5), 0, places([0, 1, 2], 3), f(3)]],
+    ["aten::scatter_.src", [f(5), 0, places([0, 1, 2], 3), f(3).toMkldnn()], [f(5), 0, places([0, 1, 2], 3), f(3)]],
+    ["aten::new_zeros", [f(2).toMkldnn(), [1], { dtype: "float16" }], [f(2).toMkldnn(), [1]]],
+    ["aten::upsample_nearest3d", [quantized, [2, 2, 2], 0.5, 1e-30, 0.5], [quantized, [2, 2, 2], 0.5, 0.5, 0.5]],
+    ["aten::_upsample_bilinear2d_aa", [f(1, 1, 4, 4), [2, 2], false, 1e-30, 0.5], [f(1, 1, 4, 4), [2, 2], false, 1.7, 0.9]],
+    ["aten::native_batch_norm_backward", [...ofNorm, torch.ones([2]), torch.ones([2]), true, 1e-5, [true, true, true]], [...ofNorm, f(0), f(0), false, 1e-5, [true, true, true]]],
     ["aten::range.out", [0, 4, { re: 0.5, im: 0 }, { out: torch.empty([0], { dtype: "int64" }) }], [0, 4, 2, { out: torch.empty([0], { dtype: "int64" }) }]],
   ])("%s", (name, wrong, right) => {
     expect(refusal(() => call(name, ...wrong))).toMatch(/LibTorch would not check it\.$/);
