@@ -3,7 +3,8 @@ import type { Tensor } from "../tensor.js";
 import { recurrentStates, recurrentWeights } from "./recurrent.js";
 import {
   antialiased, beside, dims, elements, elementsForEach, forEach, fraction, given, givenUnless, hasShape, haveDimension,
-  headsOf, isTrue, kernelOf, layoutOfZeros, length, notEmpty, ofDtype, perChannels, perLast, positive, quantizedScales, sameDtype, sameHeads, sameShape, shaped, sizes, takesZeros, tensor, valuesOf, wholeStep,
+  headsOf, isTrue, kernelOf, layoutOfZeros, length, notEmpty, ofDtype, perChannels, perLast, positive, quantizedScales, sameDtype, sameHeads,
+  sameShape, shaped, sizes, takesZeros, tensor, valuesOf, wholeStep,
 } from "./rules.js";
 import type { Rule, Values } from "./rules.js";
 import {
