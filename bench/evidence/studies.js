@@ -5,7 +5,7 @@ import { Plan } from "../experiment/plan.js";
 
 const pairs = (lrs, rhos) => lrs.flatMap((lr) => rhos.map((rho) => ({ lr, rho })));
 const alone = (lrs) => lrs.map((lr) => ({ lr, rho: null }));
-const seeds = { quick: { tune: [1], final: [11, 12] }, standard: { tune: [1, 2], final: [11, 12, 13, 14, 15] }, full: { tune: [1, 2], final: [11, 12, 13, 14, 15] } };
+const seeds = { quick: { tune: [1], final: [11, 12] }, standard: { tune: [1, 2], final: [11, 12, 13, 14, 15, 16, 17, 18, 19, 20] }, full: { tune: [1, 2], final: [11, 12, 13, 14, 15] } };
 
 /** Every contender that is tuned has a grid of one size. */
 function planOf(size, contenders, tasks) {
@@ -59,9 +59,9 @@ const imageFlatness = { rho: 0.1, adaptiveRho: 0.5, samples: 512, shard: 16, par
 function text(size) {
   const tasks = { 5: "5 %", 20: "20 %", 100: "all" };
   const adamw = { name: "adamw", weightDecay: 0.01 };
-  const sam = pairs([1e-3, 2e-3, 3e-3], [0.02, 0.05]);
+  const sam = pairs([1e-3, 2e-3, 3e-3, 5e-3], [0.02, 0.05]);
   const contenders = {
-    adamw: { title: "AdamW", base: adamw, method: { method: "none" }, grid: alone([5e-4, 1e-3, 1.5e-3, 2e-3, 3e-3, 4e-3]) },
+    adamw: { title: "AdamW", base: adamw, method: { method: "none" }, grid: alone([5e-4, 1e-3, 1.5e-3, 2e-3, 3e-3, 4e-3, 6e-3, 8e-3]) },
     sam: { title: "SAM", base: adamw, method: { method: "sam" }, grid: sam },
     "sam-quarter": { title: "SAM, ¼ ascent", base: adamw, method: { method: "sam", ascentFraction: 0.25 }, grid: sam },
   };
