@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { data } from "../dist/index.js";
 import { settings } from "./cases.js";
-import { median } from "./measure.js";
+import { median } from "../dist/statistics.js";
 import { Side } from "./side.js";
 
 const file = (name) => fileURLToPath(new URL(name, import.meta.url));

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { median } from "../dist/statistics.js";
 import { pytorchContenders, settings, steppeContenders } from "./cases.js";
 import { Side } from "./side.js";
 
@@ -16,7 +17,6 @@ const TOLERANCE = 2e-3;
 /** Worker threads that spin after their last kernel would disturb the other side. */
 const PAUSE_MS = 20;
 
-export const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 const pause = () => new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
 
 /**

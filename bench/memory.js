@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { cases } from "./cases.js";
-import { median } from "./measure.js";
+import { median } from "../dist/statistics.js";
 
 const script = fileURLToPath(new URL("memory-side.js", import.meta.url));
 const resnet = cases.find(({ id }) => id === "resnet18");

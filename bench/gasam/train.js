@@ -1,4 +1,5 @@
 import { nn, optim, torch } from "../../dist/index.js";
+import { median } from "../../dist/statistics.js";
 
 export const settings = { embedding: 32, hidden: 128, batchSize: 32, epochs: 16, maxGradNorm: 1, momentum: 0.9 };
 
@@ -53,4 +54,3 @@ export function train(text, { method, base, lr, seed }) {
   return result;
 }
 
-const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];

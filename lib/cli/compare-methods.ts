@@ -4,6 +4,7 @@ import * as nn from "../nn/index.js";
 import * as optim from "../optim/index.js";
 import { ConvNet } from "../models/index.js";
 import { expected } from "../errors.js";
+import { median } from "../statistics.js";
 import { torch } from "../torch.js";
 import { Progress, RunFolder, accuracy } from "../train/index.js";
 import type { Tensor } from "../tensor.js";
@@ -161,10 +162,6 @@ async function trainOne(training: Training, { epochs, seed, data: set }: Job, ru
     sharpness: await flatness.sharpness(model, loss, stoppable, { rho, steps }),
     msPerStep: median(times),
   };
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
 }
 
 /** 0.9123 → "91.2 %" */

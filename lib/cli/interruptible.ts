@@ -1,4 +1,6 @@
-const codes = { SIGINT: 130, SIGTERM: 143 } as const;
+import { exitCodes } from "./exit-codes.js";
+
+const codes = { SIGINT: exitCodes.interrupted, SIGTERM: exitCodes.terminated } as const;
 
 /**
  * Does `work` with a signal that a first Ctrl-C (SIGINT) or SIGTERM aborts. A second one ends the process at once.
@@ -7,7 +9,7 @@ const codes = { SIGINT: 130, SIGTERM: 143 } as const;
  */
 export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<{ code: number; value: T }> {
   const controller = new AbortController();
-  let code = 0;
+  let code: number = exitCodes.done;
   const listener = (name: keyof typeof codes) => {
     code = codes[name];
     stopListening();

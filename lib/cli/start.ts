@@ -1,11 +1,11 @@
-import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { Command, CommanderError } from "commander";
 import * as data from "../data/index.js";
-import { suggest } from "../errors.js";
 import { torch } from "../torch.js";
 import { RunFolder } from "../train/index.js";
 import { compareMethods, methodsFor, names, percent, settings, sharpnessSettings, stepsOf } from "./compare-methods.js";
 import { exitCodes } from "./exit-codes.js";
 import { interruptible } from "./interruptible.js";
+import { integerOf, oneOf, print, wordsOf } from "./options.js";
 import { table } from "./table.js";
 import type { DataName, Job, MethodId, Result } from "./compare-methods.js";
 
@@ -50,30 +50,12 @@ export async function start(argv: string[]): Promise<number> {
 function commandLine(): Command {
   return new Command("npm start --")
     .description("Trains a small convolutional network on real images with several methods, from the same initial weights, and compares them.")
-    .option("--epochs <n>", `passes over the training images (default: ${settings["fashion-mnist"].epochs}, for digits ${settings.digits.epochs})`, (text) => integer(text, 1))
-    .option("--data <name>", "fashion-mnist or digits (default: fashion-mnist where it is found)", (text) => oneOf(text, Object.keys(settings) as DataName[]))
-    .option("--methods <list>", "with commas between (default: none,sam,msam,gasam; none is plain SGD)", parseMethods)
-    .option("--seed <n>", "decides initial weights and order of the images (default: 0)", (text) => integer(text, 0))
+    .option("--epochs <n>", `passes over the training images (default: ${settings["fashion-mnist"].epochs}, for digits ${settings.digits.epochs})`, integerOf(1))
+    .option("--data <name>", "fashion-mnist or digits (default: fashion-mnist where it is found)", oneOf(Object.keys(settings) as DataName[]))
+    .option("--methods <list>", "with commas between (default: none,sam,msam,gasam; none is plain SGD)", (text) => wordsOf(text).map(oneOf(Object.keys(names) as MethodId[])))
+    .option("--seed <n>", "decides initial weights and order of the images (default: 0)", integerOf(0))
     .option("--device <name>", "cpu or cuda:0 (default: cpu)")
     .exitOverride();
-}
-
-function integer(text: string, least: number): number {
-  const value = /^\d+$/.test(text) ? Number(text) : NaN;
-  if (!Number.isSafeInteger(value) || value < least) throw new InvalidArgumentError(`Expected an integer of at least ${least}.`);
-  return value;
-}
-
-function oneOf<T extends string>(text: string, words: readonly T[]): T {
-  const word = words.find((candidate) => candidate === text);
-  if (word === undefined) throw new InvalidArgumentError(`Expected one of ${words.join(", ")} but received ${JSON.stringify(text)}.${suggest(text, words)}`);
-  return word;
-}
-
-function parseMethods(text: string): MethodId[] {
-  const ids = text.split(",").map((id) => oneOf(id.trim(), Object.keys(names) as MethodId[]));
-  if (new Set(ids).size !== ids.length) throw new InvalidArgumentError("Expected each method once.");
-  return ids;
 }
 
 /** What goes into settings.json. */
@@ -120,8 +102,4 @@ function report(results: readonly Result[], { data: set }: Job): string {
 function timestamp(date: Date): string {
   const local = new Date(date.getTime() - 60_000 * date.getTimezoneOffset());
   return local.toISOString().slice(0, 19).replaceAll(":", "-");
-}
-
-function print(text: string): void {
-  process.stdout.write(`${text}\n`);
 }

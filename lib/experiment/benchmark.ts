@@ -121,7 +121,7 @@ async function configured(loaded: LoadedConfig, { methods, batchSize, device, st
 
 function compiled(model: Module, options: object, loss: (form: Parameters<typeof objectiveOf>[3]) => (...batch: Tensor[]) => Tensor | optim.LossWithLogits, autocast?: object): () => Step {
   const config = options as OptimizerConfig;
-  const problem = optimizerProblem(config, "method");
+  const problem = optimizerProblem(config, "optimizer");
   if (problem !== null) throw new SteppeError("ARGUMENT", problem);
   return () => (optim.create(model, withTotalSteps(config, 2 ** 31)) as optim.Optimizer).compile<Tensor[]>(loss(lossForm(config)), autocast === undefined ? {} : { autocast });
 }

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readdirSync, rmSync, rmdirSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, rmSync, rmdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { SteppeError } from "../errors.js";
 import { readJsonObject } from "../io/json-file.js";
@@ -132,7 +132,7 @@ async function orRemoved<T>(run: RunFolder, isNew: boolean, work: () => Promise<
   try {
     return await work();
   } catch (error) {
-    const left = isNew && existsSync(run.path) ? readdirSync(run.path) : [];
+    const left = isNew && statSync(run.path, { throwIfNoEntry: false })?.isDirectory() === true ? readdirSync(run.path) : [];
     if (left.length > 0 && !left.includes("metrics.jsonl") && new CheckpointFolder(join(run.path, "checkpoints")).latest() === null) {
       for (const name of ["settings.json", "checkpoints", ...left.filter((file) => file.startsWith("events."))]) rmSync(join(run.path, name), { recursive: true, force: true });
       if (readdirSync(run.path).length === 0) rmdirSync(run.path);

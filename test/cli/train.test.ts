@@ -118,6 +118,7 @@ describe("what is wrong has a code and a message", () => {
     ["a misspelled option of the model", ["train", "sam.json", "--set", "model.widht=3"], 2, 'steppe: model.widht: there is no such key. Did you mean "width"?'],
     ["a missing file", ["train", "sma.json"], 1, "Expected to be able to read sma.json"],
     ["missing data", ["train", "sam.json", "--set", 'data={"name":"safetensors","train":"nothing.safetensors"}'], 1, "nothing.safetensors"],
+    ["a folder that is a file", ["train", "sam.json", "-f", "sam.json"], 1, "Expected to be able to write sam.json but received"],
     ["no configuration", ["train"], 2, "missing required argument 'config'"],
     ["a misspelled option", ["train", "sam.json", "--resum"], 2, "(Did you mean --resume?)"],
     ["a misspelled command", ["trian"], 2, "(Did you mean train?)"],
