@@ -1,5 +1,6 @@
 import type { NativeArgument } from "./native.js";
 import { isDType } from "./dtype.js";
+import { describe } from "./errors.js";
 import { Generator } from "./random.js";
 import { Tensor } from "./tensor.js";
 
@@ -21,6 +22,22 @@ export function matches(argument: NativeArgument, value: unknown): boolean {
     return (argument.kind === "int" || argument.kind === "float") && fitsSize(argument, (value as unknown as ArrayLike<number>).length);
   }
   return argument.size > 0 && argument.kind !== "Tensor" && matchesOne(argument, value);
+}
+
+/** The index of the first element that an array of this kind can't have; −1 if it is another thing that doesn't fit. */
+function oddOneOut(argument: NativeArgument, value: unknown): number {
+  if (!argument.list || !Array.isArray(value) || !fitsSize(argument, value.length)) return -1;
+  return (value as unknown[]).findIndex((element) => {
+    return element === null || element === undefined ? !argument.optionalElements : !matchesOne(argument, element);
+  });
+}
+
+/** Why a value does not match: "Expected an integer for size[1] of aten::ones but received NaN of type number." */
+export function mismatch(argument: NativeArgument, name: string, operator: string, value: unknown): string {
+  const odd = oddOneOut(argument, value);
+  if (odd < 0) return `Expected ${typeName(argument)} for ${name} of ${operator} but received ${describe(value)}.`;
+  const one = `${names[argument.kind]}${argument.optionalElements ? " or null" : ""}`;
+  return `Expected ${one} for ${name}[${odd}] of ${operator} but received ${describe((value as unknown[])[odd])}.`;
 }
 
 /**

@@ -5,7 +5,7 @@
 import { SteppeError, describe, foreign, isForeignTensor, suggest } from "./errors.js";
 import { guardOf, type Guard } from "./guards/index.js";
 import { native, type Handle, type NativeArgument, type NativeOverload } from "./native.js";
-import { matches, typeName } from "./dispatch-types.js";
+import { matches, mismatch, typeName } from "./dispatch-types.js";
 import { Generator } from "./random.js";
 import { followContext } from "./scope.js";
 import { Tensor } from "./tensor.js";
@@ -190,7 +190,7 @@ function bind(
   for (let i = 0; i < positional.length; i++) {
     const argument = args[i]!;
     if (!matches(argument, positional[i])) {
-      return { matched, reason: `Expected ${typeName(argument)} for ${argument.camel} of ${name} but received ${describe(positional[i])}.` };
+      return { matched, reason: mismatch(argument, argument.camel, name, positional[i]) };
     }
     originals[i] = positional[i];
     matched++;
@@ -205,7 +205,7 @@ function bind(
     }
     if (index < positional.length) return { matched, reason: `Argument ${key} of ${name} was given twice, by position and by name.` };
     if (!matches(args[index]!, options[key])) {
-      return { matched: matched + 0.5, reason: `Expected ${typeName(args[index]!)} for ${key} of ${name} but received ${describe(options[key])}.` };
+      return { matched: matched + 0.5, reason: mismatch(args[index]!, key, name, options[key]) };
     }
     originals[index] = options[key];
     matched++;

@@ -25,11 +25,12 @@ export class SteppeError extends Error {
 }
 Object.defineProperty(SteppeError.prototype, "name", { value: "SteppeError", configurable: true, writable: true });
 
-/** LibTorch's message without the places in its source, and without its lists of all backends. */
+/** LibTorch's message without the places in its source and its lists of all backends, with options written as in JavaScript. */
 export function tidy(message: string): string {
   const kernel = /^(Could not run '[^']+' with arguments from the '[^']+' backend)\./.exec(message);
   if (kernel !== null) return `${kernel[1]}: LibTorch has no kernel for it there.`;
-  return message.replace(/^\[enforce fail at [^\]]*\] (?:[^.]*\. )?/, "").trimEnd();
+  const own = message.replace(/^\[enforce fail at [^\]]*\] (?:[^.]*\. )?/, "").trimEnd();
+  return own.replace(/\b([a-z]+(?:_[a-z]+)+)=True\b/g, (_, name: string) => `${name.replace(/_([a-z])/g, (__, letter: string) => letter.toUpperCase())}: true`);
 }
 
 /** A short, safe rendering of any value for an error message. */
