@@ -2,6 +2,8 @@ import { setImmediate } from "node:timers/promises";
 import { checkFlag, checkInteger, checkSeed } from "../checks.js";
 import { checkKeys, expected } from "../errors.js";
 import { outsideScopes } from "../scope.js";
+import { Tensor } from "../tensor.js";
+import { torch } from "../torch.js";
 import type { Generator as Random } from "../random.js";
 import { Batches, isPromise } from "./batches.js";
 import { pinning } from "./pin.js";
@@ -9,7 +11,6 @@ import { RandomSampler, SequentialSampler, generatorOf } from "./samplers.js";
 import type { Pending, Place } from "./batches.js";
 import type { Transform } from "./native-transform.js";
 import type { Sampler } from "./samplers.js";
-import type { Tensor } from "../tensor.js";
 import type { Dataset } from "./tensor-dataset.js";
 
 export interface LoaderOptions {
@@ -90,6 +91,7 @@ export class Loader<Batch> implements Iterable<Batch>, AsyncIterable<Batch> {
   /** Use {@link loader}. */
   constructor(dataset: Dataset<Batch>, options: LoaderOptions & TransformOptions<Batch>) {
     if (typeof options !== "object" || options === null) throw expected("an object with batchSize", "options", options);
+    if ("collate" in options) throw expected("nothing", "collate", options.collate, "A data set makes its own batches: change them by transform, or give an array of items.");
     checkKeys(options, ["batchSize", "shuffle", "seed", "dropLast", "sampler", "prefetch", "pin", "transform"]);
     const { batchSize, shuffle = false, seed = 0, dropLast = false, sampler, prefetch = 2, pin = false, transform } = options;
     checkInteger(batchSize, "batchSize", 1);
@@ -171,7 +173,7 @@ export class Loader<Batch> implements Iterable<Batch>, AsyncIterable<Batch> {
     const current = { epoch: this.epoch++, batch: this.#skip };
     this.#current = current;
     this.#skip = 0;
-    return { current, order: outsideScopes(() => this.sampler.order(current.epoch)) };
+    return { current, order: outsideScopes(() => asOrder(this.sampler.order(current.epoch), this.sampler.length)) };
   }
 
   #place(order: Tensor, epoch: number, batch: number): Place {
@@ -233,5 +235,19 @@ export function loader(dataset: Dataset<unknown> | readonly unknown[], options: 
   if (typeof options !== "object" || options === null) throw expected("an object with batchSize", "options", options);
   const { collate = (items: unknown[]) => items, ...rest } = options;
   if (typeof collate !== "function") throw expected("a function of an array of items", "collate", collate);
-  return new Loader({ length: dataset.length, batch: (indices) => collate((indices.toArray() as number[]).map((i) => dataset[i] as unknown)) }, rest);
+  if (dataset.length === 0) throw expected("at least one sample", "dataset", dataset);
+  const itemAt = (i: number): unknown => {
+    if (i < 0 || i >= dataset.length) throw expected(`a sample's number from 0 to ${dataset.length - 1}`, "sampler.order", i);
+    return dataset[i];
+  };
+  return new Loader({ length: dataset.length, batch: (indices) => collate((indices.toArray() as number[]).map(itemAt)) }, rest);
+}
+
+/** What a sampler gave, as a tensor: an array serves as well. */
+function asOrder(order: unknown, length: number): Tensor {
+  const made = Array.isArray(order) && order.every((i) => Number.isSafeInteger(i)) ? torch.tensor(order as number[], { dtype: "int64" }) : order;
+  if (!(made instanceof Tensor) || made.dtype !== "int64" || made.dim() !== 1 || made.shape[0]! < length) {
+    throw expected(`${length} integers, as many as its length says (an int64 tensor, or an array),`, "sampler.order", order);
+  }
+  return made;
 }

@@ -8,8 +8,8 @@ import { torch } from "../torch.js";
 export interface Sampler {
   /** How many samples a pass has. */
   readonly length: number;
-  /** The samples of pass `epoch` (from 0): int64 [length], on the CPU. */
-  order(epoch: number): Tensor;
+  /** The samples of pass `epoch` (from 0): int64 [length], on the CPU, or an array of integers. */
+  order(epoch: number): Tensor | readonly number[];
 }
 
 /** Numbers for one pass. Hashed, so that seed 0, pass 1 and seed 1, pass 0 have nothing in common. */

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe } from "../errors.js";
 import { formatError, ioError } from "./file-errors.js";
+import { checkUtf8 } from "./utf8.js";
 
 /**
  * Reads a file that holds one JSON object.
@@ -8,15 +9,16 @@ import { formatError, ioError } from "./file-errors.js";
  * @throws SteppeError `IO` if the file system refuses, `FORMAT` for anything else than an object
  */
 export function readJsonObject(path: string): Record<string, unknown> {
-  let text: string;
+  let bytes: Buffer;
   try {
-    text = readFileSync(path, "utf8");
+    bytes = readFileSync(path);
   } catch (error) {
     throw ioError("read", path, error);
   }
+  checkUtf8(bytes, path);
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(bytes.toString("utf8"));
   } catch (error) {
     throw formatError(path, 0, "JSON", (error as Error).message, error);
   }

@@ -137,6 +137,8 @@ describe("wrong arguments", () => {
     ["seed NaN", make({ batchSize: 2, seed: NaN }), /an integer for seed/],
     ["no data set", make({ batchSize: 2 }, { length: 2 }), /a data set for dataset but received an object/],
     ["an empty data set", make({ batchSize: 2 }, numbers(0)), /at least one sample for dataset/],
+    ["an empty array", make({ batchSize: 2 }, []), /at least one sample for dataset but received an array of 0/],
+    ["collate for what makes its own batches", make({ batchSize: 2, collate: () => 1 }), /nothing for collate .* change them by transform, or give an array of items/],
     ["no tensors", () => new data.TensorDataset(...([] as unknown as [typeof set.tensors[0]])), /one or more tensors of the same length/],
     ["tensors of different lengths", () => new data.TensorDataset(torch.ones([2]), torch.ones([3])), /one or more tensors of the same length .* "2 and 3"/],
     ["a scalar", () => new data.TensorDataset(torch.tensor(1)), /a tensor of at least one dimension/],

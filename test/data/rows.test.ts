@@ -69,6 +69,7 @@ describe("what is no table", () => {
   test.each<[string, string, string | Buffer, RegExp]>([
     ["too few fields", "a.csv", "a,b\n1,2\n3\n", /Expected .*fields.*a\.csv/],
     ["too many fields", "a.tsv", "a\tb\n1\t2\t3\n", /Expected .*fields.*a\.tsv/],
+    ["nothing at all", "a.csv", "", /Expected a line with the names of columns in .*a\.csv but received an empty file/],
     ["two columns of one name", "a.csv", "a,a\n1,2\n", /Expected columns of different names in line 1 .* but received "a" twice/],
     ["an open quote", "a.csv", 'a,b\n"1,2\n', /Expected a table in .*a\.csv but received/],
     ["broken UTF-8", "a.csv", Buffer.concat([Buffer.from("a,b\n1,é"), Buffer.from([0xff]), Buffer.from("\n")]), /Expected UTF-8 at byte 8 of .* but received the byte 0xff/],

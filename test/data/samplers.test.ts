@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { data, torch } from "../../lib/index.js";
+import type { Tensor } from "../../lib/index.js";
 import { needsPython, python, runPython, sameLibTorch } from "../support/python.js";
 
-const order = (sampler: data.Sampler, epoch = 0) => sampler.order(epoch).toArray() as number[];
+const order = (sampler: data.Sampler, epoch = 0) => (sampler.order(epoch) as Tensor).toArray() as number[];
 const counts = (values: number[]) => values.reduce<Record<number, number>>((sum, value) => ({ ...sum, [value]: (sum[value] ?? 0) + 1 }), {});
 
 test("sequential and random", () => {
@@ -112,6 +113,16 @@ describe("with a loader", () => {
     expect(resumed.stateDict()).toEqual({ epoch: 1, batch: 0 });
     resumed.loadStateDict({ epoch: 0, batch: 0 });
     expect(pass(resumed)).toEqual(first);
+  });
+
+  test("an array of numbers is an order; what is none, or too short, or beyond the data, is told", async () => {
+    const loaderWith = (order: unknown, length = 2) => data.loader(["a", "b", "c"], { batchSize: 2, sampler: { length, order: () => order } as data.Sampler });
+    expect([...loaderWith([2, 0])]).toEqual([["c", "a"]]);
+    for (const order of [[1], [0.5, 1], "01", torch.tensor([0, 1], { dtype: "int32" }), null]) expect(() => [...loaderWith(order)]).toThrow(/Expected 2 integers, .* for sampler\.order/);
+    expect(() => [...loaderWith([0, 3])]).toThrow("Expected a sample's number from 0 to 2 for sampler.order but received 3");
+    await expect(async () => {
+      for await (const batch of loaderWith([0, -1])) expect(batch).toBe("never");
+    }).rejects.toThrow("Expected a sample's number from 0 to 2");
   });
 
   test("arrays are data sets", () => {

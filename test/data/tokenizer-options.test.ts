@@ -20,7 +20,7 @@ const file = {
 
 async function make(config: Record<string, unknown> = { tokenizer_class: "BertTokenizer", pad_token: "[PAD]" }, tokenizer: unknown = file) {
   const folder = temporaryFolder();
-  writeFileSync(join(folder, "tokenizer.json"), typeof tokenizer === "string" ? tokenizer : JSON.stringify(tokenizer));
+  writeFileSync(join(folder, "tokenizer.json"), typeof tokenizer === "string" || Buffer.isBuffer(tokenizer) ? tokenizer : JSON.stringify(tokenizer));
   writeFileSync(join(folder, "tokenizer_config.json"), JSON.stringify(config));
   return data.tokenizer(folder);
 }
@@ -113,4 +113,21 @@ test("refuses what is no tokenizer", async () => {
   await expect(make({}, [])).rejects.toThrow("Expected a JSON object at byte 0 of");
   await expect(make({}, {})).rejects.toThrow('Expected "model" in');
   await expect(make({}, { ...file, model: { type: "Nonsense", vocab: {} } })).rejects.toThrow("Expected one of WordPiece, BPE, Unigram as the type of \"model\"");
+  await expect(make({}, { ...file, model: { ...file.model, vocab: { a: 1e9 } } })).rejects.toThrow(/Expected a number below 10000000 for the token "a" of "vocab" in .*tokenizer\.json but received 1000000000/);
+  await expect(make({}, { ...file, model: { ...file.model, vocab: [] } })).rejects.toThrow('Expected "vocab" of the WordPiece model in');
+  await expect(make({}, { ...file, model: { type: "BPE", vocab } })).rejects.toThrow('Expected "merges" of the BPE model in');
+  const unigram = (vocab: unknown, unk_id: unknown = 0) => make({}, { ...file, model: { type: "Unigram", vocab, unk_id } });
+  await expect(unigram([["a", 0], 3])).rejects.toThrow(/a token and its score as entry 1 of "vocab" in .*tokenizer\.json but received 3/);
+  await expect(unigram([["a", 0]], 7)).rejects.toThrow('Expected a number below 1 as "unk_id" in');
+  await expect(make({}, { ...file, added_tokens: [{ content: 5 }] })).rejects.toThrow(/"content" and "id" in the added token 0 of .*tokenizer\.json/);
+  await expect(make({}, { ...file, normalizer: { type: "Precompiled", precompiled_charsmap: "AAA" } })).rejects.toThrow(/precompiled_charsmap of .*tokenizer\.json/);
+  await expect(make({}, { ...file, normalizer: { type: "Nmt" } })).rejects.toThrow(/a tokenizer that can be read in .*tokenizer\.json but received: Unknown Normalizer type: Nmt/);
+  await expect(make({}, Buffer.from(JSON.stringify(file).replace("sharp", "sh\u00e4rp"), "latin1"))).rejects.toThrow(/Expected UTF-8 at byte \d+ of .*tokenizer\.json but received the byte 0xe4/);
+});
+
+test("a text that the model has no token for, where it has none for the unknown", async () => {
+  const model = { type: "Unigram", vocab: [["a", -1], ["\u2581", -2]], unk_id: null };
+  const tokenizer = await make({}, { ...file, added_tokens: [], model, normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null });
+  expect(tokenizer.encode("aa").ids).toEqual([0, 0]);
+  expect(() => tokenizer.encode("ab")).toThrow('which has no token for others, for text but received "b"');
 });

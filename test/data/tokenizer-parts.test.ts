@@ -22,7 +22,7 @@ const texts = [
   "\u039f\u03b4\u03c5\u03c3\u03c3\u03b5\u03cd\u03c2 \u03a3\u0391\u03a3", "\u0130stanbul Stra\u00dfe", "\ufb01ne \u2460 \uff21", "\u{20000}\u{2a700} \u4e2d\u6587", "x\u00b2 \u00bd \u0664\u0665 12345",
   "\u2581the \u2581\u2581sea", "a".repeat(300), "the".repeat(100), "\u4e2d".repeat(100), "1,000.50 -- ...", "<0x41> <0xE2>", "$& $1 \\",
   ...novel.slice(50, 70).map(({ text }) => text.slice(0, 400)),
-  ...awkwardTexts(600, 8),
+  ...awkwardTexts(300, 8),
 ];
 const training = [...awkwardTexts(3000, 9), ...novel.slice(10, 14).flatMap(({ text }) => text.split("\n"))];
 

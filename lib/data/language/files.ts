@@ -1,12 +1,11 @@
-import { isUtf8 } from "node:buffer";
 import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { SteppeError, checkKeys, expected, suggest } from "../../errors.js";
 import { formatError, ioError } from "../../io/file-errors.js";
+import { checkUtf8 } from "../../io/utf8.js";
 import { dataFolders } from "../folders.js";
 import { rows } from "../tables/rows.js";
 import type { RowOptions } from "../tables/rows.js";
-import { firstWrong } from "../tables/utf8.js";
 import { Fields } from "./fields.js";
 
 /** Where a set is, and which part of it to read. */
@@ -132,10 +131,7 @@ export function readJsonFile(path: string): unknown {
   } catch (error) {
     throw ioError("read", path, error);
   }
-  if (!isUtf8(bytes)) {
-    const at = firstWrong(bytes);
-    throw formatError(path, at, "UTF-8", `the byte 0x${bytes[at]!.toString(16).padStart(2, "0")}`);
-  }
+  checkUtf8(bytes, path);
   try {
     return JSON.parse(bytes.toString("utf8").replace(/^\ufeff/, ""));
   } catch (error) {

@@ -101,6 +101,7 @@ async function* delimited(source: Readable, path: string, { format, columns, quo
     if (fields.length !== names.length && !ragged) throw new SteppeError("FORMAT", `Expected ${names.length} fields in row ${row} of ${path} but received ${fields.length}.`);
     yield Object.fromEntries(names.map((name, i) => [name, fields[i] ?? null]));
   }
+  if (names === null) throw new SteppeError("FORMAT", `Expected a line with the names of columns in ${path} but received an empty file.`);
 }
 
 async function* jsonLines(path: string): AsyncGenerator<Row, void, undefined> {

@@ -2,29 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { Transform } from "node:stream";
 import type { TransformCallback } from "node:stream";
 import { formatError } from "../../io/file-errors.js";
-
-/** How many bytes at the end may begin a character that goes on in the next chunk. */
-function openEnd(bytes: Buffer): number {
-  for (let back = 1; back <= Math.min(3, bytes.length); back++) {
-    const byte = bytes[bytes.length - back]!;
-    if (byte >= 0xc0) return byte <= 0xf4 && byte >= (back === 1 ? 0xc2 : back === 2 ? 0xe0 : 0xf0) ? back : 0;
-    if (byte < 0x80) return 0;
-  }
-  return 0;
-}
-
-/** Where the first character begins that is no UTF-8. */
-export function firstWrong(bytes: Buffer): number {
-  let [good, bad] = [0, bytes.length];
-  // A prefix that is good but for an open end is good.
-  while (bad - good > 1) {
-    const middle = (good + bad) >> 1;
-    const prefix = bytes.subarray(0, middle);
-    if (isUtf8(prefix.subarray(0, middle - openEnd(prefix)))) good = middle;
-    else bad = middle;
-  }
-  return good - openEnd(bytes.subarray(0, good));
-}
+import { firstWrong, openEnd } from "../../io/utf8.js";
 
 /** Lets bytes through as long as they are UTF-8; without the mark that some programs put in front. */
 export class Utf8Check extends Transform {

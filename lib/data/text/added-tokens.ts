@@ -28,13 +28,13 @@ const endsWithWord = new RegExp(`${wordChar}$`, "u");
 const spaceInFront = /^\p{White_Space}*/u;
 const spaceAtEnd = /\p{White_Space}*$/u;
 
-/** Reads the `added_tokens` of a tokenizer.json. */
-export function readAddedTokens(list: unknown): AddedToken[] {
-  if (!Array.isArray(list)) throw new SteppeError("FORMAT", `Expected a list as "added_tokens" of tokenizer.json but received ${describe(list)}.`);
+/** Reads the `added_tokens` of a tokenizer.json; `path` is for messages. */
+export function readAddedTokens(list: unknown, path: string): AddedToken[] {
+  if (!Array.isArray(list)) throw new SteppeError("FORMAT", `Expected a list as "added_tokens" of ${path} but received ${describe(list)}.`);
   return list.map((each: { [key: string]: unknown } | null, i) => {
     const [content, id] = [each?.["content"], each?.["id"]];
-    if (typeof content !== "string" || !Number.isSafeInteger(id) || (id as number) < 0) {
-      throw new SteppeError("FORMAT", `Expected "content" and "id" in the added token ${i} of tokenizer.json but received ${JSON.stringify(each)}.`);
+    if (typeof content !== "string" || !Number.isSafeInteger(id) || (id as number) < 0 || (id as number) >= 1e7) {
+      throw new SteppeError("FORMAT", `Expected "content" and "id" in the added token ${i} of ${path} but received ${JSON.stringify(each)}.`);
     }
     const special = each!["special"] === true;
     const normalized = typeof each!["normalized"] === "boolean" ? each!["normalized"] : !special;

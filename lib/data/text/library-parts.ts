@@ -9,7 +9,7 @@ import { Unigram } from "./unigram.js";
 
 type Config = { readonly [key: string]: unknown };
 /** The part's configuration and what the library made of it, to the methods that take the place of its own. */
-type Correction = (config: Config, part: { readonly [key: string]: unknown }) => { readonly [method: string]: unknown };
+type Correction = (config: Config, part: { readonly [key: string]: unknown }, path: string) => { readonly [method: string]: unknown };
 
 const punctuation = /[\p{P}!-/:-@[-`{-~]/gu;
 const chinese = /[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u{20000}-\u{2a6df}\u{2a700}-\u{2b73f}\u{2b740}-\u{2b81f}\u{2b920}-\u{2ceaf}\u{2f800}-\u{2fa1f}]/gu;
@@ -21,8 +21,8 @@ const lowercase = (text: string): string => Array.from(text, (char) => char.toLo
 const stripAccents = (text: string): string => text.normalize("NFD").replace(/\p{Mn}/gu, "");
 
 const normalizers: { readonly [type: string]: Correction } = {
-  Precompiled: ({ precompiled_charsmap: table }) => {
-    const map = new CharsMap(table);
+  Precompiled: ({ precompiled_charsmap: table }, _, path) => {
+    const map = new CharsMap(table, path);
     return { normalize: (text: string) => map.normalize(text) };
   },
   BertNormalizer: ({ clean_text: cleans, handle_chinese_chars: separates, strip_accents: strips, lowercase: lowers }, part) => ({
@@ -47,9 +47,15 @@ const preTokenizers: { readonly [type: string]: Correction } = {
     return { pre_tokenize_text: (text: string) => split(text, words, "Removed", true) };
   },
   BertPreTokenizer: () => ({ pre_tokenize_text: (text: string) => split(text, blank, "Removed").flatMap((word) => split(word, punctuation, "Isolated")) }),
-  Punctuation: ({ behavior }) => ({ pre_tokenize_text: (text: string) => split(text, punctuation, behaviorOf(behavior ?? "Isolated")) }),
+  Punctuation: ({ behavior }, _, path) => {
+    const what = behaviorOf(behavior ?? "Isolated", path);
+    return { pre_tokenize_text: (text: string) => split(text, punctuation, what) };
+  },
   Digits: ({ individual_digits: alone }) => ({ pre_tokenize_text: (text: string) => split(text, /\p{N}/gu, alone === true ? "Isolated" : "Contiguous") }),
-  Split: ({ behavior, invert }, { pattern }) => ({ pre_tokenize_text: (text: string) => split(text, pattern as RegExp, behaviorOf(behavior), invert === true) }),
+  Split: ({ behavior, invert }, { pattern }, path) => {
+    const what = behaviorOf(behavior, path);
+    return { pre_tokenize_text: (text: string) => split(text, pattern as RegExp, what, invert === true) };
+  },
   ByteLevel: () => ({ pattern: gpt2 }),
   Metaspace: (config) => {
     const mark = String(config["replacement"] ?? "\u2581");
@@ -81,10 +87,10 @@ export interface PreTokenizeOptions {
   isFirst?: boolean;
 }
 
-function behaviorOf(behavior: unknown): SplitBehavior {
+function behaviorOf(behavior: unknown, path: string): SplitBehavior {
   const behaviors: readonly SplitBehavior[] = ["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"];
   const found = behaviors.find((each) => each === behavior);
-  if (found === undefined) throw new SteppeError("FORMAT", `Expected one of ${behaviors.join(", ")} as "behavior" in tokenizer.json but received ${JSON.stringify(behavior)}.`);
+  if (found === undefined) throw new SteppeError("FORMAT", `Expected one of ${behaviors.join(", ")} as "behavior" in ${path} but received ${JSON.stringify(behavior)}.`);
   return found;
 }
 
@@ -112,28 +118,28 @@ function joinBytes(tokens: readonly string[]): string[] {
 }
 
 /** A part of the library may hold others: `inner` is where, in its configuration and in itself. */
-function correctParts(part: unknown, config: unknown, corrections: { readonly [type: string]: Correction }, [ofConfig, ofPart]: readonly [string, string]): void {
+function correctParts(part: unknown, config: unknown, corrections: { readonly [type: string]: Correction }, [ofConfig, ofPart]: readonly [string, string], path: string): void {
   if (part === null || part === undefined || config === null || typeof config !== "object") return;
   const { type, [ofConfig]: inner } = config as Config;
   if (type === "Sequence" && Array.isArray(inner)) {
     const parts = (part as Record<string, unknown[]>)[ofPart]!;
-    inner.forEach((each, i) => correctParts(parts[i], each, corrections, [ofConfig, ofPart]));
+    inner.forEach((each, i) => correctParts(parts[i], each, corrections, [ofConfig, ofPart], path));
     return;
   }
   const correction = corrections[String(type)];
-  if (correction !== undefined) Object.assign(part, correction(config as Config, part as { readonly [key: string]: unknown }));
+  if (correction !== undefined) Object.assign(part, correction(config as Config, part as { readonly [key: string]: unknown }, path));
 }
 
 /**
  * Makes a tokenizer of the library agree with Python's.
  *
- * @param file its tokenizer.json
+ * @param file its tokenizer.json, read from `path`
  * @throws SteppeError `FORMAT` for a broken table of characters
  */
-export function correct(library: Library, file: Record<string, unknown>): void {
-  correctParts(library.normalizer, file["normalizer"], normalizers, ["normalizers", "normalizers"]);
-  correctParts(library.pre_tokenizer, file["pre_tokenizer"], preTokenizers, ["pretokenizers", "tokenizers"]);
-  correctParts(library.decoder, file["decoder"], decoders, ["decoders", "decoders"]);
+export function correct(library: Library, file: Record<string, unknown>, path: string): void {
+  correctParts(library.normalizer, file["normalizer"], normalizers, ["normalizers", "normalizers"], path);
+  correctParts(library.pre_tokenizer, file["pre_tokenizer"], preTokenizers, ["pretokenizers", "tokenizers"], path);
+  correctParts(library.decoder, file["decoder"], decoders, ["decoders", "decoders"], path);
   const model = file["model"] as Config;
   if (model["type"] !== "Unigram") return;
   const unknownId = model["unk_id"];

@@ -1,6 +1,9 @@
 import { isUtf8 } from "node:buffer";
 import { SteppeError } from "../../errors.js";
-import { firstWrong } from "../tables/utf8.js";
+import { firstWrong } from "../../io/utf8.js";
+
+/** Makes the error for what is no table. */
+type Corrupt = (wanted: string, received: string) => SteppeError;
 
 const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" });
 
@@ -26,10 +29,12 @@ export class CharsMap {
 
   /**
    * @param base64 the `precompiled_charsmap` of a tokenizer.json
+   * @param path that file, for messages
    * @throws SteppeError `FORMAT` for what is no such table
    */
-  constructor(base64: unknown) {
-    const bytes = decode(base64);
+  constructor(base64: unknown, path: string) {
+    const corrupt = (wanted: string, received: string) => new SteppeError("FORMAT", `Expected ${wanted} in the precompiled_charsmap of ${path} but received ${received}.`);
+    const bytes = decode(base64, corrupt);
     if (bytes.length < 4) throw corrupt("the size of its trie at byte 0", `${bytes.length} bytes`);
     const size = bytes.readUInt32LE(0);
     if (size === 0 || size % 4 !== 0 || size > bytes.length - 4) throw corrupt(`the size of a trie within its ${bytes.length} bytes at byte 0`, `${size}`);
@@ -39,7 +44,7 @@ export class CharsMap {
       const wrong = firstWrong(this.#replacements);
       throw corrupt(`UTF-8 at byte ${4 + size + wrong}`, `the byte 0x${this.#replacements[wrong]!.toString(16).padStart(2, "0")}`);
     }
-    this.#check();
+    this.#check(corrupt);
   }
 
   /** The text as the table has it. An unpaired surrogate counts as U+FFFD, which it would be in UTF-8. */
@@ -83,7 +88,7 @@ export class CharsMap {
   }
 
   /** Every word of the trie must end inside of it and have a replacement. */
-  #check(): void {
+  #check(corrupt: Corrupt): void {
     const trie = this.#trie;
     const seen = new Uint8Array(trie.length);
     const open = [offset(trie[0]!)];
@@ -108,15 +113,11 @@ export class CharsMap {
   }
 }
 
-function decode(base64: unknown): Buffer {
+function decode(base64: unknown, corrupt: Corrupt): Buffer {
   if (typeof base64 !== "string") throw corrupt("base64", base64 === undefined ? "nothing" : JSON.stringify(base64));
   const bytes = Buffer.from(base64, "base64");
   // Node passes over what is no base64.
   const letters = base64.replace(/=+$/, "").length;
   if (Math.floor((letters * 3) / 4) !== bytes.length || /[^A-Za-z0-9+/]/.test(base64.slice(0, letters))) throw corrupt("base64", "other characters");
   return bytes;
-}
-
-function corrupt(wanted: string, received: string): SteppeError {
-  return new SteppeError("FORMAT", `Expected ${wanted} in the precompiled_charsmap of tokenizer.json but received ${received}.`);
 }

@@ -54,14 +54,14 @@ export class Tokenizer {
   /** The number of the token that stands in the place of hidden ones; null where there is none. */
   readonly maskTokenId: number | null;
 
-  constructor({ tokenizer, config }: TokenizerFiles) {
-    const added = readAddedTokens(tokenizer["added_tokens"]);
+  constructor({ path, tokenizer, config }: TokenizerFiles) {
+    const added = readAddedTokens(tokenizer["added_tokens"], path);
     try {
       this.#library = new Library(tokenizer, config);
-      correct(this.#library, tokenizer);
+      correct(this.#library, tokenizer, path);
     } catch (error) {
       if (error instanceof SteppeError) throw error;
-      throw new SteppeError("FORMAT", `Expected a tokenizer.json that can be read but received: ${(error as Error).message}.`, { cause: error });
+      throw new SteppeError("FORMAT", `Expected a tokenizer that can be read in ${path} but received: ${(error as Error).message}.`, { cause: error });
     }
     const normalize = (text: string) => this.#library.normalizer?.normalize(text) ?? text;
     this.#added = new AddedTokens(added.filter(({ normalized }) => !normalized).map((token) => [token.content, token]));

@@ -174,7 +174,8 @@ describe("what is not as published", () => {
     expect(read(folderOf(files))).rejects.toThrow(expect.objectContaining({ code, message: expect.stringMatching(message) }));
 
   test.each<[string, Record<string, string | Buffer>, (folder: string) => Promise<unknown>, RegExp]>([
-    ["empty", { "train.tsv": "" }, (folder) => data.glue("sst2", { folder }), /Expected at least one row in .*train\.tsv but received none/],
+    ["empty", { "train.tsv": "" }, (folder) => data.glue("sst2", { folder }), /Expected a line with the names of columns in .*train\.tsv but received an empty file/],
+    ["no rows", { "train.tsv": "sentence\tlabel\n" }, (folder) => data.glue("sst2", { folder }), /Expected at least one row in .*train\.tsv but received none/],
     ["a header and no more", { "train.tsv": "sentence\tlabel\n" }, (folder) => data.glue("sst2", { folder }), /Expected at least one row in .*train\.tsv/],
     ["a missing column", { "train.tsv": "text\tlabel\nfine\t1\n" }, (folder) => data.glue("sst2", { folder }), /Expected the column "sentence" in row 1 of .*train\.tsv but received text, label/],
     ["no labels to train on", { "train.tsv": "index\tsentence\n0\tfine\n" }, (folder) => data.glue("sst2", { folder }), /Expected the column "label" in row 1/],
