@@ -33,8 +33,8 @@ export async function compare(path: string, { folder, seeds, methods, set = [], 
       signal,
       tell: say,
       ...(quiet !== true && json !== true && process.stdout.isTTY === true && { progress: process.stdout }),
-      onRun: ({ method, seed, index, of }) => say(`${index + 1} of ${of}: ${method}, seed ${seed}`),
-      onResult: ({ method, seed, metric, value, known }) => say(`  ${method}, seed ${seed}: ${metric} ${short(value)}${known ? ", from before" : ""}`),
+      onRun: ({ method, seed, index, of, setting }) => say(`${index + 1} of ${of}: ${setting === null ? "" : "tuning "}${method}, ${setting === null ? "" : `${setting}, `}seed ${seed}`),
+      onResult: ({ method, seed, metric, value, known, setting }) => say(`  ${method}, ${setting === null ? "" : `${setting}, `}seed ${seed}: ${value === null ? "NaN or infinity" : `${metric} ${short(value)}`}${known ? ", from before" : ""}`),
     });
   });
   if (json === true) print(JSON.stringify(result, null, 2));
@@ -47,7 +47,7 @@ export async function compare(path: string, { folder, seeds, methods, set = [], 
 }
 
 /** Mean ± standard deviation, the difference to the baseline with its interval, and p. */
-export function tableOf({ methods, metric, baseline, choose }: Comparison): string {
+export function tableOf({ methods, metric, baseline, choose, on }: Comparison): string {
   const base = methods.find(({ method }) => method === baseline)?.stepMilliseconds ?? null;
   const rows = methods.map(({ method, mean, std, values, against, stepMilliseconds }) => [
     method,
@@ -58,9 +58,14 @@ export function tableOf({ methods, metric, baseline, choose }: Comparison): stri
     stepMilliseconds === null ? "-" : `${stepMilliseconds.toFixed(2)} ms`,
     stepMilliseconds === null || base === null ? "-" : (stepMilliseconds / base).toFixed(2),
   ]);
-  const header = ["method", choose === "best" ? `best ${metric}` : metric, "seeds", `− ${baseline}`, "p", "time per step", `÷ ${baseline}'s`];
+  const header = ["method", on === "test" ? `test ${metric}` : choose === "best" ? `best ${metric}` : metric, "seeds", `− ${baseline}`, "p", "time per step", `÷ ${baseline}'s`];
   const words = [`${metric}: mean ± standard deviation over the seeds. − ${baseline}: mean difference over the same seeds ± half its 95 % interval;`, "p: Student's paired test, two-sided."];
-  return [table(header, rows), "", ...words].join("\n");
+  const tuned = methods.flatMap(({ method, tuned: found }) => {
+    if (found === null) return [];
+    const values = Object.entries(found.values).map(([path, value]) => `${path} ${typeof value === "object" ? JSON.stringify(value) : String(value)}`);
+    return [`${method}: ${values.join(", ")}, the best of ${found.of} on validation data with seed ${found.seed}.`];
+  });
+  return [table(header, rows), "", ...tuned, ...words].join("\n");
 }
 
 const signed = (value: number) => `${value > 0 ? "+" : ""}${short(value)}`;

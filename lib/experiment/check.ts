@@ -5,6 +5,7 @@ import type { Config, OptimizerConfig } from "./config.js";
 import { mergedOptimizer } from "./methods.js";
 import { optimizerProblem, relocated } from "./optimizer.js";
 import { shapeProblems, wrongConfig } from "./schema.js";
+import { defaultTuneSeed, gridOf } from "./tuning.js";
 
 /**
  * Checks a configuration as far as that goes without its data.
@@ -27,13 +28,21 @@ export function checkConfig(config: unknown, source: string): Config {
   if (checked.compare === undefined || Object.hasOwn(checked.optimizer, "method")) say(optimizerProblem(checked.optimizer, "optimizer"));
   for (const [name, given] of Object.entries(checked.compare?.methods ?? {})) {
     const place = /^[A-Za-z_$][\w$]*$/.test(name) ? `compare.methods.${name}` : `compare.methods[${JSON.stringify(name)}]`;
-    say(optimizerProblem(mergedOptimizer(checked.optimizer, given) as OptimizerConfig, place));
+    const grid = gridOf(given);
+    const problemOf = (options: object) => optimizerProblem(mergedOptimizer(checked.optimizer, options) as OptimizerConfig, place);
+    if (grid.length === 0) say(problemOf(given));
+    for (const problem of new Set(grid.map(({ options }) => problemOf(options)))) say(problem);
   }
   const { compare } = checked;
   if (compare !== undefined && Object.keys(compare.methods).length === 0) say("compare.methods: expected at least one method, received none");
   if (compare?.baseline !== undefined && !Object.hasOwn(compare.methods, compare.baseline)) {
     say(`compare.baseline: expected one of ${Object.keys(compare.methods).join(", ")}, received ${JSON.stringify(compare.baseline)}`);
   }
+  const tuneSeed = compare?.tuneSeed ?? defaultTuneSeed;
+  if (Object.values(compare?.methods ?? {}).some((method) => method.tune !== undefined) && compare?.seeds?.includes(tuneSeed) === true) {
+    say(`compare.tuneSeed: expected none of compare.seeds, received ${tuneSeed}`);
+  }
+  if (compare?.on === "test" && compare.choose === "best") say('compare.choose: expected "last" where compare.on is "test", received "best"');
   if (checked.average !== undefined) say(averageProblem(checked.average));
   const { epochs, steps } = checked;
   if ((epochs === undefined) === (steps === undefined)) say(`epochs: expected either epochs or steps, received ${epochs === undefined ? "neither" : "both"}`);

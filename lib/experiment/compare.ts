@@ -4,10 +4,10 @@ import { SteppeError, expected, suggest } from "../errors.js";
 import { ioError } from "../io/file-errors.js";
 import { readJsonObject } from "../io/json-file.js";
 import { isSystemError } from "../io/whole-file.js";
-import { halfWidth, mean, pairedTest, standardDeviation } from "../statistics.js";
 import { RunFolder } from "../train/index.js";
-import type { RunRecord } from "../train/index.js";
 import { isBetterWhenSmaller } from "../train/metric-names.js";
+import { defaultMetric, summarize, valueOf } from "./comparison.js";
+import type { Comparison, MethodResult } from "./comparison.js";
 import type { Sets } from "./data.js";
 import type { Config } from "./config.js";
 import type { LoadedConfig } from "./load.js";
@@ -15,6 +15,8 @@ import { mergedOptimizer } from "./methods.js";
 import { trainConfig } from "./run.js";
 import type { RunResult, TrainOptions } from "./run.js";
 import { differing, plain, requireSame } from "./run-settings.js";
+import { defaultTuneSeed, gridOf, settingOf } from "./tuning.js";
+import type { Setting } from "./tuning.js";
 
 export interface CompareOptions extends Pick<TrainOptions, "signal" | "progress" | "tell"> {
   /** The comparison's folder; default the configuration's, else `runs/NAME-compare`. */
@@ -24,56 +26,16 @@ export interface CompareOptions extends Pick<TrainOptions, "signal" | "progress"
   /** Only these of the configuration's methods. */
   methods?: readonly string[];
   /** Is told of each run when it begins, and of what it came to. */
-  onRun?: (run: { method: string; seed: number; index: number; of: number; folder: string }) => void;
-  onResult?: (run: { method: string; seed: number; metric: string; value: number; known: boolean }) => void;
-}
-
-/** A method beside the baseline, seed by seed. */
-export interface Difference {
-  /** Seeds that both have. */
-  pairs: number;
-  /** Mean of the differences: above 0 where the method's number is larger. */
-  mean: number;
-  /** Half the width of that mean's 95 % confidence interval; null for one pair. */
-  halfWidth: number | null;
-  /** Of Student's paired test, two-sided; null for one pair. */
-  p: number | null;
-}
-
-/** One method over all seeds. */
-export interface MethodResult {
-  method: string;
-  /** The number that is compared, by seed. */
-  values: Record<string, number>;
-  mean: number;
-  /** With n − 1 below; null for one seed. */
-  std: number | null;
-  /** Median milliseconds of a step, the mean over the seeds; null where no step was logged. */
-  stepMilliseconds: number | null;
-  /** Against the baseline, on the seeds that both have; null for the baseline itself. */
-  against: Difference | null;
-  /** Paths of the run folders, by seed. */
-  folders: Record<string, string>;
-}
-
-/** What `comparison.json` holds. */
-export interface Comparison {
-  version: 1;
-  name: string;
-  metric: string;
-  choose: "last" | "best";
-  baseline: string;
-  seeds: number[];
-  methods: MethodResult[];
-  /** Whether all runs that were asked for came to their end. */
-  complete: boolean;
+  onRun?: (run: { method: string; seed: number; index: number; of: number; folder: string; setting: string | null }) => void;
+  /** `setting`: of a tuning run; `value`: null for one that diverged. */
+  onResult?: (run: { method: string; seed: number; metric: string; value: number | null; known: boolean; setting: string | null }) => void;
 }
 
 /**
  * Trains every method with every seed, with the same data in the same order and from the same initial weights for a seed, and
  * compares them: mean, standard deviation, and a paired t test against the baseline. Runs that are finished are not done again, and one
- * that was broken off goes on, so that the same call starts and restarts it. Seeds are the outer loop: what is done by some point
- * is a comparison with less seeds.
+ * that was broken off goes on, so that the same call starts and restarts it. Methods with a grid are tuned first, on validation data
+ * with a seed of their own. Then seeds are the outer loop: what is done by some point is a comparison with less seeds.
  *
  * @throws SteppeError `ARGUMENT` for a configuration without `compare`, unknown methods, or a folder of another comparison
  */
@@ -86,51 +48,101 @@ export async function compareConfig(loaded: LoadedConfig, options: CompareOption
   }
   const all = Object.keys(compare.methods);
   const methods = chosenMethods(compare.methods, options.methods);
-  const { baseline = all[0]!, choose = "last" } = compare;
+  const { baseline = all[0]!, choose = "last", on = "validation", tuneSeed = defaultTuneSeed } = compare;
   const seeds = [...(options.seeds ?? compare.seeds ?? [0, 1, 2])];
   if (seeds.length === 0 || new Set(seeds).size !== seeds.length) throw expected("different seeds", "seeds", seeds);
   const folder = options.folder ?? config.folder ?? join("runs", `${name}-compare`);
   const root = openRoot(folder, config);
   const places = folderNames(all);
   const loadedSets = new Map<string, Sets>();
-  const runOf = (method: string, seed: number) => {
+  const configOf = (seed: number, options: object): Config => {
     const { compare: _, folder: _folder, ...rest } = config;
-    const own: Config = { ...rest, seed, optimizer: mergedOptimizer(config.optimizer, compare.methods[method]!) as unknown as Config["optimizer"] };
-    return { place: join(folder, places.get(method)!, `seed-${seed}`), own };
+    return { ...rest, seed, optimizer: mergedOptimizer(config.optimizer, options) as unknown as Config["optimizer"] };
   };
+  const train = (own: Config, place: string, name: string) => trainConfig({ ...loaded, config: own, name }, { ...options, folder: place, resume: true, loaded: loadedSets });
+  const grids = new Map(all.map((method) => [method, gridOf(compare.methods[method]!)]));
+  if (seeds.includes(tuneSeed) && methods.some((method) => grids.get(method)!.length > 0)) throw expected(`other seeds than ${tuneSeed}, with which methods are tuned,`, "seeds", seeds);
+  const of = methods.reduce((sum, method) => sum + grids.get(method)!.length + seeds.length, 0);
+  let index = 0;
+  let metric = compare.metric ?? null;
+  /** The setting of each method; a method that is not to run now keeps the one that was chosen before. */
+  const settings = new Map<string, Setting>();
+  for (const { method, tuned } of earlier(folder)) if (tuned != null && method !== undefined && all.includes(method)) settings.set(method, settingOf(compare.methods[method]!, tuned.values));
+  for (const method of methods) {
+    const scores: { setting: Setting; score: number | null }[] = [];
+    for (const setting of grids.get(method)!) {
+      if (options.signal?.aborted === true) break;
+      const place = join(folder, places.get(method)!, "tune", setting.name, `seed-${tuneSeed}`);
+      const own = configOf(tuneSeed, setting.options);
+      const known = finishedRun(place, own);
+      if (known === null) options.onRun?.({ method, seed: tuneSeed, index, of, folder: place, setting: setting.name });
+      index++;
+      const result = known ?? (await orDiverged(() => train(own, place, `${method}, ${setting.name}`)));
+      if (result?.end === "aborted") break;
+      if (result !== null) metric ??= defaultMetric(result);
+      const score = result === null ? null : valueOf(result, metric!, choose, "validation");
+      scores.push({ setting, score });
+      options.onResult?.({ method, seed: tuneSeed, metric: metric ?? "", value: score, known: known !== null, setting: setting.name });
+    }
+    if (scores.length < grids.get(method)!.length) break;
+    if (scores.length > 0) settings.set(method, bestOf(scores, metric, method));
+  }
+  const isReady = (method: string) => grids.get(method)!.length === 0 || settings.has(method);
+  const runOf = (method: string, seed: number) => ({ place: join(folder, places.get(method)!, `seed-${seed}`), own: configOf(seed, settings.get(method)?.options ?? compare.methods[method]!) });
   // What was done before, with whatever methods and seeds, belongs to the comparison.
   const results = new Map<string, Map<number, { result: RunResult; folder: string }>>(all.map((method) => [method, new Map()]));
-  for (const method of all) {
+  for (const method of all.filter(isReady)) {
     for (const seed of seedsIn(join(folder, places.get(method)!))) {
       const { place, own } = runOf(method, seed);
       const result = finishedRun(place, own);
       if (result !== null) results.get(method)!.set(seed, { result, folder: place });
     }
   }
-  let index = 0;
-  let metric = compare.metric ?? null;
   const comparison = () => {
     const there = new Set([...seeds, ...[...results.values()].flatMap((runs) => [...runs.keys()])]);
     const complete = methods.every((method) => seeds.every((seed) => results.get(method)!.has(seed)));
-    return summarize({ name, metric: metric!, choose, baseline, seeds: [...there].sort((a, b) => a - b), complete }, all, results);
+    const tuned = (method: string) => (grids.get(method)!.length === 0 ? null : { values: settings.get(method)!.values, of: grids.get(method)!.length, seed: tuneSeed });
+    return summarize({ name, metric: metric!, choose, on, baseline, seeds: [...there].sort((a, b) => a - b), complete }, all, results, tuned);
   };
   for (const seed of seeds) {
     for (const method of methods) {
-      if (options.signal?.aborted === true) break;
+      if (options.signal?.aborted === true || !isReady(method)) break;
       const { place, own } = runOf(method, seed);
       const known = results.get(method)!.get(seed)?.result ?? null;
-      if (known === null) options.onRun?.({ method, seed, index, of: seeds.length * methods.length, folder: place });
+      if (known === null) options.onRun?.({ method, seed, index, of, folder: place, setting: null });
       index++;
-      const result = known ?? (await trainConfig({ ...loaded, config: own, name: method }, { ...options, folder: place, resume: true, loaded: loadedSets }));
+      const result = known ?? (await train(own, place, method));
       if (result.end === "aborted") break;
       results.get(method)!.set(seed, { result, folder: place });
       metric ??= defaultMetric(result);
-      options.onResult?.({ method, seed, metric, value: valueOf(result, metric, choose), known: known !== null });
+      options.onResult?.({ method, seed, metric, value: valueOf(result, metric, choose, on), known: known !== null, setting: null });
       root.writeJson("comparison.json", comparison());
     }
   }
-  if (metric === null) return { version: 1, name, metric: "loss", choose, baseline, seeds, methods: [], complete: false };
+  if (metric === null) return { version: 1, name, metric: "loss", choose, on, baseline, seeds, methods: [], complete: false };
   return comparison();
+}
+
+/** The result of a run; null for one that met NaN or infinity: of no use, but no reason to try no other setting. */
+async function orDiverged(run: () => Promise<RunResult>): Promise<RunResult | null> {
+  try {
+    return await run();
+  } catch (error) {
+    if (error instanceof SteppeError && error.code === "NON_FINITE") return null;
+    throw error;
+  }
+}
+
+function bestOf(scores: readonly { setting: Setting; score: number | null }[], metric: string | null, method: string): Setting {
+  const finite = scores.flatMap(({ setting, score }) => (score === null || Number.isNaN(score) ? [] : [{ setting, score }]));
+  if (finite.length === 0) throw new SteppeError("NON_FINITE", `Expected a setting of ${method} that can be trained but received NaN or infinity with each of ${scores.map(({ setting }) => setting.name).join("; ")}.`);
+  return finite.reduce((a, b) => ((isBetterWhenSmaller(metric!) ? b.score < a.score : b.score > a.score) ? b : a)).setting;
+}
+
+/** What the folder's comparison said before. */
+function earlier(folder: string): Partial<MethodResult>[] {
+  const path = join(folder, "comparison.json");
+  return existsSync(path) ? ((readJsonObject(path)["methods"] ?? []) as Partial<MethodResult>[]) : [];
 }
 
 function chosenMethods(all: Readonly<Record<string, object>>, chosen: readonly string[] | undefined): string[] {
@@ -186,53 +198,3 @@ function finishedRun(folder: string, config: Config): RunResult | null {
 
 /** What does not change a run's result. */
 const unimportant = ["$schema", "name", "logEvery", "checkpoints", "threads", "callbacks"];
-
-const about = ["epoch", "step", "seconds"];
-
-/** The first metric, else the loss on validation data, else the training loss. */
-function defaultMetric({ final }: RunResult): string {
-  const names = Object.keys(final ?? {}).filter((name) => !about.includes(name));
-  return names.find((name) => name !== "loss" && name !== "validationLoss") ?? (names.includes("validationLoss") ? "validationLoss" : "loss");
-}
-
-function valueOf({ final, history, folder }: RunResult, metric: string, choose: "last" | "best"): number {
-  const values = (choose === "last" ? [final] : history).map((record: RunRecord | null) => record?.[metric]);
-  if (values.length === 0 || values.some((value) => typeof value !== "number")) {
-    const there = Object.keys(final ?? {}).filter((name) => !about.includes(name));
-    throw new SteppeError("ARGUMENT", `compare.metric: expected one of ${there.join(", ")}, which the run in ${folder} has, received ${JSON.stringify(metric)}`);
-  }
-  return (values as number[]).reduce((a, b) => ((isBetterWhenSmaller(metric) ? b < a : b > a) ? b : a));
-}
-
-const orNull = (value: number) => (Number.isNaN(value) ? null : value);
-
-function difference(differences: number[]): Difference {
-  return { pairs: differences.length, mean: mean(differences), halfWidth: orNull(halfWidth(differences)), p: orNull(pairedTest(differences)) };
-}
-
-type Results = ReadonlyMap<string, ReadonlyMap<number, { result: RunResult; folder: string }>>;
-
-function summarize(about: Omit<Comparison, "version" | "methods">, methods: readonly string[], results: Results): Comparison {
-  const { metric, choose, baseline } = about;
-  const valuesOf = (method: string) => new Map([...(results.get(method) ?? [])].map(([seed, { result }]) => [seed, valueOf(result, metric, choose)]));
-  const base = valuesOf(baseline);
-  const summaries = methods.flatMap((method): MethodResult[] => {
-    const values = valuesOf(method);
-    if (values.size === 0) return [];
-    const common = [...values.keys()].filter((seed) => base.has(seed));
-    const runs = [...results.get(method)!].sort(([a], [b]) => a - b);
-    const times = runs.flatMap(([, { result }]) => (result.stepMilliseconds == null ? [] : [result.stepMilliseconds]));
-    return [
-      {
-        method,
-        values: Object.fromEntries(values),
-        mean: mean([...values.values()]),
-        std: orNull(standardDeviation([...values.values()])),
-        stepMilliseconds: times.length === 0 ? null : mean(times),
-        against: method === baseline || common.length === 0 ? null : difference(common.map((seed) => values.get(seed)! - base.get(seed)!)),
-        folders: Object.fromEntries(runs.map(([seed, { folder }]) => [seed, folder])),
-      },
-    ];
-  });
-  return { version: 1, ...about, methods: summaries };
-}

@@ -169,9 +169,10 @@ type Awaitable<T> = T | Promise<T>;
 export interface CompareConfig {
   /**
    * By the names that the table shows: options of the optimizer that take the place of the configuration's own, `base` key by
-   * key, or all of it where `base.name` is another.
+   * key, or all of it where `base.name` is another. `tune` gives lists of values by their paths, `{ "rho": [0.05, 0.1], "base.lr": [0.01,
+   * 0.1] }`: each combination is trained with the tuning seed, and the best one by the compared number on validation data is compared.
    */
-  methods: Readonly<Record<string, object>>;
+  methods: Readonly<Record<string, object & { tune?: Readonly<Record<string, readonly unknown[]>> }>>;
   /** Default [0, 1, 2]. */
   seeds?: readonly number[];
   /** The method that the others are tested against; default the first. */
@@ -180,6 +181,10 @@ export interface CompareConfig {
   metric?: string;
   /** Which record counts: the last, or the best one. Default "last". */
   choose?: "last" | "best";
+  /** Where it is measured: in the records, on validation data, or at the end on the test data. Default "validation". */
+  on?: "validation" | "test";
+  /** The seed of tuning, none of `seeds`; default 1000. */
+  tuneSeed?: number;
 }
 
 /** A training run, or several. */

@@ -61,11 +61,13 @@ export async function loadData(config: Config, context: Context, loaded: Map<str
     throw new SteppeError("ARGUMENT", `Expected at least batchSize, ${batchSize}, training samples but received ${sets.train.length}. Set dropLast to false to train on smaller batches.`);
   }
   const train = sets.train instanceof Loader ? sets.train : loader(there(sets.train), { batchSize, shuffle: true, seed, dropLast, ...(trainTransform && { transform: trainTransform }) });
+  const test = evaluated(sets.test);
+  const validation = evaluated(sets.validation) ?? test;
   return {
     kind: sets.kind,
     train,
-    ...(sets.validation ?? sets.test ? { validation: evaluated(sets.validation ?? sets.test)! } : {}),
-    ...(sets.test && { test: evaluated(sets.test)! }),
+    ...(validation && { validation }),
+    ...(test && { test }),
     trainInOrder: sets.train instanceof Loader ? sets.train : evaluated(sets.train)!,
     ...(transform && { transform }),
     facts: sets.facts,

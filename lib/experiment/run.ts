@@ -5,7 +5,7 @@ import { readJsonObject } from "../io/json-file.js";
 import type { Tensor } from "../tensor.js";
 import { CheckpointFolder } from "../train/checkpoint.js";
 import { median } from "../statistics.js";
-import { RunFolder, fit } from "../train/index.js";
+import { RunFolder, evaluate, fit } from "../train/index.js";
 import type { Callback, FitResult, ProgressOptions, RunRecord } from "../train/index.js";
 import { build } from "./build.js";
 import type { BuildOptions, Built } from "./build.js";
@@ -45,6 +45,8 @@ export interface RunResult {
   /** The last record. */
   final: RunRecord | null;
   history: RunRecord[];
+  /** Loss and metrics on the test data, where validation looks at other data; else null. */
+  test: Record<string, number> | null;
   /** Median time of the steps that were logged, in milliseconds; null if none was. */
   stepMilliseconds: number | null;
   /** Path of the run's folder. */
@@ -97,11 +99,15 @@ export async function trainConfig(loaded: LoadedConfig, options: TrainOptions = 
     label: loaded.name,
     settings: furtherSettings(loaded, built, folder),
   }));
-  const result: RunResult = { end, epoch, step, best, final: history.at(-1) ?? null, history, stepMilliseconds: medianStep(folder), folder };
+  const result: RunResult = { end, epoch, step, best, final: history.at(-1) ?? null, history, test: null, stepMilliseconds: medianStep(folder), folder };
   if (end !== "aborted") {
-    const save = () => run.saveWeights("model", model.stateDict());
-    if (average === undefined || average.averaged === 0) save();
-    else await average.apply(save);
+    const save = async () => {
+      run.saveWeights("model", model.stateDict());
+      if (data.test === undefined || data.test === data.validation) return;
+      const { loss, predict } = objective;
+      result.test = await evaluate<Tensor[]>({ model, loss, metrics: built.metrics(), predict, ...(targets && { targets }), ...(autocast && { autocast }) }, data.test as never);
+    };
+    await (average === undefined || average.averaged === 0 ? save() : average.apply(save));
     const { folder: _, ...written } = result;
     run.writeJson("result.json", written);
   }

@@ -111,11 +111,13 @@ export const schema = object({
   callbacks: z.array(z.custom<object>((value) => typeof value === "object" && value !== null, { error: "expected an object of hooks" })).optional(),
   folder: path.optional().describe("The run's folder; default runs/NAME."),
   compare: object({
-    methods: z.record(z.string().regex(/^[^/\\]+$/), z.record(z.string(), z.unknown())),
+    methods: z.record(z.string().regex(/^[^/\\]+$/), z.looseObject({ tune: z.record(z.string(), z.array(z.unknown()).min(1)).optional().describe("Lists of values by their paths, such as base.lr: the best combination is compared.") })),
     seeds: z.array(seed).min(1).optional(),
     baseline: z.string().optional(),
     metric: z.string().optional(),
     choose: z.enum(["last", "best"]).optional(),
+    on: z.enum(["validation", "test"]).optional(),
+    tuneSeed: seed.optional(),
   })
     .optional()
     .describe("Methods side by side, for steppe compare: options of the optimizer by the names that the table shows."),

@@ -58,6 +58,35 @@ test("the same weights and data for a seed, statistics of the pairs, a table; wh
   expect(other.stderr).toContain("optimizer.rho: the run has 0.2, the configuration 0.3");
 });
 
+test("methods are tuned on validation data with a seed of their own, and compared on test data with others", async () => {
+  const tune = { rho: [0.05, 0.2], "base.lr": [0.05, 1e30] };
+  const data = { name: "digits", fraction: 0.3, validationShare: 0.2 };
+  const methods = { SGD: { method: "none" }, SAM: { method: "sam", tune } };
+  const folder = withConfig("tuned.json", { ...compared, data, compare: { seeds: [4, 7], on: "test", tuneSeed: 11, methods } });
+  const first = await steppe(folder, "compare", "tuned.json", "--folder", "out");
+  expect(first.stderr).toBe("");
+  expect(first.code).toBe(0);
+  expect(first.stdout).toContain("1 of 8: tuning SAM, rho=0.05,base.lr=0.05, seed 11\n");
+  expect(first.stdout).toContain("  SAM, rho=0.2,base.lr=1e_30, seed 11: NaN or infinity\n".replace("1e_30", "1e+30"));
+  // The best by the last record on validation data.
+  const scores = tune.rho.map((rho) => (readJson(folder, "out", "SAM", "tune", `rho=${rho},base.lr=0.05`, "seed-11", "result.json")["final"] as { accuracy: number }).accuracy);
+  const rho = tune.rho[scores[1]! > scores[0]! ? 1 : 0]!;
+  const comparison = readJson(folder, "out", "comparison.json") as { methods: { tuned: object | null; values: Record<string, number>; folders: Record<string, string> }[] };
+  expect(comparison.methods.map(({ tuned }) => tuned)).toEqual([null, { values: { rho, "base.lr": 0.05 }, of: 4, seed: 11 }]);
+  expect(first.stdout).toContain(`SAM: rho ${rho}, base.lr 0.05, the best of 4 on validation data with seed 11.`);
+  expect(readJson(folder, "out", "SAM", "seed-4", "settings.json")).toMatchObject({ seed: 4, optimizer: { method: "sam", rho, base: { lr: 0.05, momentum: 0.9 } } });
+  for (const { values, folders } of comparison.methods) {
+    const { accuracy } = JSON.parse((await steppe(folder, "evaluate", folders["4"]!, "--split", "test", "--json")).stdout) as { accuracy: number };
+    expect(values["4"]).toBe(accuracy);
+  }
+  // What was chosen before stays for a method that does not run now; nothing is done again.
+  const second = await steppe(folder, "compare", "tuned.json", "--folder", "out", "--methods", "SGD", "--json");
+  expect(JSON.parse(second.stdout)).toEqual(comparison);
+  const refused = await steppe(folder, "compare", "tuned.json", "--folder", "out", "--seeds", "11");
+  expect(refused.stderr).toContain("Expected other seeds than 11, with which methods are tuned, for seeds");
+  expect(refused.code).toBe(2);
+});
+
 test("Ctrl-C ends the run under way; the same command goes on, to the same numbers", async () => {
   const text = `export default { ...${JSON.stringify(compared)}, callbacks: [{ onStep: (_, run) => { if (run.step === 5 && process.env.STOP === "1" && ++globalThis.runs === 3) process.kill(process.pid, "SIGINT"); } }] }; globalThis.runs = 0;`;
   const folder = withConfig("methods.mjs", text);
