@@ -125,6 +125,10 @@ export const forward: Readonly<Record<string, readonly Rule[]>> = {
   "aten::_pad_packed_sequence": [batchSizesOf("batch_sizes", "data")],
   "aten::_prelu_kernel": [slopes],
   "aten::_prelu_kernel_backward": [slopes],
+  "aten::_weight_int8pack_mm": [
+    ...[dims("mat2", 2), elements("mat2")],
+    beside("scales", "mat2", "a tensor with one element per row of mat2", (t, { shape }) => hasShape(t, shape[0]!)),
+  ],
   "aten::_weight_int4pack_mm_for_cpu": [elements("mat2"), packed4, scales4],
   ...Object.fromEntries(["index_add_", "index_copy_", "index_reduce_"].map((name) => [`aten::${name}`, [plain("source")]])),
   ...Object.fromEntries(["scatter_", "scatter_add_", "scatter_reduce_"].map((name) => [`aten::${name}`, [plain("src")]])),
