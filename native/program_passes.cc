@@ -59,7 +59,7 @@ const std::map<std::string, Variant>& variants() {
 bool ignores_buffers(const Program::Instruction& instruction) {
   const auto& schema = instruction.op.schema();
   if (schema.name().find("batch_norm") == std::string::npos || schema.name().find("backward") == std::string::npos) return false;
-  for (size_t i = 0; i < instruction.inputs.size(); i++) {
+  for (size_t i = 0; i < schema.arguments().size() && i < instruction.inputs.size(); i++) {
     const auto& name = schema.arguments()[i].name();
     if ((name == "train" || name == "training") && instruction.inputs[i].constant.isBool()) return instruction.inputs[i].constant.toBool();
   }

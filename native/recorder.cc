@@ -12,7 +12,9 @@
 #include <utility>
 
 #include "functions.h"
-#include "lstm.h"
+#include "kernels/batch_norm.h"
+#include "kernels/convolution.h"
+#include "kernels/lstm.h"
 #include "program_passes.h"
 #include "recorder_layout.h"
 #include "recorder_values.h"
@@ -142,12 +144,17 @@ void Recorder::hand_over() {
 
 void Recorder::check_layouts(const std::atomic<bool>& cancelled) const {
   if (computed()) return;
-  std::vector<Program::Layout> expected;
-  for (const auto& key : keys_) expected.push_back({key.sizes, key.strides, /*strided=*/key.dtype != at::ScalarType::Undefined, key.dtype});
   at::NoGradGuard no_grad;
   Tensors buffers;
   for (const auto& buffer : buffers_) buffers.push_back(buffer.clone());
-  program_->check_layouts({parameters_, buffers, inputs_}, expected, cancelled);
+  program_->check_layouts({parameters_, buffers, inputs_}, layouts(), cancelled);
+}
+
+// By register.
+Layouts Recorder::layouts() const {
+  Layouts result;
+  for (const auto& key : keys_) result.push_back({key.sizes, key.strides, /*strided=*/key.dtype != at::ScalarType::Undefined, key.dtype});
+  return result;
 }
 
 void Recorder::obstacle(const std::string& why) {
@@ -176,6 +183,8 @@ std::shared_ptr<Program> Recorder::finish(const at::Tensor& loss) {
   if (!obstacle_.empty()) std::erase_if(program_->instructions, [](const auto& instruction) { return instruction.backward; });
   drop_dead_code(*program_);
   replace_lstm_layers(*program_);
+  replace_convolutions(*program_, layouts());
+  replace_batch_norms(*program_, layouts());
   place_last_uses(*program_);
   place_turns(*program_, changed_buffer_of_registers());
   reuse_operands(*program_, [&](int32_t a, int32_t b) {

@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "convert.h"
+#include "kernels/layouts.h"
 #include "program.h"
 #include "recorder_shapes.h"
 #include "step_memory.h"
@@ -105,6 +106,7 @@ class Recorder : public c10::MemoryReportingInfoBase, public std::enable_shared_
   void before_write(const at::Tensor& tensor, const c10::OperatorHandle& op);
   std::vector<Program::View> as_views(const Program::Instruction& instruction) const;
   void differentiate(const at::Tensor& loss);
+  Layouts layouts() const;
   std::vector<std::optional<uint32_t>> changed_buffer_of_registers() const;
 
   Tensors parameters_, buffers_, inputs_;

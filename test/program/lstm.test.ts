@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { nn, optim, torch } from "../../lib/index.js";
+import { nn, torch } from "../../lib/index.js";
 import type { Tensor } from "../../lib/index.js";
+import { recorded } from "./own-kernels.js";
 
 // Layers of an LSTM run by kernels of our own in a program: beside autograd over LibTorch's, and over its cells in float64.
 
@@ -25,14 +26,7 @@ function make(options: Options, dtype: "float32" | "float64" = "float32") {
   return { layer, batch };
 }
 
-/** Gradients of one pass in a program: the momentum of a first step without weight decay. */
-function recorded(layer: nn.LSTM, batch: Tensor[]) {
-  const optimizer = optim.create(layer, { method: "none", nonFinite: "skip", base: { name: "sgd", lr: 0, momentum: 0.5 } });
-  const step = optimizer.compile(lossOf(layer) as (...args: Tensor[]) => Tensor);
-  const { loss } = step.sync(...batch);
-  const { tensors } = optimizer.stateDict();
-  return { loss, gradients: layer.namedParameters().map(([name]) => tensors[`${name}/momentum_buffer`]!), text: step.programs[0]!.text };
-}
+const run = (layer: nn.LSTM, batch: Tensor[]) => recorded({ model: layer, loss: lossOf(layer) as (...args: Tensor[]) => Tensor }, batch);
 
 describe.each<[string, Options]>([
   ["one layer", {}],
@@ -43,7 +37,7 @@ describe.each<[string, Options]>([
 ])("%s", (_, options) => {
   test("float32: as autograd over LibTorch's, up to rounding", () => {
     const { layer, batch } = make(options);
-    const { loss, gradients, text } = recorded(layer, batch);
+    const { loss, gradients, text } = run(layer, batch);
     const eager = lossOf(layer)(batch[0]!, batch[1]!, batch[2]!);
     eager.backward();
     expect(Math.abs(loss / (eager.item() as number) - 1)).toBeLessThan(1e-6);
@@ -62,7 +56,7 @@ describe.each<[string, Options]>([
     const { layer, batch } = make(options);
     const wide = make(options, "float64");
     wide.layer.loadStateDict(layer.stateDict());
-    const { gradients } = recorded(layer, batch);
+    const { gradients } = run(layer, batch);
     lossOf(layer)(batch[0]!, batch[1]!, batch[2]!).backward();
     const exact = batch.map((tensor) => tensor.to("float64"));
     lossOf(wide.layer)(exact[0]!, exact[1]!, exact[2]!).backward();
@@ -73,7 +67,7 @@ describe.each<[string, Options]>([
 
 test("other dtypes are LibTorch's: float64 bit for bit", () => {
   const { layer, batch } = make({}, "float64");
-  const { gradients } = recorded(layer, batch);
+  const { gradients } = run(layer, batch);
   lossOf(layer)(batch[0]!, batch[1]!, batch[2]!).backward();
   layer.parameters().forEach((parameter, i) => expect(torch.equal(gradients[i]!, parameter.grad!)).toBe(true));
 });
@@ -81,11 +75,11 @@ test("other dtypes are LibTorch's: float64 bit for bit", () => {
 test("values that are not finite come through", () => {
   const { layer, batch } = make({});
   torch.noGrad(() => void batch[0]!.select(0, 3).fill_(NaN));
-  expect(recorded(layer, batch).loss).toBeNaN();
+  expect(run(layer, batch).loss).toBeNaN();
   // Gates beyond what e to them can hold.
   const huge = make({});
   torch.noGrad(() => void huge.batch[0]!.mul_(1e30));
-  const { loss } = recorded(huge.layer, huge.batch);
+  const { loss } = run(huge.layer, huge.batch);
   const eager = lossOf(huge.layer)(huge.batch[0]!, huge.batch[1]!, huge.batch[2]!).item() as number;
   expect(Math.abs(loss / eager - 1)).toBeLessThan(1e-5);
 });

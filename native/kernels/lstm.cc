@@ -11,20 +11,12 @@
 #include <cmath>
 #include <cstring>
 
+#include "processors.h"
+
 namespace steppe {
 namespace {
 
-// Loops over the elements of a time step, vectorised, and compiled for several processors; the loader chooses.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC push_options
-#pragma GCC optimize("O3", "no-trapping-math", "no-math-errno")
-#endif
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
-#define STEPPE_FOR_ALL_PROCESSORS __attribute__((target_clones("default", "avx2,fma", "arch=x86-64-v4")))
-#else
-#define STEPPE_FOR_ALL_PROCESSORS
-#endif
-#define STEPPE_INSIDE __attribute__((always_inline)) inline
+STEPPE_LOOPS_BEGIN
 
 // eˣ by range reduction, x = n ln 2 + r, and a polynomial in r (coefficients of S. Moshier's Cephes library, expf): relative
 // error below 2e-7.
@@ -94,9 +86,7 @@ void backward_row(int64_t hidden, const float* __restrict__ gates, const float* 
   }
 }
 
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC pop_options
-#endif
+STEPPE_LOOPS_END
 
 // What the forward keeps for the backward, in one tensor [steps, batch, 6 hidden], plane by plane.
 struct Kept {

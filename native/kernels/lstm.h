@@ -1,5 +1,5 @@
 #pragma once
-#include "program.h"
+#include "../program.h"
 
 namespace steppe {
 

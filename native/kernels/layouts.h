@@ -1,0 +1,29 @@
+#pragma once
+#include "../program.h"
+
+namespace steppe {
+
+// What is known of a program's registers when it has been recorded.
+using Layouts = std::vector<Program::Layout>;
+
+inline bool is_float_image(const Program::Layout& layout) { return layout.strided && layout.dtype == at::kFloat && layout.sizes.size() == 4; }
+
+// The channels last in memory, and no gaps. Where a dimension has one element, its stride says nothing.
+inline bool is_channels_last_image(const Program::Layout& layout) {
+  if (!is_float_image(layout)) return false;
+  const auto& s = layout.sizes;
+  const int64_t strides[] = {s[1] * s[2] * s[3], 1, s[3] * s[1], s[1]};
+  for (size_t d = 0; d < 4; d++)
+    if (s[d] != 1 && layout.strides[d] != strides[d]) return false;
+  return true;
+}
+
+// The strides are just those of a new tensor with the channels last.
+inline bool is_new_channels_last_image(const Program::Layout& layout) {
+  const auto& s = layout.sizes;
+  return is_float_image(layout) && layout.strides == std::vector<int64_t>{s[1] * s[2] * s[3], 1, s[3] * s[1], s[1]};
+}
+
+inline int32_t register_of(const Program::Operand& operand) { return operand.kind == Program::Operand::Kind::reg ? operand.reg : Program::kNone; }
+
+}  // namespace steppe

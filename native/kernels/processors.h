@@ -1,0 +1,18 @@
+#pragma once
+
+// For loops over many numbers. Between STEPPE_LOOPS_BEGIN and STEPPE_LOOPS_END the compiler may vectorise them as far as it can without
+// changing results; STEPPE_FOR_ALL_PROCESSORS compiles a function for several processors, of which the loader chooses;
+// STEPPE_INSIDE is for what such a function calls.
+#if defined(__GNUC__) && !defined(__clang__)
+#define STEPPE_LOOPS_BEGIN _Pragma("GCC push_options") _Pragma("GCC optimize(\"O3\", \"no-trapping-math\", \"no-math-errno\")")
+#define STEPPE_LOOPS_END _Pragma("GCC pop_options")
+#else
+#define STEPPE_LOOPS_BEGIN
+#define STEPPE_LOOPS_END
+#endif
+#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
+#define STEPPE_FOR_ALL_PROCESSORS __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
+#else
+#define STEPPE_FOR_ALL_PROCESSORS
+#endif
+#define STEPPE_INSIDE __attribute__((always_inline)) inline
