@@ -26,6 +26,8 @@ export interface Spelling {
   readonly unknown: string | null;
   /** Spaces are written as ▁ (U+2581). */
   readonly metaspace: boolean;
+  /** Spaces only part words: no token holds one, and ▁ is put in front of each word. */
+  readonly splitsAtSpace: boolean;
 }
 
 const space = /^\s$/u;
@@ -59,7 +61,7 @@ export class Aligner {
   }
 
   /**
-   * @param tokens of `text`, in order, without special tokens that are not in it
+   * @param tokens of `text`, in order, added ones as they stand in the normalised text, without special tokens that are not in it
    * @param isFirst no token comes before these
    * @returns a span for each token
    */
@@ -74,24 +76,25 @@ export class Aligner {
       spans.push(...(bytes ? alignBytes(units, part, from) : new Walk(units, this.#spelling, this.#wordEnds(units, part.includes(unknown ?? "")), from).align(part)));
     };
     tokens.forEach((token, i) => {
-      const at = this.#added.has(token) ? text.indexOf(token, from) : -1;
+      // With the space that belongs to it.
+      const at = this.#added.has(token.trim()) ? text.indexOf(token, from) : -1;
       if (at < 0) return;
       stretch(at, i);
-      spans.push([at, at + token.length]);
+      const [start, end] = this.added(token);
+      spans.push([at + start, at + end]);
       [from, first] = [at + token.length, i + 1];
     });
     stretch(text.length, tokens.length);
     const { trims } = this.#spelling;
     if (trims === null) return spans;
-    return spans.map((span, i) => (this.#added.has(tokens[i]!) ? span : trim(tokens[i]!, span, isFirst && i === 0 && trims === "all but the first")));
+    return spans.map((span, i) => (this.#added.has(tokens[i]!.trim()) ? span : trim(tokens[i]!, span, isFirst && i === 0 && trims === "all but the first")));
   }
 
   /** The span of an added token in a text that is nothing else but space that belongs to it. */
   added(text: string): Span {
     if (this.#spelling.trims === null) return [0, text.length];
-    const bare = text.trim();
-    const start = text.indexOf(bare);
-    return [start, start + bare.length];
+    const start = text.length - text.trimStart().length;
+    return [start, Math.max(start, text.trimEnd().length)];
   }
 
   /**
@@ -157,9 +160,9 @@ function same(ofText: string, ofToken: string, { metaspace: marked }: Spelling):
 /** As the `trim_offsets` of Hugging Face's byte-level processors does it. */
 function trim(token: string, [start, end]: Span, keepsOne: boolean): Span {
   const count = (edge: RegExp) => edge.exec(token)![0].length;
-  const leading = count(/^\u0120*/u);
+  const leading = count(/^[\u0120\p{White_Space}]*/u);
   const from = Math.min(start + (keepsOne && leading === 1 ? 0 : leading), end);
-  return [from, Math.max(end - count(/\u0120*$/u), from)];
+  return [from, Math.max(end - count(/[\u0120\p{White_Space}]*$/u), from)];
 }
 
 function alignBytes(units: Unit[], tokens: readonly string[], from: number): Span[] {
@@ -257,6 +260,8 @@ class Walk {
     const stands = (i: number, char: string) => i < this.#units.length && same(this.#units[i]!.char, char, this.#spelling);
     let start = -1;
     let i = position;
+    if (this.#spelling.splitsAtSpace) while (i < this.#units.length && space.test(this.#units[i]!.char)) i++;
+    const from = i;
     for (const char of rest) {
       if (this.#spelling.metaspace && char === metaspace && start < 0 && ((this.#prefixed && i === 0) || !stands(i, char))) {
         this.#prefixed = false;
@@ -267,6 +272,6 @@ class Walk {
       if (start < 0) start = i;
       i++;
     }
-    return { start: start < 0 ? position : start, end: i };
+    return { start: start < 0 ? from : start, end: i };
   }
 }

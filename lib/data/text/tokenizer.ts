@@ -168,8 +168,8 @@ export class Tokenizer {
     const whole = text.replace(/\p{Surrogate}/gu, "\ufffd");
     for (const { start, end, token } of this.#added.split(whole)) {
       const part = whole.slice(start, end);
-      const { tokens, ids } = token === null ? this.#split(part, start === 0) : { tokens: [token.content], ids: [token.id] };
-      const spans = token === null ? this.#aligner.align(part, tokens, piece.ids.length === 0) : [this.#aligner.added(part)];
+      const { tokens, ids, forms } = token === null ? this.#split(part, start === 0) : { tokens: [token.content], ids: [token.id], forms: [part] };
+      const spans = token === null ? this.#aligner.align(part, forms, piece.ids.length === 0) : [this.#aligner.added(part)];
       piece.tokens.push(...tokens);
       piece.ids.push(...ids);
       piece.offsets.push(...spans.map(([from, to]): Span => [start + from, start + to]));
@@ -177,16 +177,18 @@ export class Tokenizer {
     return piece;
   }
 
-  /** The tokens of a stretch of text between added tokens. */
-  #split(part: string, isFirst: boolean): { tokens: string[]; ids: number[] } {
+  /** The tokens of a stretch of text between added tokens; `forms` are those that are added to the normalised text as they stand in it. */
+  #split(part: string, isFirst: boolean): { tokens: string[]; ids: number[]; forms: string[] } {
     const { normalizer, pre_tokenizer: words, model } = this.#library;
     const normal = normalizer?.normalize(part) ?? part;
     const tokens: string[] = [];
     const ids: number[] = [];
+    const forms: string[] = [];
     for (const { start, end, token } of this.#addedNormal.split(normal)) {
       if (token !== null) {
         tokens.push(token.content);
         ids.push(token.id);
+        forms.push(normal.slice(start, end));
         continue;
       }
       const stretch = normal.slice(start, end);
@@ -196,10 +198,11 @@ export class Tokenizer {
           if (id === undefined) throw expected("text of the model's vocabulary, which has no token for others,", "text", piece);
           tokens.push(piece);
           ids.push(id);
+          forms.push(piece);
         }
       }
     }
-    return { tokens, ids };
+    return { tokens, ids, forms };
   }
 
   #encode(text: string, pair: string | null, settings: Settings): Encoding {
@@ -270,6 +273,7 @@ function readSpelling(file: Record<string, unknown>): Spelling {
     wordEnd: text(model["end_of_word_suffix"]),
     trims: trimmer === undefined ? null : trimmer["add_prefix_space"] === false ? "all" : "all but the first",
     metaspace: [file["pre_tokenizer"], file["normalizer"]].some((config) => parts(config as Json).some((part) => part["type"] === "Metaspace" || part["content"] === "\u2581")),
+    splitsAtSpace: parts(file["pre_tokenizer"] as Json).some(({ type }) => type === "WhitespaceSplit"),
     unknown: text(model["unk_token"]) ?? (Array.isArray(vocabulary) && typeof unknownId === "number" ? String((vocabulary[unknownId] as unknown[] | undefined)?.[0]) : null),
   };
 }
