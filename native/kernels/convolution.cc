@@ -112,12 +112,12 @@ void each_block(const Convolution& c, const Use& use) {
 }
 
 // As [pixels, channels] and [channels out, window]: what lies in memory, row by row.
-at::Tensor rows_of(const at::Tensor& image) { return image.permute({0, 2, 3, 1}).view({-1, image.size(1)}); }
+at::Tensor pixels_of(const at::Tensor& image) { return image.permute({0, 2, 3, 1}).view({-1, image.size(1)}); }
 at::Tensor matrix_of(const at::Tensor& weight) { return weight.permute({0, 2, 3, 1}).view({weight.size(0), -1}); }
 
 at::Tensor windows_of(const Convolution& c, const at::Tensor& x, int64_t first, int64_t count, at::Tensor& memory) {
   const auto pixels = c.y.pixels();
-  if (c.is_pointwise()) return rows_of(x).narrow(0, first * pixels, count * pixels);
+  if (c.is_pointwise()) return pixels_of(x).narrow(0, first * pixels, count * pixels);
   if (!memory.defined()) memory = at::empty({count * pixels, c.window()}, x.options().memory_format(at::MemoryFormat::Contiguous));
   auto rows = memory.narrow(0, 0, count * pixels);
   gather_windows(c, x.const_data_ptr<float>(), first, count, rows.mutable_data_ptr<float>());
@@ -151,7 +151,7 @@ void convolve(const c10::OperatorHandle&, torch::jit::Stack& stack) {
                                         length_of(x.size(3), w.size(3), stride[1], padding[1], dilation[1])};
   const auto c = convolution_of(x, w, sizes, arguments + 3);
   auto y = empty_image(c.y, x);
-  auto to = rows_of(y);
+  auto to = pixels_of(y);
   const auto matrix = matrix_of(w).t();
   at::Tensor memory;
   each_block(c, [&](int64_t first, int64_t count) {
@@ -170,7 +170,7 @@ void convolve(const c10::OperatorHandle&, torch::jit::Stack& stack) {
 at::Tensor weight_gradient(const Convolution& c, const at::Tensor& dy, const at::Tensor& x) {
   auto dw = empty_image(c.w, x);
   auto to = matrix_of(dw);
-  const auto from = rows_of(dy);
+  const auto from = pixels_of(dy);
   at::Tensor memory;
   each_block(c, [&](int64_t first, int64_t count) {
     const auto rows = windows_of(c, x, first, count, memory);
@@ -186,9 +186,9 @@ at::Tensor weight_gradient(const Convolution& c, const at::Tensor& dy, const at:
 
 at::Tensor input_gradient(const Convolution& c, const at::Tensor& dy, const at::Tensor& w) {
   auto dx = empty_image(c.x, dy);
-  const auto from = rows_of(dy), matrix = matrix_of(w);
+  const auto from = pixels_of(dy), matrix = matrix_of(w);
   if (c.is_pointwise()) {
-    auto to = rows_of(dx);
+    auto to = pixels_of(dx);
     at::mm_out(to, from, matrix);
     return dx;
   }
@@ -236,7 +236,7 @@ void convolve_backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) 
   }
   if (wanted[0] && choice.input) results[0] = input_gradient(c, dy, w);
   if (wanted[1] && choice.weight) results[1] = weight_gradient(c, dy, x);
-  if (wanted[2]) results[2] = rows_of(dy).sum(0);
+  if (wanted[2]) results[2] = pixels_of(dy).sum(0);
   stack.erase(stack.end() - kBackwardArguments, stack.end());
   for (auto& result : results) stack.emplace_back(std::move(result));
 }

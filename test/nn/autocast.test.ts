@@ -118,6 +118,27 @@ test.each(kinds)("a compiled step of %s in bfloat16 is the eager one", (kind) =>
   expect(step.explain()).toMatch(/forward and backward are replayed\.$/m);
 });
 
+test("an LSTM of float32 in float16: as in float32 up to rounding, packed and with states, eagerly and compiled", () => {
+  torch.manualSeed(5);
+  const lstm = new nn.LSTM(6, 8, { batchFirst: true });
+  const x = torch.randn([3, 7, 6]);
+  const states: [Tensor, Tensor] = [torch.randn([1, 3, 8]), torch.randn([1, 3, 8])];
+  const packed = nn.utils.rnn.packPaddedSequence(x, [7, 4, 2], { batchFirst: true });
+  for (const run of [() => lstm.forward(x)[0], () => lstm.forward(x, states)[0], () => lstm.forward(packed)[0].data]) {
+    const [half, whole] = [torch.autocast(run, { dtype: "float16" }), run()];
+    expect(half.dtype).toBe("float16");
+    expect(distance(half.float(), whole)).toBeLessThan(16 * 2 ** -11);
+  }
+  const loss = (input: Tensor) => lstm.forward(input)[0].float().square().mean();
+  const optimizer = optim.create(lstm, { method: "sam", rho: 0.05, base: { name: "sgd", lr: 0.1 }, lossScale: 1024 });
+  const step = optimizer.compile(loss, { autocast: { dtype: "float16" } });
+  const before = torch.noGrad(() => loss(x).item() as number);
+  expect(Math.abs(step.sync(x).loss / before - 1)).toBeLessThan(0.01);
+  for (let k = 0; k < 20; k++) expect(step.sync(x).skipped).toBe(false);
+  expect(torch.noGrad(() => loss(x).item() as number)).toBeLessThan(before);
+  expect(step.explain()).toMatch(/forward and backward are replayed\.$/m);
+});
+
 test("without autocast another dtype is refused", () => {
   expect(() => new nn.LSTM(4, 4).forward(torch.ones([2, 1, 4], { dtype: "bfloat16" }))).toThrow(SteppeError);
   torch.autocast(() => expect(() => torch.autocast(() => new nn.LSTM(4, 4).forward(torch.ones([2, 1, 4], { dtype: "bfloat16" })), { enabled: false })).toThrow(SteppeError));
