@@ -2,7 +2,7 @@
 import type { Tensor } from "../tensor.js";
 import { recurrentStates, recurrentWeights } from "./recurrent.js";
 import {
-  antialiased, beside, dims, elements, elementsForEach, forEach, fraction, given, givenUnless, hasShape, haveDimension,
+  antialiased, array, beside, dims, elements, elementsForEach, forEach, fraction, given, givenUnless, hasShape, haveDimension,
   headsOf, isTrue, kernelOf, layoutOfZeros, length, notEmpty, ofDtype, perChannels, perLast, positive, quantizedScales, sameDtype, sameHeads,
   sameShape, shaped, sizes, takesZeros, tensor, valuesOf, wholeStep,
 } from "./rules.js";
@@ -38,6 +38,8 @@ const slopes = beside("weight", "self", "a tensor of self's number of dimensions
 
 /** LibTorch looks for overlaps with self in memory that a tensor in oneDNN's layout doesn't show. */
 const plain = (argument: string) => tensor(argument, 'a tensor of another layout than "mkldnn"', (t) => t.layout !== "mkldnn");
+
+const noMoreIndices = array("indices", "no more indices than self has dimensions", ({ length }, all) => length <= (all("self") as Tensor).dim());
 
 /** Weights of 4 bits, and for each group of a row their scale and zero. */
 const packed4 = beside("mat2", "self", "a tensor half as wide as self", (t, self) => t.dim() === 2 && 2 * t.shape[1]! === self.shape.at(-1));
@@ -125,6 +127,8 @@ export const forward: Readonly<Record<string, readonly Rule[]>> = {
   "aten::_pad_packed_sequence": [batchSizesOf("batch_sizes", "data")],
   "aten::_prelu_kernel": [slopes],
   "aten::_prelu_kernel_backward": [slopes],
+  "aten::_unsafe_masked_index": [noMoreIndices],
+  "aten::_unsafe_masked_index_put_accumulate": [noMoreIndices],
   "aten::_weight_int8pack_mm": [
     ...[dims("mat2", 2), elements("mat2")],
     beside("scales", "mat2", "a tensor with one element per row of mat2", (t, { shape }) => hasShape(t, shape[0]!)),

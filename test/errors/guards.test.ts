@@ -110,6 +110,7 @@ describe("refused, each beside one that goes through", () => {
   const packed = (sizes: Tensor) => [f(5, 3), sizes, f(1, 2, 4), [f(12, 3), f(12, 4), f(12), f(12)], true, 1, 0, false, false];
   const moving = (rows: number) => [f(3, 4), places([1], 1), places([1], 1), f(rows), f(rows), f(rows), places(Array(rows).fill(0), rows).int(), 0.1, 0, 255, 0, true];
   const four = (width: number) => [f(4, 64).bfloat16(), torch.zeros([32, width], { dtype: "uint8" }), 32, f(2, 32, 2).bfloat16()];
+  const masked = (count: number) => [f(0), torch.ones([3], { dtype: "bool" }), Array.from({ length: count }, () => places([0, 1, 2], 3)), 7];
   const eight = (...shape: number[]) => [f(4, 64).bfloat16(), torch.zeros(shape, { dtype: "int8" }), f(32).bfloat16()];
   const quantized = torch.quantizePerTensor(f(1, 2, 4, 4, 4), 0.1, 2, "quint8");
   const ofNorm = [f(2, 3, 4), f(2, 3, 4), f(3), f(3), f(3)];
@@ -182,6 +183,7 @@ describe("refused, each beside one that goes through", () => {
     ["aten::_pad_packed_sequence", [f(8, 3), places([1, 2, 2, 2, 1], 5), false, 0, 0], [f(8, 3), places([2, 2, 2, 1, 1], 5), false, 0, 0]],
     ["aten::gru.data", packed(places([], 0)), packed(places([2, 2, 1], 3))],
     ["aten::fused_moving_avg_obs_fake_quant", moving(1), moving(3)],
+    ["aten::_unsafe_masked_index", masked(2), masked(1)],
     ["aten::_weight_int8pack_mm", eight(32, 64, 0), eight(32, 64)],
     ["aten::_weight_int4pack_mm_for_cpu", four(0), four(32)],
     ["aten::_prelu_kernel", [f(3).toMkldnn(), f(1, 3)], [f(2, 3).toMkldnn(), f(1, 3)]],
