@@ -55,7 +55,8 @@ void take_statistics(const at::Tensor& x, const c10::IValue* arguments, at::Tens
   auto *to_mean = mean.mutable_data_ptr<float>(), *to_inverse = inverse.mutable_data_ptr<float>();
   for (int64_t c = 0; c < rows.channels; c++) {
     to_mean[c] = static_cast<float>(means[c]);
-    to_inverse[c] = static_cast<float>(1.0 / std::sqrt(squares[c] / n + eps));
+    const double variance = squares[c] / n + eps;
+    to_inverse[c] = variance == 0 ? 0.0f : static_cast<float>(1.0 / std::sqrt(variance));
   }
   const auto move = [&](const c10::IValue& running, const std::vector<double>& batch, double factor) {
     if (is_nothing(running)) return;
@@ -273,8 +274,10 @@ class Fusion {
     const auto relu = users_[y][0];
     const auto r = result(relu);
     const auto threshold = r < 0 ? std::nullopt : relu_backward(j, r);
-    if (!threshold.has_value()) return;
-    if (!pool(i, j, relu, *threshold)) {
+    // The ReLU's backward looks at the bias again: parameters alone do not change meanwhile.
+    if (!threshold.has_value() || !is_new_image(r) || operand(i, 2) >= static_cast<int32_t>(program_.parameter_count)) return;
+    const auto pooling = pool(i, j, relu, *threshold);
+    if (!pooling.has_value()) {
       at(i).outputs[0].regs[0] = r;
       at(i).kernel = normalize<true>;
       at(j).inputs[0] = at(*threshold).inputs[0];
@@ -282,17 +285,23 @@ class Fusion {
       at(j).kernel = differentiate<true>;
     }
     removed_[relu] = removed_[*threshold] = true;
+    // Where the first of the backward's instructions stood: autograd may add to the gradient that this one read before the last of
+    // them comes.
+    const auto first = pooling.value_or(*threshold);
+    std::swap(at(first), at(j));
+    removed_[first] = false;
+    removed_[j] = true;
   }
 
-  // With the pooling behind the ReLU; false if there is none that fits.
-  bool pool(size_t i, size_t j, size_t relu, size_t threshold) {
+  // With the pooling behind the ReLU; the instruction of the pooling's backward, or nothing if there is none that fits.
+  std::optional<size_t> pool(size_t i, size_t j, size_t relu, size_t threshold) {
     const auto r = result(relu), g = operand(threshold, 0);
     const auto from = maker(g);
-    if (!only(g, {threshold}) || !is(from, "aten::max_pool2d_with_indices_backward") || operand(from, 1) != r) return false;
+    if (!only(g, {threshold}) || !is(from, "aten::max_pool2d_with_indices_backward") || operand(from, 1) != r) return std::nullopt;
     const auto p = maker(operand(from, 7));
-    if (!is(p, "aten::max_pool2d_with_indices") || operand(p, 0) != r || !only(r, {p, from, threshold}) || !only(result(p, 1), {from}) || !is_new_image(result(p))) return false;
+    if (!is(p, "aten::max_pool2d_with_indices") || operand(p, 0) != r || !only(r, {p, from, threshold}) || !only(result(p, 1), {from}) || !is_new_image(result(p))) return std::nullopt;
     const auto kernel = kernel_of(p);
-    if (!kernel.has_value() || operand(from, 0) < 0) return false;
+    if (!kernel.has_value() || operand(from, 0) < 0) return std::nullopt;
     Program::Operand size, places;
     size.constant = *kernel;
     places.kind = Program::Operand::Kind::reg;
@@ -305,8 +314,8 @@ class Fusion {
     at(j).inputs.push_back(places);
     at(j).inputs.push_back(size);
     at(j).kernel = differentiate_pooled;
-    removed_[p] = removed_[from] = true;
-    return true;
+    removed_[p] = true;
+    return from;
   }
 
   Program& program_;

@@ -11,7 +11,7 @@ namespace steppe {
 //   batch norm, ReLU
 //   batch norm, ReLU, max pooling   with windows side by side, as `nn.MaxPool2d(2)` has them
 //
-// For float32 images with the channels last, a multiple of 16 of them, weight and bias, and programs whose backward is
+// For float32 images with the channels last, a multiple of eight of them, weight and bias, and programs whose backward is
 // recorded. Statistics are summed more exactly than LibTorch's; results agree up to rounding. `layouts`: by register.
 void replace_batch_norms(Program& program, const Layouts& layouts);
 

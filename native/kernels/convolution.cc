@@ -210,7 +210,7 @@ struct Choice {
   bool forward, weight, input;
 };
 Choice choose(const Convolution& c) {
-  if (c.w.n < 64 || c.w.channels < 64) return {};
+  if (c.windows() == 0 || c.w.n < 64 || c.w.channels < 64) return {};
   const bool few_pixels = c.y.width <= 4 || c.windows() <= 512;
   const bool strided = c.stride[0] > 1 || c.stride[1] > 1;
   return {.forward = few_pixels, .weight = few_pixels || strided || c.w.n >= 256, .input = few_pixels};

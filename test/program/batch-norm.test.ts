@@ -116,6 +116,26 @@ describe("what somebody else looks at is computed", () => {
     expect(text).toContain("aten::relu ");
   });
 
+  test("the gradient that somebody else adds to before the batch norm's backward", () => {
+    // The skip connection's buffer takes it over, and what comes from `half` is added in place.
+    const net = (pooled: boolean) => () => {
+      torch.manualSeed(3);
+      const model = new nn.ModuleDict({ first: new nn.Conv2d(3, 16, 3, { padding: 1 }), second: new nn.Conv2d(16, 16, 3, { padding: 1 }), norm: new nn.BatchNorm2d(16) });
+      const at = (name: "first" | "second" | "norm") => model.get(name) as unknown as { forward(x: Tensor): Tensor };
+      const pool = (x: Tensor) => (pooled ? maxPool2d(x, 2) : x);
+      const loss = (x: Tensor) => {
+        const s = at("first").forward(x);
+        const small = pool(s);
+        const a = at("norm").forward(at("second").forward(s));
+        const half = small.mul(0.5);
+        const y = pool(relu(a)).add(small).add(half);
+        return y.mul(torch.arange(y.numel()).view(y.shape).add(1).sin()).sum();
+      };
+      return { model, loss };
+    };
+    for (const pooled of [false, true]) expect(ownKernels(expectLikeAutograd(net(pooled), batch()))).toEqual(both);
+  });
+
   test("the places of the maxima", () => {
     const after = (x: Tensor) => {
       const [y, places] = nn.functional.maxPool2dWithIndices(relu(x), { kernelSize: 2 });
@@ -147,6 +167,38 @@ test("evaluation mode, no weight, a number of channels that is no multiple of ei
     [wide, [batch[0]!.to("float64")]],
   ] as const)
     expect(ownKernels(recorded(subject, [...x]).text)).toEqual([]);
+});
+
+test("one pixel: what follows looks at the ReLU's result in the order that LibTorch gives it", () => {
+  torch.manualSeed(5);
+  const after = (x: Tensor) => nn.functional.interpolate(relu(nn.functional.adaptiveAvgPool2d(x, 1)), { size: [4, 4] }).flatten(1).narrow(1, 0, 40);
+  const pixel = (norm: nn.BatchNorm2d) => {
+    const { model } = make(16, (x) => x);
+    const head = new nn.Sequential(new nn.AdaptiveAvgPool2d(1), new nn.Conv2d(16, 16, 1), norm, new nn.ReLU());
+    const whole = new nn.Sequential(model, head);
+    return { model: whole, loss: (x: Tensor) => nn.functional.interpolate(whole.forward(x), { size: [4, 4] }).flatten(1).narrow(1, 0, 40).mul(torch.arange(40).add(1).sin()).sum() };
+  };
+  expectLikeAutograd(() => make(16, after), [images(4, 8)]);
+  expectLikeAutograd(() => pixel(new nn.BatchNorm2d(16)), [images(4, 8)]);
+});
+
+test("a channel of one value with eps 0 gives the bias", () => {
+  torch.manualSeed(5);
+  const dead = () => {
+    const subject = make(16, (x) => x, new nn.BatchNorm2d(16, { eps: 0 }));
+    const [weight, bias] = subject.model.parameters();
+    torch.noGrad(() => {
+      weight!.select(0, 2).zero_();
+      bias!.select(0, 2).fill_(0.5);
+    });
+    return subject;
+  };
+  const { loss, text } = recorded(dead(), [images(4, 8)]);
+  expect(ownKernels(text)).toEqual(both);
+  const eager = dead();
+  const x = images(4, 8);
+  expect(Number.isFinite(loss)).toBe(true);
+  expect(Math.abs(recorded(dead(), [x]).loss - (eager.loss(x).item() as number))).toBeLessThan(1e-3);
 });
 
 test("values that are not finite come through", () => {

@@ -39,7 +39,7 @@ export function ownKernels(text: string): string[] {
 
 /**
  * Compares loss, gradients and buffers after one pass from the same weights, and gives the program's text. A gradient may be as far
- * from float64's as three times what LibTorch's is, and from LibTorch's as far as rounding brings it. `slack`: what the loss may be off besides, since its terms cancel.
+ * from float64's as three times what LibTorch's is, and a few roundings of the largest gradient. `slack`: what the loss may be off besides, since its terms cancel.
  */
 export function expectLikeAutograd(make: () => Subject, batch: Tensor[], slack = 2e-5): string {
   const [own, libtorch, exact] = [make(), make(), make()];
@@ -50,13 +50,15 @@ export function expectLikeAutograd(make: () => Subject, batch: Tensor[], slack =
   const beside = eager(libtorch, batch);
   const wide = eager(exact, batch.map((tensor) => (tensor.dtype === "float32" ? tensor.to("float64") : tensor)));
   expect(Math.abs(result.loss - wide.loss)).toBeLessThanOrEqual(3 * Math.abs(beside.loss - wide.loss) + 2e-6 * Math.abs(wide.loss) + slack);
+  // Some gradients are sums that cancel, as of a bias before a batch norm.
+  const scale = Math.max(...wide.gradients.map((gradient) => (gradient === null || gradient === undefined ? 0 : largest(gradient))));
   own.model.namedParameters().forEach(([name, parameter], i) => {
     const [mine, theirs, truth] = [result.gradients[i] ?? null, beside.gradients[i] ?? null, wide.gradients[i] ?? null];
     expect([name, mine === null]).toEqual([name, theirs === null]);
     if (mine === null || theirs === null || truth === null) return;
     expect(mine.shape).toEqual(parameter.shape);
     const error = (tensor: Tensor) => largest(tensor.to("float64").sub(truth));
-    expect([name, error(mine)]).toEqual([name, expect.toSatisfy((value: number) => value <= 3 * error(theirs) + 2e-6 * largest(truth) + 1e-9)]);
+    expect([name, error(mine)]).toEqual([name, expect.toSatisfy((value: number) => value <= 3 * error(theirs) + 1e-5 * scale)]);
   });
   const buffers = exact.model.namedBuffers();
   own.model.namedBuffers().forEach(([name, buffer], i) => {
