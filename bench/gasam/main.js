@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { Results, carryOut } from "../experiment/results.js";
 import { contenders, plan, seeds, withRho } from "./plan.js";
-import { finalTable, tuningTable } from "./table.js";
+import { finalTable, flatnessTable, tuningTable } from "./table.js";
 
 const known = Object.keys(contenders);
 const list = (text) => {
@@ -39,11 +39,11 @@ if (phase !== "none") {
   const [{ mobyDick }, { train }] = [await import("./text.js"), await import("./train.js")];
   torch.setNumThreads(1);
   const text = await mobyDick();
-  const run = ({ id, setting: { lr, rho }, seed }) => {
+  const run = ({ phase: now, id, setting: { lr, rho }, seed }) => {
     const contender = contenders[id];
-    return train(text, { method: withRho(contender, rho), base: contender.base, lr, seed });
+    return train(text, { method: withRho(contender, rho), base: contender.base, lr, seed, flat: now === "final" });
   };
   const say = ({ id, lr, rho, seed, validation }) => console.error(`${id} lr ${lr} rho ${rho ?? "–"} seed ${seed}: validation ${validation.toFixed(4)}`);
   await carryOut(plan, results, { methods, phase, seeds: finalSeeds }, run, say);
 }
-console.log(`${tuningTable(results.all())}\n\n${finalTable(results.all())}`);
+console.log([tuningTable, finalTable, flatnessTable].map((table) => table(results.all())).join("\n\n"));

@@ -4,6 +4,26 @@ import { contenders, plan, seeds } from "./plan.js";
 
 const test = (run) => run.test;
 
+const flatColumns = [
+  ["sharpness", "sharpness", 3],
+  ["shardSharpness", "m-sharpness", 3],
+  ["adaptiveSharpness", "adaptive sharpness", 3],
+  ["eigenvalue", "largest eigenvalue", 2],
+];
+
+/** Flatness of the contenders whose runs all have it, and p of each to SAM, in Markdown. */
+export function flatnessTable(results) {
+  const finals = plan.finals(results).filter(({ runs }) => runs.every((run) => run.sharpness !== undefined));
+  const sam = finals.find(({ id }) => id === "sam")?.runs ?? [];
+  const rows = finals.map(({ id, runs }) => [
+    contenders[id].title,
+    runs.length,
+    ...flatColumns.map(([key, , digits]) => `${mean(runs.map((run) => run[key])).toFixed(digits)} ± ${standardDeviation(runs.map((run) => run[key])).toFixed(digits)}`),
+    ...flatColumns.map(([key, , digits]) => (id === "sam" ? "–" : against(runs, sam, (run) => run[key], digits))),
+  ]);
+  return markdown(["method", "seeds", ...flatColumns.map(([, title]) => title), ...flatColumns.map(([, title]) => `${title} less SAM's (p)`)], rows);
+}
+
 /** The final table, in Markdown: contenders whose grid and first two final seeds have run. */
 export function finalTable(results) {
   const finals = plan.finals(results);

@@ -1,7 +1,11 @@
-import { nn, optim, torch } from "../../dist/index.js";
+import { data, nn, optim, torch } from "../../dist/index.js";
 import { median } from "../../dist/statistics.js";
+import { measureFlatness } from "../evidence/measures.js";
 
 export const settings = { embedding: 32, hidden: 128, batchSize: 32, epochs: 16, maxGradNorm: 1, momentum: 0.9 };
+
+/** Where flatness is measured: the first training windows; the eigenvalue on the first part of them. */
+export const flatness = { samples: 128, rho: 1, adaptiveRho: 0.5, shard: 16, parts: 8, lanczos: 20 };
 
 class CharacterModel extends nn.Module {
   constructor(vocabulary) {
@@ -21,9 +25,10 @@ class CharacterModel extends nn.Module {
 /**
  * One training: the seed draws the weights and the order of the windows, the learning rate falls to 0 along half a cosine.
  *
- * @returns the last epoch's mean training loss, validation and test loss in nats, and the processor time of a step in ms (median)
+ * @returns the last epoch's mean training loss, validation and test loss in nats, and the processor time of a step in ms (median);
+ *   with `flat`, flatness, too
  */
-export function train(text, { method, base, lr, seed }) {
+export async function train(text, { method, base, lr, seed, flat }) {
   torch.manualSeed(seed);
   const model = new CharacterModel(text.vocabulary);
   const { batchSize, epochs, maxGradNorm, momentum } = settings;
@@ -50,7 +55,21 @@ export function train(text, { method, base, lr, seed }) {
   }
   const lossOn = ({ inputs, targets }) => torch.noGrad(() => torch.scope(() => model.loss(inputs, targets).item()));
   const result = { trainLoss, validation: lossOn(text.validation), test: lossOn(text.test), msPerStep: median(costs) };
+  if (flat) Object.assign(result, await flatnessOf(model, text));
   for (const weight of model.parameters()) weight.dispose();
   return result;
+}
+
+/** The eigenvalue in double precision: LSTM's kernel for single precision has no second derivative. */
+async function flatnessOf(model, { train: { inputs, targets }, vocabulary }) {
+  const { samples, shard } = flatness;
+  const precise = new CharacterModel(vocabulary);
+  precise.loadStateDict(model.stateDict());
+  precise.to("float64");
+  const lossOf = (net) => (x, y) => net.loss(x, y);
+  const set = new data.TensorDataset(inputs.slice(0, 0, samples), targets.slice(0, 0, samples));
+  const measured = await measureFlatness(model, lossOf(model), set, flatness, { model: precise, loss: lossOf(precise), set: set.slice(0, shard) });
+  for (const weight of precise.parameters()) weight.dispose();
+  return measured;
 }
 
