@@ -71,7 +71,9 @@ export async function trainConfig(loaded: LoadedConfig, options: TrainOptions = 
   const built = await build(loaded, options);
   const { model, data, optimizer, average, autocast, objective, targets } = built;
   const run = RunFolder.open(folder);
-  const checkpoint = settings !== null ? new CheckpointFolder(join(folder, "checkpoints")).latest() : null;
+  const checkpoints = new CheckpointFolder(join(folder, "checkpoints"));
+  checkpoints.recover();
+  const checkpoint = settings !== null ? checkpoints.latest() : null;
   const old = existsSync(join(folder, "result.json")) ? (readJsonObject(join(folder, "result.json")) as unknown as RunResult) : null;
   const isLongEnough = old !== null && (config.steps === undefined ? old.epoch >= config.epochs! : old.step >= config.steps);
   onStart?.({ folder, built, checkpoint, finished: old?.end === "stopped" || isLongEnough });

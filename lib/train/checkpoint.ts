@@ -76,15 +76,20 @@ export class CheckpointFolder {
     this.path = path;
   }
 
-  /** The checkpoints, the oldest first. What was left by a process that was killed is no checkpoint, and is cleared away. */
-  list(): { step: number; path: string }[] {
-    if (!existsSync(this.path)) return [];
+  /** Clears away what a process that was killed has left: for the one who writes here, since to others it may be under way. */
+  recover(): void {
+    if (!existsSync(this.path)) return;
     for (const name of readdirSync(this.path).filter((each) => each.startsWith(temporaryPrefix))) {
       const replaced = name.startsWith(replacedPrefix) ? join(this.path, name.slice(replacedPrefix.length)) : null;
       // The process was killed before the new one of its step was in its place.
       if (replaced !== null && !existsSync(replaced)) renameSync(join(this.path, name), replaced);
       else rmSync(join(this.path, name), { recursive: true, force: true });
     }
+  }
+
+  /** The checkpoints, the oldest first. What is being written, or was left by a process that was killed, is none. */
+  list(): { step: number; path: string }[] {
+    if (!existsSync(this.path)) return [];
     return readdirSync(this.path)
       .flatMap((name) => {
         const step = /^step-(\d+)$/.exec(name);

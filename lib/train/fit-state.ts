@@ -63,6 +63,7 @@ export class FitCheckpoints<Batch extends Tensor[]> {
     this.#settings = settings;
     this.#random = random;
     this.#folder = new CheckpointFolder(path);
+    this.#folder.recover();
   }
 
   get latest(): string | null {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Writable } from "node:stream";
 import { expect, test } from "vitest";
 import { optim, torch, train } from "../../lib/index.js";
+import { CheckpointFolder } from "../../lib/train/checkpoint.js";
 import { temporaryFolder } from "../support/folder.js";
 import { bytes, start, withoutTimes } from "./small-run.js";
 
@@ -93,6 +94,17 @@ test("a bar counts batches where steps take several of them, and comes to its en
   await train.fit({ ...start({ accumulationSteps: 4 } as Partial<optim.OptimizerOptions>), epochs: 3, progress: stream, folder, resume: true });
   expect(text).toContain("batches/s");
   expect(text.slice(text.lastIndexOf("sam "))).toMatch(/ 100% /);
+});
+
+test("whoever reads a run's checkpoints leaves alone what is being written", async () => {
+  const folder = temporaryFolder();
+  await train.fit({ ...start(), epochs: 1, folder });
+  const place = join(folder, "checkpoints");
+  const underWay = [".steppe-0123.tmp", ".steppe-replaced-step-00000016"];
+  for (const name of underWay) mkdirSync(join(place, name));
+  const checkpoints = new CheckpointFolder(place);
+  expect([checkpoints.latest(), checkpoints.list().length]).toEqual([join(place, "step-00000008"), 1]);
+  expect(readdirSync(place).sort()).toEqual([...underWay, "step-00000008"]);
 });
 
 test("the checkpoint of a step is replaced once the new one is whole, and comes back where that did not happen", async () => {
