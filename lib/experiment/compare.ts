@@ -80,6 +80,8 @@ export async function compareConfig(loaded: LoadedConfig, options: CompareOption
       const result = known ?? (await orDiverged(() => train(own, place, `${method}, ${setting.name}`)));
       if (result?.end === "aborted") break;
       if (result !== null) metric ??= defaultMetric(result);
+      // That it cannot be compared is to be known before all the others have run.
+      if (result !== null) valueOf(result, metric!, choose, on);
       const score = result === null ? null : valueOf(result, metric!, choose, "validation");
       scores.push({ setting, score });
       options.onResult?.({ method, seed: tuneSeed, metric: metric ?? "", value: score, known: known !== null, setting: setting.name });
@@ -134,7 +136,7 @@ async function orDiverged(run: () => Promise<RunResult>): Promise<RunResult | nu
 }
 
 function bestOf(scores: readonly { setting: Setting; score: number | null }[], metric: string | null, method: string): Setting {
-  const finite = scores.flatMap(({ setting, score }) => (score === null || Number.isNaN(score) ? [] : [{ setting, score }]));
+  const finite = scores.flatMap(({ setting, score }) => (score === null || !Number.isFinite(score) ? [] : [{ setting, score }]));
   if (finite.length === 0) throw new SteppeError("NON_FINITE", `Expected a setting of ${method} that can be trained but received NaN or infinity with each of ${scores.map(({ setting }) => setting.name).join("; ")}.`);
   return finite.reduce((a, b) => ((isBetterWhenSmaller(metric!) ? b.score < a.score : b.score > a.score) ? b : a)).setting;
 }

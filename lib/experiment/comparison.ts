@@ -58,19 +58,23 @@ export function defaultMetric({ final }: RunResult): string {
   return names.find((name) => name !== "loss" && name !== "validationLoss") ?? (names.includes("validationLoss") ? "validationLoss" : "loss");
 }
 
+/** The number that is compared; NaN where it was none, or infinity in a run that was read again. */
 export function valueOf({ final, history, folder, test }: RunResult, metric: string, choose: "last" | "best", on: Comparison["on"]): number {
   if (on === "test") {
     const key = metric === "validationLoss" ? "loss" : metric;
-    if (typeof test?.[key] === "number") return test[key];
+    if (isNumber(test?.[key])) return test[key] ?? NaN;
     throw new SteppeError("ARGUMENT", `compare.on: expected "validation", or data with a test part beside the validation part, received "test": ${folder} has no ${metric} on test data`);
   }
-  const values = (choose === "last" ? [final] : history).map((record: RunRecord | null) => record?.[metric]);
-  if (values.length === 0 || values.some((value) => typeof value !== "number")) {
+  const values = (choose === "last" ? [final] : history).map((record: RunRecord | null) => record?.[metric] as number | null | undefined);
+  if (values.length === 0 || !values.every(isNumber)) {
     const there = Object.keys(final ?? {}).filter((name) => !about.includes(name));
     throw new SteppeError("ARGUMENT", `compare.metric: expected one of ${there.join(", ")}, which the run in ${folder} has, received ${JSON.stringify(metric)}`);
   }
-  return (values as number[]).reduce((a, b) => ((isBetterWhenSmaller(metric) ? b < a : b > a) ? b : a));
+  return values.map((value) => value ?? NaN).reduce((a, b) => (Number.isNaN(a) || (isBetterWhenSmaller(metric) ? b < a : b > a) ? b : a));
 }
+
+/** NaN and infinity come back from a file as null. */
+const isNumber = (value: unknown): value is number | null => typeof value === "number" || value === null;
 
 const orNull = (value: number) => (Number.isNaN(value) ? null : value);
 
