@@ -107,9 +107,15 @@ export async function trainConfig(loaded: LoadedConfig, options: TrainOptions = 
       run.saveWeights("model", model.stateDict());
       if (data.test === undefined || data.test === data.validation) return;
       const { loss, predict } = objective;
-      result.test = await evaluate<Tensor[]>({ model, loss, metrics: built.metrics(), predict, ...(targets && { targets }), ...(autocast && { autocast }) }, data.test as never);
+      result.test = await evaluate<Tensor[]>({ model, loss, metrics: built.metrics(), predict, ...(targets && { targets }), ...(autocast && { autocast }), ...(signal && { signal }) }, data.test as never);
     };
-    await (average === undefined || average.averaged === 0 ? save() : average.apply(save));
+    try {
+      await (average === undefined || average.averaged === 0 ? save() : average.apply(save));
+    } catch (error) {
+      // Training is over, but the run is not: when it goes on, this is what is left.
+      if (signal?.aborted === true && error === signal.reason) return { ...result, end: "aborted" };
+      throw error;
+    }
     const { folder: _, ...written } = result;
     run.writeJson("result.json", written);
   }

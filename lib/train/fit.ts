@@ -126,7 +126,7 @@ class Trainer<Batch extends Tensor[]> {
         else if (!(await this.#pass(shown))) end = this.#isAborted() ? "aborted" : "stopped";
         if (end !== "finished") break;
       }
-      if (end !== "aborted") await this.#refreshAverage();
+      if (end !== "aborted" && !(await this.#refreshAverage())) end = "aborted";
     } finally {
       shown.stop();
       this.#log?.end();
@@ -208,7 +208,7 @@ class Trainer<Batch extends Tensor[]> {
       const look = () => evaluate({ model, loss, metrics, ...(predict && { predict }), ...(targets && { targets }), ...(autocast && { autocast }), ...(signal && { signal }) }, validation);
       try {
         signal?.throwIfAborted();
-        await this.#refreshAverage(signal);
+        if (!(await this.#refreshAverage())) return;
         const { loss: validationLoss, ...others } = await (average === undefined ? look() : average.apply(look));
         Object.assign(about, { validationLoss, ...others });
       } catch (error) {
@@ -234,13 +234,19 @@ class Trainer<Batch extends Tensor[]> {
     for (const callback of callbacks) await callback.onRecord?.(about, this.#view);
   }
 
-  /** Validation and whoever takes the average at the end find batch-norm statistics that are its own. */
-  async #refreshAverage(signal?: AbortSignal): Promise<void> {
-    const { model, average, loss, data, autocast } = this.#settings;
-    if (average?.needsUpdateBn !== true) return;
+  /** Validation and whoever takes the average at the end find batch-norm statistics that are its own. @returns false where the signal came */
+  async #refreshAverage(): Promise<boolean> {
+    const { model, average, loss, data, autocast, signal } = this.#settings;
+    if (average?.needsUpdateBn !== true) return true;
     const options = { model, average, loss, batches: data.train, ...(autocast && { autocast }), ...(signal && { signal }) };
-    await this.#random.draw(() => refreshStatistics<Batch>(options));
+    try {
+      await this.#random.draw(() => refreshStatistics<Batch>(options));
+    } catch (error) {
+      if (this.#isAborted() && error === signal!.reason) return false;
+      throw error;
+    }
     this.#unsaved = true;
+    return true;
   }
 
   /** @param due whether it is time; a record that is the best so far gets its checkpoint in any case */

@@ -109,3 +109,24 @@ test("with them a run goes on bit for bit from wherever it was broken off, also 
     expect(withoutTimes(history)).toEqual(withoutTimes(expected.history));
   }
 });
+
+test("a signal ends the pass for them at the end of a run, too, and it is made when the run goes on", async () => {
+  const run = ({ data, ...rest }: ReturnType<typeof start>) => ({ ...rest, data: { train: data.train }, metrics: {}, epochs: 2 });
+  const whole = start();
+  const average = optim.average(whole.model, swa);
+  expect((await train.fit({ ...run(whole), average })).end).toBe("finished");
+  const folder = temporaryFolder();
+  const a = start();
+  const controller = new AbortController();
+  let calls = 0;
+  const loss = (...batch: [Tensor, Tensor]) => {
+    if (torch.isGradEnabled() === false && calls === 16) controller.abort();
+    return a.loss(...batch);
+  };
+  const broken = await train.fit({ ...run(a), loss, average: optim.average(a.model, swa), folder, signal: controller.signal, callbacks: [{ onStep: () => void calls++ }] });
+  expect(broken).toMatchObject({ end: "aborted", step: 16 });
+  const b = start();
+  const resumed = optim.average(b.model, swa);
+  expect((await train.fit({ ...run(b), average: resumed, folder, resume: true })).end).toBe("finished");
+  expect(bytes(resumed.stateDict().tensors)).toEqual(bytes(average.stateDict().tensors));
+});
