@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { data } from "../../lib/index.js";
 import { temporaryFolder } from "../support/folder.js";
+import { hasLibraries, needsPython, runPython } from "../support/python.js";
 
 // A WordPiece of twenty words, written by hand: what comes out can be counted on the fingers.
 
@@ -33,6 +34,45 @@ test("encodes a text: numbers, mask, types, tokens, offsets", async () => {
   expect(attentionMask).toEqual(Array(10).fill(1));
   expect(typeIds).toEqual(Array(10).fill(0));
   expect(offsets.map(([start, end]) => text.slice(start, end))).toEqual(["", "A", "flat", "MIN", "IM", "UM", "is", "better", ".", ""]);
+});
+
+describe("offsets of tokens that are added to the normalised text, which stand elsewhere in another spelling, too", () => {
+  const more = { "##ness": 14 };
+  const added = [["covid", false], ["flat", true]].map(([content, single], i) => ({ ...file.added_tokens[0], id: 15 + i, content, single_word: single, normalized: true, special: false }));
+  const withAdded = { ...file, added_tokens: [...file.added_tokens, ...added], model: { ...file.model, vocab: { ...vocab, ...more } } };
+  const cases: [text: string, tokens: string, offsets: [number, number][]][] = [
+    ["COVID than covid", "covid than covid", [[0, 5], [6, 10], [11, 16]]],
+    ["FLATNESS is flatness", "flat ##ness is flat ##ness", [[0, 4], [4, 8], [9, 11], [12, 16], [16, 20]]],
+    ["FLATNESS is flat", "flat ##ness is flat", [[0, 4], [4, 8], [9, 11], [12, 16]]],
+    ["\u00c1COVID  thAn covid.", "a covid than covid .", [[0, 1], [1, 6], [8, 12], [13, 18], [18, 19]]],
+    ["soCOVID is\u0001 COVID", "[UNK] covid is covid", [[0, 2], [2, 7], [8, 10], [12, 17]]],
+  ];
+
+  test.each(cases)("%j", async (text, tokens, offsets) => {
+    const encoding = (await make({}, withAdded)).encode(text, { addSpecialTokens: false });
+    expect(encoding.tokens.join(" ")).toBe(tokens);
+    expect(encoding.offsets).toEqual(offsets);
+  });
+
+  test.skipIf(!hasLibraries("tokenizers"))(`${needsPython}: tokenizers`, () => {
+    const python = runPython<[string[], [number, number][]][]>(
+      `
+from tokenizers import Tokenizer
+tokenizer = Tokenizer.from_str(inputs["file"])
+encodings = [tokenizer.encode(text, add_special_tokens=False) for text in inputs["texts"]]
+outputs = [[encoding.tokens, encoding.offsets] for encoding in encodings]
+`,
+      { file: JSON.stringify(withAdded), texts: cases.map(([text]) => text) },
+    );
+    expect(python.map(([tokens, offsets]) => [tokens.join(" "), offsets])).toEqual(cases.map(([, tokens, offsets]) => [tokens, offsets]));
+  });
+
+  test("where the normaliser strips and merges blanks", async () => {
+    const normalizer = { type: "Sequence", normalizers: [{ type: "Strip", strip_left: true, strip_right: true }, { type: "Replace", pattern: { Regex: " {2,}" }, content: " " }, { type: "Lowercase" }] };
+    const { tokens, offsets } = (await make({}, { ...withAdded, normalizer })).encode("  FLATNESS   is  Flat COVID ", { addSpecialTokens: false });
+    expect(tokens).toEqual(["flat", "##ness", "is", "flat", "covid"]);
+    expect(offsets).toEqual([[2, 6], [6, 10], [13, 15], [17, 21], [22, 27]]);
+  });
 });
 
 test("pairs have types; offsets are those of each text", async () => {

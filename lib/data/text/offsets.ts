@@ -32,6 +32,7 @@ export interface Spelling {
 
 const space = /^\s$/u;
 const metaspace = "\u2581";
+const blank = /^[\s\p{White_Space}\u2581]$/u;
 
 /** GPT-2's alphabet: printable bytes stand for themselves, the others for characters from U+0100 on (its `bytes_to_unicode`). */
 const byteOf = ((): Map<string, number> => {
@@ -47,47 +48,48 @@ const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" });
 export class Aligner {
   readonly #library: Library;
   readonly #spelling: Spelling;
-  readonly #added: ReadonlySet<string>;
   /** What the normaliser puts in front of any text. */
   readonly #prefix: string;
   readonly #normal = new Map<string, string>();
 
-  /** @param added contents of added tokens: they stand in a text as they are */
-  constructor(library: Library, spelling: Spelling, added: ReadonlySet<string>) {
+  constructor(library: Library, spelling: Spelling) {
     this.#library = library;
     this.#spelling = spelling;
-    this.#added = added;
     this.#prefix = library.normalizer?.normalize("a").replace(/a$/u, "") ?? "";
   }
 
   /**
-   * @param tokens of `text`, in order, added ones as they stand in the normalised text, without special tokens that are not in it
+   * @param normal the normalised text
+   * @param tokens of `text`, in order, added ones as they stand in `normal`, without special tokens that are not in it
+   * @param places for each token that is added to the normalised text its place in `normal`, for others null
    * @param isFirst no token comes before these
    * @returns a span for each token
    */
-  align(text: string, tokens: readonly string[], isFirst: boolean): Span[] {
+  align(text: string, normal: string, tokens: readonly string[], places: readonly (number | null)[], isFirst: boolean): Span[] {
+    const units = this.#normalise(text);
+    const finder = new Finder(units, normal, normal.startsWith(this.#prefix) ? this.#prefix.length : 0);
+    const { bytes, unknown, trims } = this.#spelling;
     const spans: Span[] = [];
-    let from = 0; // of the stretch of text that follows the last added token
-    let first = 0; // of the tokens in it
+    let from = 0; // of the units that follow the last added token
+    let first = 0; // of the tokens in them
     const stretch = (to: number, last: number) => {
-      const units = this.#normalise(text.slice(from, to)).map(({ char, start, end }) => ({ char, start: start + from, end: end + from }));
-      const part = tokens.slice(first, last);
-      const { bytes, unknown } = this.#spelling;
-      spans.push(...(bytes ? alignBytes(units, part, from) : new Walk(units, this.#spelling, this.#wordEnds(units, part.includes(unknown ?? "")), from).align(part)));
+      const [these, part] = [units.slice(from, to), tokens.slice(first, last)];
+      const before = units[from - 1]?.end ?? 0;
+      spans.push(...(bytes ? alignBytes(these, part, before) : new Walk(these, this.#spelling, this.#wordEnds(these, part.includes(unknown ?? "")), before).align(part)));
     };
-    tokens.forEach((token, i) => {
-      // With the space that belongs to it.
-      const at = this.#added.has(token.trim()) ? text.indexOf(token, from) : -1;
-      if (at < 0) return;
-      stretch(at, i);
-      const [start, end] = this.added(token);
-      spans.push([at + start, at + end]);
-      [from, first] = [at + token.length, i + 1];
+    places.forEach((place, i) => {
+      if (place === null) return;
+      let [start, end] = finder.find(place, tokens[i]!);
+      stretch(start, i);
+      [from, first] = [end, i + 1];
+      while (trims !== null && start < end && space.test(units[start]!.char)) start++;
+      while (trims !== null && start < end && space.test(units[end - 1]!.char)) end--;
+      const to = units[end - 1]?.end ?? 0;
+      spans.push([start < end ? units[start]!.start : to, to]);
     });
-    stretch(text.length, tokens.length);
-    const { trims } = this.#spelling;
+    stretch(units.length, tokens.length);
     if (trims === null) return spans;
-    return spans.map((span, i) => (this.#added.has(tokens[i]!.trim()) ? span : trim(tokens[i]!, span, isFirst && i === 0 && trims === "all but the first")));
+    return spans.map((span, i) => (places[i] === null ? trim(tokens[i]!, span, isFirst && i === 0 && trims === "all but the first") : span));
   }
 
   /** The span of an added token in a text that is nothing else but space that belongs to it. */
@@ -145,6 +147,53 @@ export class Aligner {
       ends.push(at);
     }
     return ends;
+  }
+}
+
+/**
+ * Finds units by places in the normalised text, one place after the other. A text that is normalised at once may have other blanks than
+ * one normalised grapheme by grapheme: characters that are none are counted.
+ */
+class Finder {
+  readonly #units: readonly Unit[];
+  readonly #normal: string;
+  /** Units that are not blank. */
+  readonly #solid: readonly number[];
+  #at: number;
+  /** Characters before `#at`: those that are not blank, and blanks since the last of them. */
+  #count = 0;
+  #blanks = 0;
+
+  /** @param from where in `normal` the units' text begins */
+  constructor(units: readonly Unit[], normal: string, from: number) {
+    this.#units = units;
+    this.#normal = normal;
+    this.#solid = units.flatMap(({ char }, i) => (blank.test(char) ? [] : [i]));
+    this.#at = from;
+  }
+
+  /** From, up to but not including which unit a token reaches. */
+  find(place: number, token: string): [start: number, end: number] {
+    const before = this.#unitAt(place);
+    const start = blank.test(String.fromCodePoint(token.codePointAt(0)!)) ? before : this.#next();
+    return [start, Math.max(start, this.#unitAt(place + token.length))];
+  }
+
+  #unitAt(place: number): number {
+    for (const char of this.#normal.slice(this.#at, place)) {
+      if (blank.test(char)) {
+        this.#blanks++;
+      } else {
+        this.#count++;
+        this.#blanks = 0;
+      }
+    }
+    this.#at = Math.max(this.#at, place);
+    return Math.min((this.#solid[this.#count - 1] ?? -1) + 1 + this.#blanks, this.#next());
+  }
+
+  #next(): number {
+    return this.#solid[this.#count] ?? this.#units.length;
   }
 }
 

@@ -67,7 +67,7 @@ export class Tokenizer {
     this.#added = new AddedTokens(added.filter(({ normalized }) => !normalized).map((token) => [token.content, token]));
     this.#addedNormal = new AddedTokens(added.filter(({ normalized }) => normalized).map((token) => [normalize(token.content), token]));
     const contents = added.map(({ content }) => content);
-    this.#aligner = new Aligner(this.#library, readSpelling(tokenizer), new Set(contents));
+    this.#aligner = new Aligner(this.#library, readSpelling(tokenizer));
     this.#typesByText = parts(tokenizer["post_processor"] as Json).every(({ type }) => type === "ByteLevel");
     this.#typed = !parts(tokenizer["post_processor"] as Json).some(({ type }) => type === "RobertaProcessing");
     const padToken = contentOf(config["pad_token"]) ?? contents.find((content) => content === "[PAD]" || content === "<pad>") ?? null;
@@ -168,41 +168,49 @@ export class Tokenizer {
     const whole = text.replace(/\p{Surrogate}/gu, "\ufffd");
     for (const { start, end, token } of this.#added.split(whole)) {
       const part = whole.slice(start, end);
-      const { tokens, ids, forms } = token === null ? this.#split(part, start === 0) : { tokens: [token.content], ids: [token.id], forms: [part] };
-      const spans = token === null ? this.#aligner.align(part, forms, piece.ids.length === 0) : [this.#aligner.added(part)];
+      const { tokens, ids, offsets } = token === null ? this.#split(part, start === 0, piece.ids.length === 0) : { tokens: [token.content], ids: [token.id], offsets: [this.#aligner.added(part)] };
       piece.tokens.push(...tokens);
       piece.ids.push(...ids);
-      piece.offsets.push(...spans.map(([from, to]): Span => [start + from, start + to]));
+      piece.offsets.push(...offsets.map(([from, to]): Span => [start + from, start + to]));
     }
     return piece;
   }
 
-  /** The tokens of a stretch of text between added tokens; `forms` are those that are added to the normalised text as they stand in it. */
-  #split(part: string, isFirst: boolean): { tokens: string[]; ids: number[]; forms: string[] } {
+  /**
+   * The tokens of a stretch of text between added tokens.
+   *
+   * @param begins the stretch begins the text
+   * @param isFirst no token comes before
+   */
+  #split(part: string, begins: boolean, isFirst: boolean): Piece {
     const { normalizer, pre_tokenizer: words, model } = this.#library;
     const normal = normalizer?.normalize(part) ?? part;
     const tokens: string[] = [];
     const ids: number[] = [];
+    // Those that are added to the normalised text as they stand in it, and where they do.
     const forms: string[] = [];
+    const places: (number | null)[] = [];
     for (const { start, end, token } of this.#addedNormal.split(normal)) {
       if (token !== null) {
         tokens.push(token.content);
         ids.push(token.id);
         forms.push(normal.slice(start, end));
+        places.push(start);
         continue;
       }
       const stretch = normal.slice(start, end);
-      for (const word of words?.pre_tokenize(stretch, { isFirst: isFirst && start === 0 } as object) ?? [stretch]) {
+      for (const word of words?.pre_tokenize(stretch, { isFirst: begins && start === 0 } as object) ?? [stretch]) {
         for (const piece of model!._call([word])) {
           const id = model!.tokens_to_ids.get(piece) ?? model!.unk_token_id;
           if (id === undefined) throw expected("text of the model's vocabulary, which has no token for others,", "text", piece);
           tokens.push(piece);
           ids.push(id);
           forms.push(piece);
+          places.push(null);
         }
       }
     }
-    return { tokens, ids, forms };
+    return { tokens, ids, offsets: this.#aligner.align(part, normal, forms, places, isFirst) };
   }
 
   #encode(text: string, pair: string | null, settings: Settings): Encoding {
