@@ -1,4 +1,5 @@
 import type { Tokenizer as Library } from "@huggingface/tokenizers";
+import type { Spelling } from "./spelling.js";
 
 // Where in the text each token stands. The tokenizer's library gives tokens alone: here they are laid along the text again.
 
@@ -10,24 +11,6 @@ interface Unit {
   readonly char: string;
   readonly start: number;
   readonly end: number;
-}
-
-/** How a tokenizer writes its tokens. */
-export interface Spelling {
-  /** Tokens are bytes in GPT-2's alphabet. */
-  readonly bytes: boolean;
-  /** What marks the rest of a word, "##", or null. */
-  readonly continuation: string | null;
-  /** What marks the end of a word, "</w>", or null. */
-  readonly wordEnd: string | null;
-  /** Spaces at the ends of a token are left out of its span: all of them, or all but a single one in front of a text. */
-  readonly trims: "all" | "all but the first" | null;
-  /** The token for what is not in the vocabulary, or null. */
-  readonly unknown: string | null;
-  /** Spaces are written as ▁ (U+2581). */
-  readonly metaspace: boolean;
-  /** Spaces only part words: no token holds one, and ▁ is put in front of each word. */
-  readonly splitsAtSpace: boolean;
 }
 
 const space = /^\s$/u;

@@ -8,7 +8,9 @@ import { pad, readEncodeOptions, truncated } from "./encoding.js";
 import type { EncodeOptions, Encoding, Settings } from "./encoding.js";
 import { correct } from "./library-parts.js";
 import { Aligner } from "./offsets.js";
-import type { Span, Spelling } from "./offsets.js";
+import type { Span } from "./offsets.js";
+import { parts, readSpelling } from "./spelling.js";
+import type { Json } from "./spelling.js";
 import { readTokenizerFiles } from "./tokenizer-files.js";
 import type { TokenizerFiles } from "./tokenizer-files.js";
 
@@ -258,32 +260,6 @@ export class Tokenizer {
     if (this.#padding === null) throw expected("a tokenizer with a padding token", "padding", padding, "Its files name none as pad_token.");
     return encodings.map((encoding) => pad(encoding, length, this.#padding!));
   }
-}
-
-type Json = { [key: string]: unknown } | null | undefined;
-
-/** All parts of a kind, those inside a sequence too. */
-function parts(config: Json): { [key: string]: unknown }[] {
-  if (config === null || config === undefined) return [];
-  const inner = (config["pretokenizers"] ?? config["processors"] ?? config["normalizers"]) as Json[] | undefined;
-  return inner === undefined ? [config] : inner.flatMap(parts);
-}
-
-function readSpelling(file: Record<string, unknown>): Spelling {
-  const model = file["model"] as { [key: string]: unknown };
-  const trimmer = parts(file["post_processor"] as Json).find(({ type, trim_offsets: trims }) => (type === "ByteLevel" || type === "RobertaProcessing") && trims !== false);
-  const text = (value: unknown) => (typeof value === "string" && value !== "" ? value : null);
-  const unknownId = model["unk_id"];
-  const vocabulary = model["vocab"];
-  return {
-    bytes: parts(file["pre_tokenizer"] as Json).some(({ type }) => type === "ByteLevel"),
-    continuation: text(model["continuing_subword_prefix"]),
-    wordEnd: text(model["end_of_word_suffix"]),
-    trims: trimmer === undefined ? null : trimmer["add_prefix_space"] === false ? "all" : "all but the first",
-    metaspace: [file["pre_tokenizer"], file["normalizer"]].some((config) => parts(config as Json).some((part) => part["type"] === "Metaspace" || part["content"] === "\u2581")),
-    splitsAtSpace: parts(file["pre_tokenizer"] as Json).some(({ type }) => type === "WhitespaceSplit"),
-    unknown: text(model["unk_token"]) ?? (Array.isArray(vocabulary) && typeof unknownId === "number" ? String((vocabulary[unknownId] as unknown[] | undefined)?.[0]) : null),
-  };
 }
 
 /** A special token in a configuration: its text, or an object that holds it. */
