@@ -116,7 +116,7 @@ function phonemes(size) {
     plan: planOf(size, contenders, ["phonemes"]),
     tasks: { phonemes: "words to phonemes" },
     cheapest: "adam",
-    pairs: [["adam", "sgd"], ["sam", "adam"], ["asam", "adam"], ["gasam", "adam"], ["asam", "sam"], ["gasam", "sam"]],
+    pairs: [["adam", "sgd"], ["sam", "adam"], ["asam", "adam"], ["gasam", "adam"], ["asam", "sam"], ["gasam", "sam"], ["gasam", "asam"]],
     columns: [
       { key: "test", title: "test loss", digits: 4 },
       { key: "phonemeErrors", title: "phoneme errors, %", digits: 2 },

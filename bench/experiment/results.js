@@ -29,14 +29,15 @@ export class Results {
   }
 }
 
-/** Runs whatever is missing, in the plan's order, and adds each result as it comes. */
+/** Runs whatever is missing, in the plan's order, and adds each result as it comes, with the elapsed seconds that it took. */
 export async function carryOut(plan, results, options, run, say = () => {}) {
   for (;;) {
     const next = plan.next(results.all(), options);
     if (next === null) return;
     const { task, id, setting, seed } = next;
+    const began = performance.now();
     const measured = await run(next);
-    const result = { ...(task === undefined ? {} : { task }), id, ...setting, seed, ...measured };
+    const result = { ...(task === undefined ? {} : { task }), id, ...setting, seed, ...measured, seconds: (performance.now() - began) / 1000 };
     results.add(result);
     say(result);
   }

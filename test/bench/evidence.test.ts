@@ -11,9 +11,10 @@ const command = "bench/evidence/main.js";
 const output = (...args: string[]) => execFileSync(process.execPath, [command, ...args], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
 const rowsOf = (text: string) => text.split("\n").filter((row) => row.startsWith("|")).map((row) => row.slice(1, -1).split("|").map((cell) => cell.trim()));
 
-type Line = { id: string; seed: number; msPerStep?: number } & Record<string, unknown>;
-/** The runs in a file; what a step cost differs from time to time. */
-const runsIn = (file: string): Line[] => readFileSync(file, "utf8").trimEnd().split("\n").map((line) => ({ ...(JSON.parse(line) as Line), msPerStep: 0 }));
+type Line = { id: string; seed: number; msPerStep?: number; seconds?: number } & Record<string, unknown>;
+const linesOf = (file: string) => readFileSync(file, "utf8").trimEnd().split("\n").map((line) => JSON.parse(line) as Line);
+/** The runs in a file; what a step and a run took differs from time to time. */
+const runsIn = (file: string): Line[] => linesOf(file).map((line) => ({ ...line, msPerStep: 0, seconds: 0 }));
 
 const quick = ["phonemes", "--quick", "--methods", "adam,gasam"];
 
@@ -39,6 +40,7 @@ test("an experiment that is killed goes on to the same results, with as many run
   for (const id of ["adam", "gasam"]) expect([count(id, 1), count(id, 11), count(id, 12)]).toEqual([2, 1, 1]);
   expect(runs).toHaveLength(8);
   for (const run of runs) expect(run["validation"]).toBeGreaterThan(0);
+  for (const { seconds } of linesOf(killed)) expect(seconds).toBeGreaterThan(0);
   for (const run of runs.filter(({ seed }) => seed > 10)) expect(run["eigenvalue"]).toBeGreaterThan(0);
 }, 600_000);
 
