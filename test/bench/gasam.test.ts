@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { temporaryFolder } from "../support/folder.js";
@@ -64,4 +64,11 @@ test("p-values of the paired t-test at the critical values of Student's t", () =
 test("a contender whose tuning is not complete is not in the final table", () => {
   const rows = tables([...tuning("adam", adam), ...tuning("sam", sam).slice(1), ...finals("adam", adam[4]!, [1.9, 2]), ...finals("sam", sam[4]!, [1, 1])]);
   expect(rows.filter(([name, , , seeds]) => name === "SAM" && seeds === "2")).toEqual([]);
+});
+
+test("the tables in docs/gasam.md are those of the results", () => {
+  const document = readFileSync("docs/gasam.md", "utf8");
+  const printed = execFileSync(process.execPath, ["bench/gasam/main.js", "--phase", "none"], { encoding: "utf8" }).trim().split("\n\n");
+  expect(printed).toHaveLength(3);
+  for (const table of printed) expect(document).toContain(table);
 });
