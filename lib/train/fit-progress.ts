@@ -1,18 +1,18 @@
 import type { StepReport } from "../optim/index.js";
 import type { FitOptions, RunRecord } from "./fit-options.js";
-import type { Progress as State } from "./fit-state.js";
+import type { RunState } from "./fit-state.js";
 import { Progress } from "./progress.js";
 
 /** What a run shows of itself while it goes on. */
 export class FitProgress {
   readonly #progress: Progress | null;
   /** How far a run is: in steps of the optimizer, or in batches. */
-  readonly #position: (state: State) => number;
+  readonly #position: (state: RunState) => number;
   #shown: number;
   #validation: Record<string, string> = {};
 
   /** @param state where an earlier run has come to. Where nobody knows how long the run is, nothing is shown */
-  constructor({ progress, label, optimizer, steps, epochs, data }: Pick<FitOptions<never>, "progress" | "label" | "optimizer" | "steps" | "epochs"> & { data: { train: object } }, state: State) {
+  constructor({ progress, label, optimizer, steps, epochs, data }: Pick<FitOptions<never>, "progress" | "label" | "optimizer" | "steps" | "epochs"> & { data: { train: object } }, state: RunState) {
     const stream = typeof progress === "object" ? progress : process.stdout;
     const wanted = progress === undefined ? process.stdout.isTTY === true : progress !== false;
     const { length } = data.train as { length?: unknown };
@@ -24,7 +24,7 @@ export class FitProgress {
     this.#progress = wanted && left > 0 ? new Progress({ label: label ?? optimizer.method, total: left, unit: steps === undefined ? "batches" : "steps", stream }) : null;
   }
 
-  advance(report: StepReport, state: State): void {
+  advance(report: StepReport, state: RunState): void {
     const position = this.#position(state);
     this.#progress?.advance(position - this.#shown, { loss: report.loss.toFixed(4), ...this.#validation });
     this.#shown = position;

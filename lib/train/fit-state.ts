@@ -14,7 +14,7 @@ import type { RunRecord, Settings, Watched } from "./fit-options.js";
 import type { RandomStream } from "./random-stream.js";
 
 /** The part of a run's state that is its own. */
-export interface Progress {
+export interface RunState {
   /** Passes begun, the one under way counted. */
   epoch: number;
   step: number;
@@ -31,12 +31,15 @@ export interface Progress {
   recordDue: boolean;
 }
 
-export const start: Progress = { epoch: 0, step: 0, batch: 0, lossSum: 0, samples: 0, history: [], best: null, waited: 0, recordDue: false };
+/** Before the first step. */
+export function initialState(): RunState {
+  return { epoch: 0, step: 0, batch: 0, lossSum: 0, samples: 0, history: [], best: null, waited: 0, recordDue: false };
+}
 
 /** Everything that a checkpoint holds besides the model. */
 interface SavedRun {
   optimizer: OptimizerState;
-  progress: Progress;
+  progress: RunState;
   loader: LoaderState | null;
   average: AverageState | null;
   generator: Tensor;
@@ -71,32 +74,32 @@ export class FitCheckpoints<Batch extends Tensor[]> {
   }
 
   /** Whether the last record is about this very step, and better than that of the best checkpoint. */
-  isBest({ step, history }: Progress): boolean {
+  isBest({ step, history }: RunState): boolean {
     const { best } = this.#settings.keep;
     const last = history.at(-1);
     return best !== null && last?.step === step && (this.#best === null || isBetter(last[best.metric]!, this.#best.value, best.mode));
   }
 
   /** @returns the checkpoint's path */
-  save(progress: Progress): string {
+  save(state: RunState): string {
     const { model, optimizer, data, average, keep } = this.#settings;
-    if (this.isBest(progress)) this.#best = { step: progress.step, value: progress.history.at(-1)![keep.best!.metric]! };
+    if (this.isBest(state)) this.#best = { step: state.step, value: state.history.at(-1)![keep.best!.metric]! };
     const saved: SavedRun = {
       optimizer: optimizer.stateDict(),
-      progress: { ...progress, history: [...progress.history] },
+      progress: { ...state, history: [...state.history] },
       loader: data.train instanceof Loader ? data.train.stateDict() : null,
       average: average?.stateDict() ?? null,
       generator: this.#random.state,
       generators: Object.fromEntries(otherDevices(model).map((device) => [device, torch.defaultGenerator(device).getState()])),
       best: this.#best,
     };
-    const path = this.#folder.save(progress.step, model.stateDict(), saved as unknown as StateValue);
+    const path = this.#folder.save(state.step, model.stateDict(), saved as unknown as StateValue);
     this.#folder.prune(keep.last, this.#best === null ? null : this.#folder.pathOf(this.#best.step));
     return path;
   }
 
   /** Puts everything back as it was. @returns where the run was */
-  load(path: string): Progress {
+  load(path: string): RunState {
     const { model, optimizer, data, average } = this.#settings;
     const checkpoint = loadCheckpoint(path);
     const saved = checkpoint.state as unknown as SavedRun;
@@ -110,7 +113,7 @@ export class FitCheckpoints<Batch extends Tensor[]> {
     this.#random.state = saved.generator;
     for (const [device, state] of Object.entries(saved.generators ?? {})) if (otherDevices(model).includes(device)) torch.defaultGenerator(device).setState(state);
     this.#best = saved.best;
-    return { ...start, ...saved.progress };
+    return { ...initialState(), ...saved.progress };
   }
 }
 

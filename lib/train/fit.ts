@@ -9,8 +9,8 @@ import { evaluate, sizeOf } from "./evaluate.js";
 import { readFitOptions } from "./fit-options.js";
 import type { FitOptions, Run, RunRecord, Settings } from "./fit-options.js";
 import { FitProgress } from "./fit-progress.js";
-import { FitCheckpoints, isBetter, start } from "./fit-state.js";
-import type { Progress } from "./fit-state.js";
+import { FitCheckpoints, initialState, isBetter } from "./fit-state.js";
+import type { RunState } from "./fit-state.js";
 import { RandomStream } from "./random-stream.js";
 import { RunLog } from "./run-log.js";
 
@@ -64,7 +64,7 @@ class Trainer<Batch extends Tensor[]> {
   readonly #random: RandomStream;
   readonly #log: RunLog<Batch> | null;
   readonly #checkpoints: FitCheckpoints<Batch> | null;
-  #progress: Progress = { ...start, history: [] };
+  #state: RunState = initialState();
   /** Whether anything has happened since the newest checkpoint. */
   #unsaved = true;
   #recorded = performance.now();
@@ -79,19 +79,19 @@ class Trainer<Batch extends Tensor[]> {
     this.#step = optimizer.compile(loss, autocast === undefined ? {} : { autocast });
     this.#checkpoints = folder === undefined ? null : new FitCheckpoints(folder, settings, this.#random);
     this.#log = folder === undefined ? null : new RunLog(folder, settings);
-    const progress = (): Progress => this.#progress;
+    const state = (): RunState => this.#state;
     this.#view = {
       get epoch() {
-        return progress().epoch;
+        return state().epoch;
       },
       get step() {
-        return progress().step;
+        return state().step;
       },
       get history() {
-        return progress().history;
+        return state().history;
       },
       get best() {
-        return progress().best;
+        return state().best;
       },
       stop: () => {
         this.#stopping = true;
@@ -105,18 +105,18 @@ class Trainer<Batch extends Tensor[]> {
     if (old !== null && !resume) throw new SteppeError("ARGUMENT", `Expected an empty folder for folder but received one with checkpoints: ${old}. Go on from it with resume: true, or choose another folder.`);
     if (seed !== undefined) for (const device of otherDevices(model)) torch.defaultGenerator(device).manualSeed(seed);
     if (old !== null) {
-      this.#progress = this.#checkpoints!.load(old);
+      this.#state = this.#checkpoints!.load(old);
       this.#unsaved = false;
       // A run that has stopped early stays stopped.
-      this.#stopping = earlyStopping !== undefined && this.#progress.waited >= earlyStopping.patience;
+      this.#stopping = earlyStopping !== undefined && this.#state.waited >= earlyStopping.patience;
     }
     model.train();
     for (const callback of callbacks) await callback.onStart?.(this.#view);
-    const shown = new FitProgress(this.#settings, this.#progress);
+    const shown = new FitProgress(this.#settings, this.#state);
     let end: FitResult["end"] = "finished";
     try {
-      this.#log?.begin(this.#progress);
-      if (this.#progress.recordDue) {
+      this.#log?.begin(this.#state);
+      if (this.#state.recordDue) {
         await this.#record(shown);
         await this.#save(false);
       }
@@ -134,7 +134,7 @@ class Trainer<Batch extends Tensor[]> {
     }
     await this.#save(this.#unsaved);
     for (const callback of callbacks) await callback.onEnd?.(this.#view);
-    const { epoch, step, history, best } = this.#progress;
+    const { epoch, step, history, best } = this.#state;
     return { end, epoch, step, history, best, checkpoint: this.#checkpoints?.latest ?? null };
   }
 
@@ -144,14 +144,14 @@ class Trainer<Batch extends Tensor[]> {
 
   #isDone(): boolean {
     const { epochs, steps } = this.#settings;
-    const { epoch, step, batch, recordDue } = this.#progress;
+    const { epoch, step, batch, recordDue } = this.#state;
     return !recordDue && (steps === undefined ? epoch >= epochs! && batch === 0 : step >= steps);
   }
 
   /** One pass through the training data, or the rest of one. @returns whether the run goes on */
   async #pass(shown: FitProgress): Promise<boolean> {
     const { data, callbacks, epochs, steps, validateEvery, keep, average, logEvery } = this.#settings;
-    const state = this.#progress;
+    const state = this.#state;
     if (state.batch === 0) state.epoch++;
     // A loader leaves out by itself what was given; of anything else it is passed over.
     let passed = data.train instanceof Loader ? 0 : state.batch;
@@ -200,7 +200,7 @@ class Trainer<Batch extends Tensor[]> {
   /** Validates and records; where the run is ended meanwhile, the record is due when it goes on. */
   async #record(shown: FitProgress): Promise<void> {
     const { model, loss, optimizer, data, metrics, predict, targets, average, autocast, callbacks, signal, watched, earlyStopping } = this.#settings;
-    const state = this.#progress;
+    const state = this.#state;
     state.recordDue = true;
     const about: RunRecord = { epoch: state.epoch, step: state.step, loss: state.lossSum / state.samples, seconds: (performance.now() - this.#recorded) / 1000 };
     if (data.validation !== undefined) {
@@ -251,8 +251,8 @@ class Trainer<Batch extends Tensor[]> {
 
   /** @param due whether it is time; a record that is the best so far gets its checkpoint in any case */
   async #save(due: boolean): Promise<void> {
-    if (this.#checkpoints === null || !(due || this.#checkpoints.isBest(this.#progress))) return;
-    const path = this.#checkpoints.save(this.#progress);
+    if (this.#checkpoints === null || !(due || this.#checkpoints.isBest(this.#state))) return;
+    const path = this.#checkpoints.save(this.#state);
     this.#unsaved = false;
     for (const callback of this.#settings.callbacks) await callback.onCheckpoint?.(path, this.#view);
   }

@@ -5,7 +5,7 @@ import type { StepReport } from "../optim/index.js";
 import type { Tensor } from "../tensor.js";
 import { environment } from "./environment.js";
 import type { RunRecord, Settings } from "./fit-options.js";
-import type { Progress } from "./fit-state.js";
+import type { RunState } from "./fit-state.js";
 import { RunFolder } from "./run-folder.js";
 import type { MetricsLine as Line } from "./run-folder.js";
 import { EventFile } from "./tensorboard/event-file.js";
@@ -22,7 +22,7 @@ export class RunLog<Batch extends Tensor[]> {
   }
 
   /** Before the first step of this process: what an earlier one wrote beyond the checkpoint that it goes on from counts no more. */
-  begin({ step, history }: Progress): void {
+  begin({ step, history }: RunState): void {
     if (!existsSync(join(this.#folder.path, "settings.json"))) this.#folder.writeJson("settings.json", this.#describe());
     const { kept, removed } = this.#folder.forgetAfter(step, history.length);
     if (!this.#settings.tensorboard) return;
