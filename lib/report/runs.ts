@@ -24,7 +24,8 @@ export interface ReportRun {
 }
 
 /**
- * Reads run folders. A folder that is none itself stands for the run folders in it, three deep at most.
+ * Reads run folders. A folder that is none itself stands for the run folders in it, three deep at most; those with
+ * which a comparison tuned a method, in its folder `tune`, are left out.
  *
  * @throws SteppeError `ARGUMENT` where there is no run, `IO`, `FORMAT` for files that are not what they should be
  */
@@ -53,13 +54,16 @@ function runFolders(folder: string, depth: number): string[] {
     if (existsSync(join(folder, "metrics.jsonl"))) return [folder];
     if (depth === 0) return [];
     return readdirSync(folder)
-      .filter((name) => !name.startsWith(".") && statSync(join(folder, name)).isDirectory())
+      .filter((name) => !name.startsWith(".") && !isTuning(join(folder, name)) && statSync(join(folder, name)).isDirectory())
       .sort((a, b) => a.localeCompare(b, "en", { numeric: true }))
       .flatMap((name) => runFolders(join(folder, name), depth - 1));
   } catch (error) {
     throw error instanceof SteppeError ? error : ioError("read", folder, error);
   }
 }
+
+/** Where `steppe compare` has the runs that chose a method's setting: of other seeds, and worse settings. */
+const isTuning = (path: string) => basename(path) === "tune" && !existsSync(join(path, "metrics.jsonl"));
 
 function readRun(path: string, name: string): ReportRun[] {
   const settings = existsSync(join(path, "settings.json")) ? readJsonObject(join(path, "settings.json")) : {};

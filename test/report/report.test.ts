@@ -211,3 +211,13 @@ test("what is no run folder, no run's file and no method is refused by name", ()
   writeFileSync(join(run.path, "metrics.jsonl"), '{"kind":"step","step":1,"loss":1}\n{"kind":"st');
   expect(train.report(run.path, file).figures).toEqual(["Training loss"]);
 });
+
+test("runs with which a comparison tuned a method are no runs of it", () => {
+  const folder = temporaryFolder();
+  const run = (path: string, seed: number) => train.RunFolder.create(join(folder, path), `seed-${seed}`, { method: "sam", seed }).log({ kind: "record", step: 10, loss: 0.5 });
+  run(join("SAM", "tune", "rho=0.1"), 1000);
+  run("SAM", 1);
+  const file = join(folder, "report.html");
+  expect(train.report(join(folder, "SAM"), file).runs).toBe(1);
+  expect(train.report(join(folder, "SAM", "tune"), file).runs).toBe(1);
+});
