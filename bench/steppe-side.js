@@ -35,7 +35,7 @@ const commands = {
         refused[name] = error.message;
       }
     }
-    return { refused, libtorch: torch.libtorch.version, parameters: model.parameters().reduce((sum, each) => sum + each.numel(), 0) };
+    return { refused, libtorch: torch.libtorch.version, parameters: model.numParameters() };
   },
 
   /** Takes steps and times each. */

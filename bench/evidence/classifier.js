@@ -1,4 +1,4 @@
-import { measureFlatness } from "./measures.js";
+import { measureFlatness } from "../experiment/measures.js";
 import { evaluate, release, train } from "./training.js";
 
 /**

@@ -1,5 +1,5 @@
 import { data, models, torch } from "../../dist/index.js";
-import { measureFlatness } from "./measures.js";
+import { measureFlatness } from "../experiment/measures.js";
 import { evaluate, release, train } from "./training.js";
 import { errorRates, spoken, tokens, words } from "./words.js";
 

@@ -1,6 +1,6 @@
 import { data, nn, optim, torch } from "../../dist/index.js";
 import { median } from "../../dist/statistics.js";
-import { measureFlatness } from "../evidence/measures.js";
+import { measureFlatness } from "../experiment/measures.js";
 
 export const settings = { embedding: 32, hidden: 128, batchSize: 32, epochs: 16, maxGradNorm: 1, momentum: 0.9 };
 
