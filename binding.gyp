@@ -18,6 +18,7 @@
         "NAPI_VERSION=9",
         "NODE_ADDON_API_CPP_EXCEPTIONS_ALL",
         "NODE_ADDON_API_DISABLE_DEPRECATED",
+        "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS",
         "_GLIBCXX_USE_CXX11_ABI=1",
         # As LibTorch itself was built: without it at::RecordFunction has a field more than LibTorch's own.
         "NDEBUG",

@@ -108,7 +108,7 @@ void Segment::run_again() {
     ~Restore() { again = false; }
   } restore{again_};
   Napi::HandleScope scope(instance_.env);
-  instance_.run_segment_again.Call({Napi::Number::New(instance_.env, number_)});
+  call_js(instance_.env, instance_.run_segment_again.Value(), {Napi::Number::New(instance_.env, number_)});
   if (kept_.size() < count_) {
     const auto numbers = std::to_string(kept_.size()) + " tensors for the backward, and the first time " + std::to_string(count_);
     fail(Code::argument, "nn.checkpoint: the function did something else when it ran again: it saved " + numbers + ".");

@@ -79,12 +79,18 @@ napi_value make_js_error(napi_env env, const Failure& failure) {
     instance->memory_is_free = false;
   }
   if (instance != nullptr && !instance->create_error.IsEmpty()) {
-    auto made = instance->create_error.Call({Napi::String::New(env, code_name(failure.code)), Napi::String::New(env, failure.what())});
-    return made;
+    return call_js(env, instance->create_error.Value(), {Napi::String::New(env, code_name(failure.code)), Napi::String::New(env, failure.what())});
   }
-  auto error = Napi::Error::New(env, failure.what());
-  error.Set("code", code_name(failure.code));
-  return error.Value();
+  napi_value error = nullptr;
+  check(env, napi_create_error(env, Napi::String::New(env, code_name(failure.code)), Napi::String::New(env, failure.what()), &error));
+  return error;
+}
+
+napi_value call_js(napi_env env, napi_value function, std::initializer_list<napi_value> arguments) {
+  napi_value undefined = nullptr, result = nullptr;
+  napi_get_undefined(env, &undefined);
+  if (napi_call_function(env, undefined, function, arguments.size(), arguments.begin(), &result) != napi_ok) throw PendingException{};
+  return result;
 }
 
 void throw_into_js(napi_env env, const Failure& failure) noexcept {

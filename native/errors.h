@@ -1,6 +1,8 @@
 #pragma once
 #include <node_api.h>
 
+#include <exception>
+#include <initializer_list>
 #include <stdexcept>
 #include <string>
 
@@ -35,8 +37,13 @@ void throw_into_js(napi_env env, const Failure& failure) noexcept;
 // A SteppeError object, to reject a promise with.
 napi_value make_js_error(napi_env env, const Failure& failure);
 
-// Thrown where JavaScript already has an exception pending: unwinds C++ and leaves that exception as it is.
-struct PendingException {};
+// Thrown where JavaScript already has an exception pending, or runs no more since its worker is being terminated: unwinds C++, autograd's
+// engine, too, and leaves that exception as it is.
+struct PendingException : std::exception {};
+
+// Calls a function of JavaScript; throws PendingException if it throws, or cannot run. Napi::Function::Call would make an error object
+// of that, which a worker that is being terminated cannot, and node-addon-api then aborts the process.
+napi_value call_js(napi_env env, napi_value function, std::initializer_list<napi_value> arguments);
 
 // A Node-API call that can fail only because JavaScript threw, or because of a defect here.
 inline void check(napi_env env, napi_status status) {

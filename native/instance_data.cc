@@ -18,9 +18,11 @@ Instance::Instance(Napi::Env env)
     if (collector.IsEmpty()) return;
     Napi::HandleScope scope(this->env);
     try {
-      collector.Call({Napi::Boolean::New(this->env, full)});
-    } catch (const Napi::Error&) {
+      call_js(this->env, collector.Value(), {Napi::Boolean::New(this->env, full)});
+    } catch (const PendingException&) {
       // A sweep without the collector's help is still a sweep.
+      napi_value ignored = nullptr;
+      napi_get_and_clear_last_exception(this->env, &ignored);
     }
   });
 }

@@ -59,7 +59,7 @@ class Program {
   };
   static constexpr int32_t kNone = INT32_MIN;
 
-  // How a slot's tensor lies in memory: what comes later in the program relies on it.
+  // How a tensor lies in memory. What comes later in the program relies on a slot's.
   struct Layout {
     std::vector<int64_t> sizes, strides;
     bool strided = true;

@@ -91,8 +91,6 @@ std::shared_ptr<Recorder> Recorder::begin(Tensors parameters, Tensors buffers, T
   }
   for (auto& generator : default_generators(recorder->parameters_)) recorder->generator_states_.emplace_back(generator, generator_state(generator));
   recorder->own_order_ = options.own_order;
-  const auto on_cpu = [](const Tensors& tensors) { return std::all_of(tensors.begin(), tensors.end(), [](const auto& tensor) { return tensor.is_cpu(); }); };
-  recorder->on_cpu_ = on_cpu(recorder->parameters_) && on_cpu(recorder->buffers_) && on_cpu(recorder->inputs_);
   recorder->shapes_from_ = recorder->on_cpu_ && ShapesOnly::available() ? options.shapes_from : 0;
   recorder->enter_thread();
   if (!recorder->computed()) recorder->shapes_only_.emplace(recorder->shapes_from_);
@@ -182,10 +180,11 @@ std::shared_ptr<Program> Recorder::finish(const at::Tensor& loss) {
   program_->backward_obstacle = obstacle_;
   if (!obstacle_.empty()) std::erase_if(program_->instructions, [](const auto& instruction) { return instruction.backward; });
   drop_dead_code(*program_);
+  replace_lstm_layers(*program_);  // it looks at its operands itself
   if (on_cpu_) {
-    replace_lstm_layers(*program_);
-    replace_convolutions(*program_, layouts());
-    replace_batch_norms(*program_, layouts());
+    const auto known = layouts();
+    replace_convolutions(*program_, known);
+    replace_batch_norms(*program_, known);
   }
   place_last_uses(*program_);
   place_turns(*program_, changed_buffer_of_registers());

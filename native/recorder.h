@@ -126,7 +126,7 @@ class Recorder : public c10::MemoryReportingInfoBase, public std::enable_shared_
   std::optional<ShapesOnly> shapes_only_;      // while it runs the forward or the backward
   std::string obstacle_;
   bool own_order_ = true, relaid_ = false;
-  bool on_cpu_ = false;    // all that the program is given
+  bool on_cpu_ = true;     // all registers
   bool in_backward_ = false;
   bool watching_ = false;  // the thread that entered
   bool restored_ = false;

@@ -25,6 +25,7 @@ int32_t Recorder::reg_of(const at::Tensor& tensor) const {
 
 int32_t Recorder::new_reg(const at::Tensor& tensor) {
   reserve_address(tensor);
+  on_cpu_ &= tensor.is_cpu();
   const auto reg = static_cast<int32_t>(program_->register_count++);
   keys_.push_back(key_of(tensor));
   registers_.try_emplace(keys_.back(), reg);

@@ -22,10 +22,10 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-test("the file is what the schemas of the default LibTorch give", async () => {
-  expect(source).toContain(`of LibTorch ${DEFAULT_VERSION}`);
-  // Another LibTorch has other schemas: the file stays that of the default one.
-  if (minor(torch.libtorch.version) !== minor(DEFAULT_VERSION)) return;
+test("the file says that it is of the default LibTorch", () => expect(source).toContain(`of LibTorch ${DEFAULT_VERSION}`));
+
+// Another LibTorch has other schemas: the file stays that of the default one.
+test.skipIf(minor(torch.libtorch.version) !== minor(DEFAULT_VERSION))("the file is what the schemas of the default LibTorch give", async () => {
   await run(process.execPath, ["scripts/generate-ops.js", "--check"], { cwd: root });
 });
 

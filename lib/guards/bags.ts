@@ -2,19 +2,19 @@
 import { Tensor } from "../tensor.js";
 import { beside, dims, hasShape, sameDtype, tensor } from "./rules.js";
 import type { Rule, Values } from "./rules.js";
-import { bagsOf, indicesBelow, integersBelow, seen } from "./values.js";
+import { areBelow, bagsOf, indicesBelow, seen } from "./values.js";
 
 const mode = (all: Values): number => Number(all("mode") ?? 0);
 const bagGradient = [
   dims("grad", 2),
-  tensor("indices", "a tensor of one dimension", (t) => t.dim() === 1),
+  dims("indices", 1),
   tensor("offset2bag", "for each index the row of grad that it was added to", (t, all) => {
     const [indices, offsets, bags] = [all("indices") as Tensor, all("offsets"), (all("grad") as Tensor).shape[0]!];
     if (t.numel() === 0 && offsets instanceof Tensor) {
       // Found from the offsets: the last bag that has an index is a row.
-      return seen(offsets, () => offsets.numel() > 0 && Number(offsets.lt(indices.numel()).sum().item()) <= bags) || indices.numel() === 0;
+      return seen(offsets, () => Number(offsets.lt(indices.numel()).sum().item()) <= bags) || indices.numel() === 0;
     }
-    return hasShape(t, indices.numel()) && integersBelow("offset2bag", "", () => bags).holds(t, all);
+    return hasShape(t, indices.numel()) && areBelow(t, () => bags);
   }),
 ];
 const bagSizes = [
@@ -23,10 +23,10 @@ const bagSizes = [
   sameDtype("per_sample_weights", "grad"),
 ];
 const bagMaxima = tensor("maximum_indices", "for each element of grad the index that it comes from", (t, all) => {
-  return mode(all) !== 2 || (hasShape(t, ...(all("grad") as Tensor).shape) && indicesBelow("maximum_indices", "num_weights").holds(t, all));
+  return mode(all) !== 2 || (hasShape(t, ...(all("grad") as Tensor).shape) && areBelow(t, () => Number(all("num_weights"))));
 });
 const bagWeights = beside("weight", "grad", "a tensor as wide as grad, with a row for each of indices", (t, grad, all) => {
-  return t.dim() === 2 && t.shape[1] === grad.shape[1] && integersBelow("indices", "", () => t.shape[0]!).holds(all("indices"), all);
+  return t.dim() === 2 && t.shape[1] === grad.shape[1] && areBelow(all("indices") as Tensor, () => t.shape[0]!);
 });
 
 export const bags: Readonly<Record<string, readonly Rule[]>> = {

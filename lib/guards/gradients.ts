@@ -5,7 +5,7 @@
 import { Tensor } from "../tensor.js";
 import { beside, dims, elements, hasShape, numbersOf, sameDtype, sameHeads, sameShape, tensor, valuesOf } from "./rules.js";
 import type { Rule, Values } from "./rules.js";
-import { labelsBelow, segmentLengths, segmentOffsets } from "./values.js";
+import { labelsBelow, seen, segmentLengths, segmentOffsets } from "./values.js";
 
 // Distances.
 const ofPairs = beside("grad", "self", "a tensor with one element per pair of self's rows", (t, { shape }) => {
@@ -33,7 +33,7 @@ const ofSegments = beside("output", "data", "a tensor with one place per segment
 });
 
 /** CTC's sums over all paths, of each sample at each step. */
-const pathSums = beside("log_alpha", "log_probs", "a tensor of shape [samples, steps, 2 · the most labels + 1], as the forward gives it", (t, { shape }, all) => {
+const pathSums = beside("log_alpha", "log_probs", "a tensor of shape [samples, steps, 2 · the most labels + 1], as the forward gives it", (t, { shape }, all) => t.numel() > 0 && seen(t, () => {
   const [steps, labels] = ["input_lengths", "target_lengths"].map((name) => {
     const lengths = all(name);
     return lengths instanceof Tensor ? numbersOf(lengths.toTypedArray()) : numbersOf(lengths);
@@ -44,7 +44,7 @@ const pathSums = beside("log_alpha", "log_probs", "a tensor of shape [samples, s
     Math.min(...steps) >= 1 && Math.max(...steps) <= shape[0]! && Math.min(...labels) >= 0 && room &&
     (targets.dim() !== 2 || targets.shape[0] === shape[1]) && targets.dim() > 0 &&
     t.dim() === 3 && t.shape[0] === shape[1] && t.shape[1]! >= Math.max(...steps) && t.shape[2]! >= 2 * Math.max(...labels) + 1;
-});
+}));
 const perSample = (argument: string): Rule => beside(argument, "log_probs", "a tensor with one element per sample", (t, { shape }) => hasShape(t, shape[1] ?? -1));
 const blank: Rule = {
   argument: "blank",
@@ -128,7 +128,7 @@ const outermost: Rule = {
 };
 
 const ctc = [
-  ...[tensor("log_probs", "a tensor of 3 dimensions", (t) => t.dim() === 3), perSample("grad"), perSample("neg_log_likelihood")],
+  ...[dims("log_probs", 3), perSample("grad"), perSample("neg_log_likelihood")],
   ...["grad", "neg_log_likelihood", "log_alpha"].map((name) => sameDtype(name, "log_probs")),
   ...[pathSums, labelsBelow("targets", "log_probs"), blank],
 ];
@@ -148,7 +148,7 @@ export const gradients: Readonly<Record<string, readonly Rule[]>> = {
   ],
   "aten::_slow_conv2d_forward": [filters, perOutput("bias", () => 0), sameDtype("weight", "self"), sameDtype("bias", "self")],
   "aten::_slow_conv2d_backward": [filters, convolved("grad_output", planeOptions), sameDtype("weight", "self"), sameDtype("grad_output", "self")],
-  "aten::_nnpack_spatial_convolution": [tensor("weight", "a tensor of 4 dimensions", (t) => t.dim() === 4), perOutput("bias", () => 0), dims("input", 4)],
+  "aten::_nnpack_spatial_convolution": [dims("weight", 4), perOutput("bias", () => 0), dims("input", 4)],
   "aten::_convolution_double_backward": [
     ...[convolved("gO", ownOptions), sameShape("ggI", "self"), sameShape("ggW", "weight")],
     perOutput("ggb", (all) => (all("transposed") === true ? 1 : 0)),

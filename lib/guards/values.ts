@@ -37,14 +37,16 @@ const isAscending = (t: Tensor): boolean => t.numel() < 2 || Number(t.diff().min
 
 export const finite = (argument: string): Rule => tensor(argument, "a tensor of finite numbers", (t) => seen(t, () => t.isfinite().all().item() === true));
 
+/** Whether integers are from 0 to a limit, without it, as far as they can be looked at. */
+export const areBelow = (t: Tensor, limit: () => number): boolean =>
+  !isInteger(t) || seen(t, () => {
+    const [least, most] = extremes(t);
+    return least >= 0 && most < limit();
+  });
+
 /** Integers from 0 to a limit, without it. */
 export const integersBelow = (argument: string, limit: string, find: (all: Values) => number): Rule =>
-  tensor(argument, `a tensor of integers from 0 to ${limit}`, (t, all) => {
-    return !isInteger(t) || seen(t, () => {
-      const [least, most] = extremes(t);
-      return least >= 0 && most < find(all);
-    });
-  });
+  tensor(argument, `a tensor of integers from 0 to ${limit}`, (t, all) => areBelow(t, () => find(all)));
 
 export const indicesBelow = (argument: string, limit: string): Rule => integersBelow(argument, `${limit} − 1`, (all) => Number(all(limit)));
 
@@ -54,7 +56,7 @@ export const placesIn = (argument: string, other: string, sliding: number): Rule
     return (all(other) as Tensor).shape.slice(-sliding).reduce((a, b) => a * b, 1);
   });
 
-/** The same, or one integer that stands for none. */
+/** Classes, which are a dimension of another tensor, or one integer that stands for none. */
 export const classesBelow = (argument: string, of: string, none: string): Rule =>
   beside(argument, of, `a tensor of classes of ${of}, or ${none}`, (t, { shape }, all) => {
     const classes = shape[shape.length > 1 ? 1 : 0] ?? 0;
@@ -62,7 +64,7 @@ export const classesBelow = (argument: string, of: string, none: string): Rule =
   });
 
 /** Integers as numbers, if none is negative or beyond 31 bits: faster for short tensors than operators are. */
-function numbersOf(t: Tensor): ArrayLike<number> | null {
+function smallIntegers(t: Tensor): ArrayLike<number> | null {
   const values = t.toTypedArray() as ArrayLike<number> | BigInt64Array;
   if (!(values instanceof BigInt64Array)) return values as ArrayLike<number>;
   const words = new Int32Array(values.buffer, values.byteOffset, 2 * values.length); // low, high
@@ -79,7 +81,7 @@ export const bagsOf = (argument: string, indices: string): Rule =>
   beside(argument, indices, `a tensor of ascending places in ${indices}`, (t, of) => {
     if (t.numel() === 0 && of.numel() > 0) return of.dim() !== 1; // no bag for indices in one row
     return !isInteger(t) || t.dim() !== 1 || seen(t, () => {
-      const [places, most] = [numbersOf(t), of.numel()];
+      const [places, most] = [smallIntegers(t), of.numel()];
       let last = 0;
       for (let i = 0; places !== null && i < places.length; last = places[i++]!) if (places[i]! < last || places[i]! > most) return false;
       return places !== null;
@@ -126,7 +128,7 @@ export const lengthsOf = (argument: string, padded: string): Rule =>
 export const batchSizesOf = (argument: string, data: string): Rule =>
   beside(argument, data, `a tensor of numbers from 1 that do not rise, together as many as ${data} has rows`, (t, of) => {
     return !isInteger(t) || t.dim() !== 1 || of.dim() === 0 || seen(t, () => {
-      const sizes = numbersOf(t);
+      const sizes = smallIntegers(t);
       if (sizes === null) return false;
       let sum = 0;
       for (let i = 0; i < sizes.length; i++) {

@@ -6,7 +6,7 @@ import type { Device, DType } from "../types.js";
 import { or, read, size } from "./arguments.js";
 import type { Named, Rest } from "./arguments.js";
 import { Recurrent, recurrentArguments } from "./recurrent.js";
-import { PackedSequence } from "./utils/packed-sequence.js";
+import type { PackedSequence } from "./utils/packed-sequence.js";
 
 const { device, dtype, ...others } = recurrentArguments;
 const signature = {
@@ -26,12 +26,9 @@ export type LSTMState = [hidden: Tensor, cell: Tensor];
  * Under autocast with float16 on a CPU, of a float32 tensor the float16 one. LibTorch gives an LSTM of float32 to oneDNN, which then casts to
  * float16 and on most processors has no kernel for it; a float16 input goes another way from the start.
  */
-function inHalf<T extends Tensor | PackedSequence>(input: T): T;
-function inHalf(input: Tensor | PackedSequence): Tensor | PackedSequence {
+function inHalf(tensor: Tensor): Tensor {
   const { enabled, dtype } = currentAutocast("cpu");
-  if (enabled !== true || dtype !== "float16") return input;
-  if (input instanceof PackedSequence) return new PackedSequence(inHalf(input.data), input.batchSizes, input.sortedIndices, input.unsortedIndices, input.lengths);
-  return input.device === "cpu" && input.dtype === "float32" ? input.to("float16") : input;
+  return enabled === true && dtype === "float16" && tensor.device === "cpu" && tensor.dtype === "float32" ? tensor.to("float16") : tensor;
 }
 
 /**
@@ -73,11 +70,12 @@ export class LSTM extends Recurrent {
    */
   forward<Input extends Tensor | PackedSequence>(input: Input, state?: LSTMState | null): [output: Input, state: LSTMState] {
     const { bias, numLayers, dropout, training, bidirectional, batchFirst } = this;
-    const [output, [hidden, cell]] = this.over(inHalf(input), state ? (state.map(inHalf) as LSTMState) : null, (data, batchSizes, states, weights) =>
-      batchSizes === null
+    const [output, [hidden, cell]] = this.over(input, state ?? null, (given, batchSizes, before, weights) => {
+      const [data, states] = [inHalf(given), before.map(inHalf)];
+      return batchSizes === null
         ? torch.lstm(data, states, weights, bias, numLayers, dropout, training, bidirectional, batchFirst)
-        : torch.lstm(data, batchSizes, states, weights, bias, numLayers, dropout, training, bidirectional),
-    );
+        : torch.lstm(data, batchSizes, states, weights, bias, numLayers, dropout, training, bidirectional);
+    });
     return [output, [hidden!, cell!]];
   }
 }

@@ -3,7 +3,10 @@
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <optional>
+#include <vector>
 
 #include "../program_passes.h"
 #include "batch_norm_loops.h"
@@ -226,7 +229,7 @@ class Fusion {
     if (at(i).inputs.size() != kForwardArguments || at(i).outputs.size() != 3 || !is_true(i, 5) || !is_image(operand(i, 0)) || !is_new_image(result(i))) return false;
     const auto& sizes = layouts_[operand(i, 0)].sizes;
     const auto channels = sizes[1];
-    if (channels % batch_norm::kLanes != 0 || sizes[0] * sizes[2] * sizes[3] < 2) return false;
+    if (channels == 0 || channels % batch_norm::kLanes != 0 || sizes[0] * sizes[2] * sizes[3] < 2) return false;
     if (!is_vector(operand(i, 1), channels) || !is_vector(operand(i, 2), channels)) return false;
     return (is_none(i, 3) && is_none(i, 4)) || (is_vector(operand(i, 3), channels) && is_vector(operand(i, 4), channels));
   }

@@ -173,8 +173,12 @@ Napi::Value step_closure(Call& call) {
   const auto closure = call.value(1).As<Napi::Function>();
   ClosurePasses passes(engine->parameters(), engine->buffers(), pass_settings(*engine), [&](Objective objective) {
     Napi::HandleScope scope(call.env());
-    const auto pair = closure.Call({Napi::Boolean::New(call.env(), objective == Objective::climbed)}).As<Napi::Array>();
-    const auto tensor = [&](uint32_t i) { return at::Tensor(instance.handles.get(read_number(call.env(), pair.Get(i), "closure()"))); };
+    const auto pair = call_js(call.env(), closure, {Napi::Boolean::New(call.env(), objective == Objective::climbed)});
+    const auto tensor = [&](uint32_t i) {
+      napi_value handle = nullptr;
+      check(call.env(), napi_get_element(call.env(), pair, i, &handle));
+      return at::Tensor(instance.handles.get(read_number(call.env(), handle, "closure()")));
+    };
     return ClosurePasses::Result{tensor(0), tensor(1)};
   });
   return Napi::Value(call.env(), report_to_js(call.env(), engine->step(passes, *engine->plan)));

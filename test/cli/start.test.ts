@@ -66,6 +66,10 @@ test("the same seed gives the same numbers and weights, byte for byte; another s
   expect(contents[0]!.results.map(({ method }) => method)).toEqual(["sam", "none"]);
   expect(contents[1]).toEqual(contents[0]);
   expect(contents[2]!.weights[0]).not.toBe(contents[0]!.weights[0]);
+  // A method starts from the same weights, with others before it or not.
+  const alone = workFolder();
+  expect((await runStart([...short, "--methods", "none", "--seed", "0", "--device", "cpu"], alone)).code).toBe(0);
+  expect(readFileSync(join(onlyRun(alone), "none.safetensors")).toString("base64")).toBe(contents[0]!.weights[1]);
 });
 
 test("without SGD there is no ratio to it", async () => {

@@ -124,6 +124,27 @@ describe("an environment that ends in mid-step", () => {
     expect(await resultOf(program)).toBe(true);
   }, 3 * MINUTE);
 
+  test.each([
+    ["a closure", `optim.create([w], { method: "sam", rho: 0.1, base: { name: "sgd", lr: 0.1 } }).step(() => { parent.postMessage(1); for (;;); });`],
+    ["a closure of the base optimizer", `optim.create([w], { method: "none", base: { name: "sgd", lr: 0.1 } }).step(() => { parent.postMessage(1); for (;;); });`],
+    ["a closure of L-BFGS", `optim.create([w], { method: "none", base: { name: "lbfgs", lr: 0.1 } }).step(() => { parent.postMessage(1); for (;;); });`],
+    ["closures, one after the other", `const o = optim.create([w], { method: "sam", rho: 0.1, base: { name: "sgd", lr: 0.1 } }); parent.postMessage(1); for (;;) o.step(() => w.square().sum());`],
+    ["steps that do not wait", `const s = optim.create([w], { method: "sam", rho: 0.1, base: { name: "sgd", lr: 0.1 } }).compile((x) => w.mul(x).sum()); parent.postMessage(1); for (;;) s.sync(w.detach());`],
+    ["a checkpoint's second run", `let n = 0; nn.checkpoint((t) => { if (n++ > 0) { parent.postMessage(1); for (;;); } return t.mul(w); }, w).sum().backward();`],
+    ["a loss function that is recorded", `optim.create([w], { method: "sam", rho: 0.1, base: { name: "sgd", lr: 0.1 } }).compile((x) => { parent.postMessage(1); for (;;); }).sync(w.detach());`],
+    ["calls that are refused", `parent.postMessage(1); for (;;) try { torch.ones([2]).add(torch.ones([3])); } catch {}`],
+  ])("a worker that is terminated in %s", async (_, body) => {
+    const program = `${workers}
+      for (let i = 0; i < 4; i++) {
+        const worker = start(\`const w = torch.ones([64], { requiresGrad: true }); ${asText(body)}\`);
+        await once(worker, "message");
+        await new Promise((done) => setTimeout(done, 10 + 7 * i));
+        await worker.terminate();
+      }
+      say(torch.ones([2]).add(1).sum().item());`;
+    expect(await resultOf(program)).toBe(4);
+  }, MINUTE);
+
   test("a worker that exits, throws, or leaves a step behind", async () => {
     const program = `${workers}
       const ends = [];
