@@ -75,6 +75,27 @@ outputs = [[encoding.tokens, encoding.offsets] for encoding in encodings]
   });
 });
 
+describe("a long run of blanks takes no time that grows with its square", () => {
+  const mask = { ...file.added_tokens[0], id: 14, content: "[MASK]" };
+  const blanks = " ".repeat(200_000);
+  const text = `a${blanks}b [MASK]`;
+
+  test.each([{ lstrip: true }, { rstrip: true }, { lstrip: true, single_word: true }])("beside an added token: %j", async (settings) => {
+    const tokenizer = await make({}, { ...file, added_tokens: [...file.added_tokens, { ...mask, ...settings }] });
+    expect(tokenizer.encode(text, { addSpecialTokens: false })).toMatchObject({ ids: [12, 1, 14], offsets: [[0, 1], [200_001, 200_002], ["lstrip" in settings ? 200_002 : 200_003, 200_009]] });
+  });
+
+  test("in front of many added tokens of a single word", async () => {
+    const tokenizer = await make({}, { ...file, added_tokens: [...file.added_tokens, { ...mask, single_word: true }] });
+    expect(tokenizer.encode(`a${blanks}${"[MASK] ".repeat(300)}`, { addSpecialTokens: false }).ids).toEqual([12, ...Array(300).fill(14)]);
+  });
+
+  test("stripped", async () => {
+    const tokenizer = await make({}, { ...file, normalizer: { type: "Strip", strip_left: true, strip_right: true } });
+    expect(tokenizer.encode(`${blanks}a${blanks}b`, { addSpecialTokens: false })).toMatchObject({ ids: [12, 1], offsets: [[200_000, 200_001], [400_001, 400_002]] });
+  });
+});
+
 test("pairs have types; offsets are those of each text", async () => {
   const encoding = (await make()).encode("flat", "is better", {});
   expect(encoding.tokens).toEqual(["[CLS]", "flat", "[SEP]", "is", "better", "[SEP]"]);

@@ -26,7 +26,8 @@ const wordChar = "[\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}]";
 const startsWithWord = new RegExp(`^${wordChar}`, "u");
 const endsWithWord = new RegExp(`${wordChar}$`, "u");
 const spaceInFront = /^\p{White_Space}*/u;
-const spaceAtEnd = /\p{White_Space}*$/u;
+// Without the lookbehind a search begins at each blank of a run, to its end.
+const spaceAtEnd = /(?<!\p{White_Space})\p{White_Space}*$/u;
 
 /** Reads the `added_tokens` of a tokenizer.json; `path` is for messages. */
 export function readAddedTokens(list: unknown, path: string): AddedToken[] {
@@ -61,7 +62,7 @@ export class AddedTokens {
     for (const match of this.#pattern === null ? [] : text.matchAll(this.#pattern)) {
       const token = this.#tokens.get(match[0])!;
       let [start, end] = [match.index, match.index + match[0].length];
-      if (token.singleWord && (endsWithWord.test(text.slice(0, start)) || startsWithWord.test(text.slice(end)))) continue;
+      if (token.singleWord && (endsWithWord.test(text.slice(Math.max(0, start - 2), start)) || startsWithWord.test(text.slice(end, end + 2)))) continue;
       if (token.leftStrip) start = Math.max(at, start - spaceAtEnd.exec(text.slice(at, start))![0].length);
       if (token.rightStrip) end += spaceInFront.exec(text.slice(end))![0].length;
       if (at < start) sections.push({ start: at, end: start, token: null });

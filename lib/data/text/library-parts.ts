@@ -35,7 +35,7 @@ const normalizers: { readonly [type: string]: Correction } = {
   }),
   Lowercase: () => ({ normalize: lowercase }),
   Strip: ({ strip_left: left, strip_right: right }) => ({
-    normalize: (text: string) => text.replace(left === true ? /^\p{White_Space}+/u : /^/, "").replace(right === true ? /\p{White_Space}+$/u : /$/, ""),
+    normalize: (text: string) => text.replace(left === true ? /^\p{White_Space}+/u : /^/, "").replace(right === true ? /(?<!\p{White_Space})\p{White_Space}+$/u : /$/, ""),
   }),
   Prepend: ({ prepend }) => ({ normalize: (text: string) => (text === "" ? "" : String(prepend) + text) }),
 };
