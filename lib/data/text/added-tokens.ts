@@ -1,4 +1,5 @@
 import { SteppeError, describe } from "../../errors.js";
+import { escaped, wordClass } from "./split.js";
 
 /** A token that stands in a text as it is: [MASK], <extra_id_0>. */
 export interface AddedToken {
@@ -22,19 +23,21 @@ export interface Section {
   token: AddedToken | null;
 }
 
-const wordChar = "[\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}]";
-const startsWithWord = new RegExp(`^${wordChar}`, "u");
-const endsWithWord = new RegExp(`${wordChar}$`, "u");
+const startsWithWord = new RegExp(`^[${wordClass}]`, "u");
+const endsWithWord = new RegExp(`[${wordClass}]$`, "u");
 const spaceInFront = /^\p{White_Space}*/u;
 // Without the lookbehind a search begins at each blank of a run, to its end.
 const spaceAtEnd = /(?<!\p{White_Space})\p{White_Space}*$/u;
+
+/** Forty times the largest vocabulary that there is: a number beyond it is damage, and would make lists of that length. */
+export const mostTokens = 1e7;
 
 /** Reads the `added_tokens` of a tokenizer.json; `path` is for messages. */
 export function readAddedTokens(list: unknown, path: string): AddedToken[] {
   if (!Array.isArray(list)) throw new SteppeError("FORMAT", `Expected a list as "added_tokens" of ${path} but received ${describe(list)}.`);
   return list.map((each: { [key: string]: unknown } | null, i) => {
     const [content, id] = [each?.["content"], each?.["id"]];
-    if (typeof content !== "string" || !Number.isSafeInteger(id) || (id as number) < 0 || (id as number) >= 1e7) {
+    if (typeof content !== "string" || !Number.isSafeInteger(id) || (id as number) < 0 || (id as number) >= mostTokens) {
       throw new SteppeError("FORMAT", `Expected "content" and "id" in the added token ${i} of ${path} but received ${JSON.stringify(each)}.`);
     }
     const special = each!["special"] === true;
@@ -52,7 +55,7 @@ export class AddedTokens {
   constructor(spelled: readonly (readonly [spelling: string, token: AddedToken])[]) {
     for (const [spelling, token] of spelled) if (spelling !== "") this.#tokens.set(spelling, token);
     const spellings = [...this.#tokens.keys()].sort((a, b) => b.length - a.length);
-    this.#pattern = spellings.length === 0 ? null : new RegExp(spellings.map((text) => text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&")).join("|"), "gu");
+    this.#pattern = spellings.length === 0 ? null : new RegExp(spellings.map(escaped).join("|"), "gu");
   }
 
   /** All of the text, in order, without empty stretches. */

@@ -1,7 +1,7 @@
 import type { Tokenizer as Library } from "@huggingface/tokenizers";
 import { SteppeError } from "../../errors.js";
 import { CharsMap } from "./precompiled.js";
-import { split } from "./split.js";
+import { escaped, split, wordClass } from "./split.js";
 import type { SplitBehavior } from "./split.js";
 import { Unigram } from "./unigram.js";
 
@@ -43,7 +43,7 @@ const normalizers: { readonly [type: string]: Correction } = {
 const preTokenizers: { readonly [type: string]: Correction } = {
   WhitespaceSplit: () => ({ pre_tokenize_text: (text: string) => split(text, blank, "Removed") }),
   Whitespace: () => {
-    const words = /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]+|[^\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}\p{White_Space}]+/gu;
+    const words = new RegExp(`[${wordClass}]+|[^${wordClass}\\p{White_Space}]+`, "gu");
     return { pre_tokenize_text: (text: string) => split(text, words, "Removed", true) };
   },
   BertPreTokenizer: () => ({ pre_tokenize_text: (text: string) => split(text, blank, "Removed").flatMap((word) => split(word, punctuation, "Isolated")) }),
@@ -60,12 +60,12 @@ const preTokenizers: { readonly [type: string]: Correction } = {
   Metaspace: (config) => {
     const mark = String(config["replacement"] ?? "\u2581");
     const scheme = config["add_prefix_space"] === false ? "never" : (config["prepend_scheme"] ?? "always");
-    const escaped = mark.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
+    const marks = new RegExp(escaped(mark), "gu");
     const one = (text: string, isFirst: boolean): string[] => {
       const marked = text.replaceAll(" ", mark);
       const prepends = !marked.startsWith(mark) && (scheme === "always" || (scheme === "first" && isFirst));
       const whole = prepends ? mark + marked : marked;
-      return config["split"] === false ? [whole] : split(whole, new RegExp(escaped, "gu"), "MergedWithNext");
+      return config["split"] === false ? [whole] : split(whole, marks, "MergedWithNext");
     };
     return {
       pre_tokenize: (texts: string | string[], { isFirst = false }: PreTokenizeOptions = {}) => [texts].flat().flatMap((text, i) => one(text, isFirst && i === 0)),

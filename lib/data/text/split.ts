@@ -1,6 +1,12 @@
 /** What becomes of what a pattern matches, by the names of Hugging Face's `tokenizers`. */
 export type SplitBehavior = "Removed" | "Isolated" | "MergedWithPrevious" | "MergedWithNext" | "Contiguous";
 
+/** What words are made of, in a class of a regular expression: `\w` as Rust's `regex` has it. */
+export const wordClass = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}";
+
+/** A pattern that matches this text alone. */
+export const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
+
 /** A piece of a text, and whether the pattern matches it. */
 interface Piece {
   text: string;

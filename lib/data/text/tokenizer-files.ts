@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { SteppeError, expected } from "../../errors.js";
 import { readJsonObject } from "../../io/json-file.js";
+import { mostTokens } from "./added-tokens.js";
 
 /** The files of a tokenizer as Hugging Face's libraries write them. */
 export interface TokenizerFiles {
@@ -14,9 +15,6 @@ export interface TokenizerFiles {
 }
 
 const models = ["WordPiece", "BPE", "Unigram"];
-
-/** Forty times the largest vocabulary that there is: a number beyond it is damage, and would make lists of that length. */
-const mostTokens = 1e7;
 
 /** A list of tokens with scores (Unigram), or numbers of tokens. */
 function checkVocabulary({ type, vocab, unk_id: unknownId, merges }: Record<string, unknown>, path: string): void {
