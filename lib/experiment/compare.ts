@@ -5,7 +5,6 @@ import { ioError } from "../io/file-errors.js";
 import { readJsonObject } from "../io/json-file.js";
 import { isSystemError } from "../io/whole-file.js";
 import { RunFolder } from "../train/index.js";
-import { isBetterWhenSmaller } from "../train/metric-names.js";
 import { defaultMetric, summarize, valueOf } from "./comparison.js";
 import type { Comparison, MethodResult } from "./comparison.js";
 import type { Sets } from "./data.js";
@@ -15,6 +14,7 @@ import { mergedOptimizer } from "./methods.js";
 import { trainConfig } from "./run.js";
 import type { RunResult, TrainOptions } from "./run.js";
 import { differing, plain, requireSame } from "./run-settings.js";
+import { tuneMethods } from "./tune-methods.js";
 import { defaultTuneSeed, gridOf, settingOf } from "./tuning.js";
 import type { Setting } from "./tuning.js";
 
@@ -64,31 +64,27 @@ export async function compareConfig(loaded: LoadedConfig, options: CompareOption
   if (seeds.includes(tuneSeed) && methods.some((method) => grids.get(method)!.length > 0)) throw expected(`other seeds than ${tuneSeed}, with which methods are tuned,`, "seeds", seeds);
   const of = methods.reduce((sum, method) => sum + grids.get(method)!.length + seeds.length, 0);
   let index = 0;
-  let metric = compare.metric ?? null;
   /** The setting of each method; a method that is not to run now keeps the one that was chosen before. */
   const settings = new Map<string, Setting>();
   for (const { method, tuned } of earlier(folder)) if (tuned != null && method !== undefined && all.includes(method)) settings.set(method, settingOf(compare.methods[method]!, tuned.values));
-  for (const method of methods) {
-    const scores: { setting: Setting; score: number | null }[] = [];
-    for (const setting of grids.get(method)!) {
-      if (options.signal?.aborted === true) break;
+  const found = await tuneMethods(methods, {
+    metric: compare.metric ?? null,
+    choose,
+    on,
+    signal: options.signal,
+    gridOf: (method) => grids.get(method)!,
+    trial: (method, setting) => {
       const place = join(folder, places.get(method)!, "tune", setting.name, `seed-${tuneSeed}`);
       const own = configOf(tuneSeed, setting.options);
       const known = finishedRun(place, own);
       if (known === null) options.onRun?.({ method, seed: tuneSeed, index, of, folder: place, setting: setting.name });
       index++;
-      const result = known ?? (await orDiverged(() => train(own, place, `${method}, ${setting.name}`)));
-      if (result?.end === "aborted") break;
-      if (result !== null) metric ??= defaultMetric(result);
-      // That it cannot be compared is to be known before all the others have run.
-      if (result !== null) valueOf(result, metric!, choose, on);
-      const score = result === null ? null : valueOf(result, metric!, choose, "validation");
-      scores.push({ setting, score });
-      options.onResult?.({ method, seed: tuneSeed, metric: metric ?? "", value: score, known: known !== null, setting: setting.name });
-    }
-    if (scores.length < grids.get(method)!.length) break;
-    if (scores.length > 0) settings.set(method, bestOf(scores, metric, method));
-  }
+      return { known, train: () => train(own, place, `${method}, ${setting.name}`) };
+    },
+    onResult: ({ setting, metric, ...rest }) => options.onResult?.({ ...rest, seed: tuneSeed, metric: metric ?? "", setting: setting.name }),
+  });
+  for (const [method, setting] of found.chosen) settings.set(method, setting);
+  let { metric } = found;
   const isReady = (method: string) => grids.get(method)!.length === 0 || settings.has(method);
   const runOf = (method: string, seed: number) => ({ place: join(folder, places.get(method)!, `seed-${seed}`), own: configOf(seed, settings.get(method)?.options ?? compare.methods[method]!) });
   // What was done before, with whatever methods and seeds, belongs to the comparison.
@@ -123,22 +119,6 @@ export async function compareConfig(loaded: LoadedConfig, options: CompareOption
   }
   if (metric === null) return { version: 1, name, metric: "loss", choose, on, baseline, seeds, methods: [], complete: false };
   return comparison();
-}
-
-/** The result of a run; null for one that met NaN or infinity: of no use, but no reason to try no other setting. */
-async function orDiverged(run: () => Promise<RunResult>): Promise<RunResult | null> {
-  try {
-    return await run();
-  } catch (error) {
-    if (error instanceof SteppeError && error.code === "NON_FINITE") return null;
-    throw error;
-  }
-}
-
-function bestOf(scores: readonly { setting: Setting; score: number | null }[], metric: string | null, method: string): Setting {
-  const finite = scores.flatMap(({ setting, score }) => (score === null || !Number.isFinite(score) ? [] : [{ setting, score }]));
-  if (finite.length === 0) throw new SteppeError("NON_FINITE", `Expected a setting of ${method} that can be trained but received NaN or infinity with each of ${scores.map(({ setting }) => setting.name).join("; ")}.`);
-  return finite.reduce((a, b) => ((isBetterWhenSmaller(metric!) ? b.score < a.score : b.score > a.score) ? b : a)).setting;
 }
 
 /** What the folder's comparison said before. */
