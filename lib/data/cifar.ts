@@ -4,7 +4,7 @@ import { torch } from "../torch.js";
 import { findCifar, imageBytes, parseBinary, parseLines, parsePickle, parsePickledNames, readCifar, verifyCifar } from "./cifar-files.js";
 import { download } from "./download.js";
 import { dataFolders, downloadFolder } from "./folders.js";
-import { checkImageSet, labelledImages } from "./image-classes.js";
+import { baseUrl, checkImageSet, labelledImages } from "./image-classes.js";
 import type { Layout, Part } from "./cifar-files.js";
 import type { ImageClasses, ImageSetOptions, LabelledImages } from "./image-classes.js";
 
@@ -108,8 +108,7 @@ async function load(name: string, title: string, layouts: readonly Layout[], opt
   let place = find();
   if (place === undefined && options.download === true) {
     const { archive, md5 } = layouts[0]!;
-    const base = options.mirror === undefined ? publisher : options.mirror.replace(/\/?$/, "/");
-    await download(`${base}${archive}`, join(options.root ?? downloadFolder(name), archive), { md5, signal: options.signal });
+    await download(baseUrl(options, publisher) + archive, join(options.root ?? downloadFolder(name), archive), { md5, signal: options.signal });
     place = find();
   }
   if (place === undefined) throw missing(name, title, layouts, folders);

@@ -8,7 +8,7 @@ import { download } from "./download.js";
 import { dataFolders, downloadFolder } from "./folders.js";
 import { parseIdx } from "./idx.js";
 import { fromFolder, hasIdxFiles, idxFiles, readIdxImages } from "./idx-images.js";
-import { checkImageSet } from "./image-classes.js";
+import { baseUrl, checkImageSet } from "./image-classes.js";
 import type { IdxFiles, IdxReader } from "./idx-images.js";
 import type { ImageClasses, ImageSetOptions } from "./image-classes.js";
 
@@ -71,8 +71,7 @@ async function locate(files: IdxFiles, title: string, options: ImageSetOptions):
   let zip = folders.map((folder) => join(folder, archive.name)).find(existsSync);
   if (zip === undefined && options.download === true) {
     zip = join(options.root ?? downloadFolder("emnist"), archive.name);
-    const base = options.mirror === undefined ? archive.publisher : options.mirror.replace(/\/?$/, "/");
-    await download(base + archive.name, zip, { md5: archive.md5, signal: options.signal });
+    await download(baseUrl(options, archive.publisher) + archive.name, zip, { md5: archive.md5, signal: options.signal });
   } else if (zip !== undefined && options.verify === true) {
     await verifyFile(zip, { md5: archive.md5 });
   }

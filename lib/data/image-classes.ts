@@ -32,6 +32,11 @@ export interface ImageSetOptions {
   signal?: AbortSignal;
 }
 
+/** The URL under which a set's files stand: the mirror's if there is one, else the publisher's, which ends in "/". */
+export function baseUrl({ mirror }: ImageSetOptions, publisher: string): string {
+  return mirror === undefined ? publisher : mirror.replace(/\/?$/, "/");
+}
+
 export const imageSetKeys = ["root", "dtype", "download", "mirror", "verify", "signal"] as const;
 
 /** @throws SteppeError `ARGUMENT` for unknown options and wrong types */

@@ -10,6 +10,7 @@ export { digits } from "./digits.js";
 export { download } from "./download.js";
 export type { DownloadOptions } from "./download.js";
 export { emnist } from "./emnist.js";
+export type { EmnistOptions } from "./emnist.js";
 export { ImageFolder, imageFolder } from "./image-folder.js";
 export type { ImageFolderOptions } from "./image-folder.js";
 export { idxImages } from "./idx-images.js";

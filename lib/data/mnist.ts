@@ -4,7 +4,7 @@ import { verifyFile } from "./checksums.js";
 import { download } from "./download.js";
 import { dataFolders, downloadFolder } from "./folders.js";
 import { fromFolder, hasIdxFiles, idxFileIn, idxFiles, readIdxImages } from "./idx-images.js";
-import { checkImageSet } from "./image-classes.js";
+import { baseUrl, checkImageSet } from "./image-classes.js";
 import type { IdxFiles } from "./idx-images.js";
 import type { ImageClasses, ImageSetOptions } from "./image-classes.js";
 
@@ -136,10 +136,10 @@ async function load(set: Published, options: ImageSetOptions): Promise<ImageClas
   return readIdxImages(fromFolder(folder), set.files, { name: set.name, classes: set.classes, size: [28, 28], dtype: options.dtype });
 }
 
-async function downloadAll({ files }: Published, source: NonNullable<Published["source"]>, folder: string, { mirror, signal }: ImageSetOptions): Promise<void> {
-  const base = mirror === undefined ? source.url : mirror.replace(/\/?$/, "/");
+async function downloadAll({ files }: Published, source: NonNullable<Published["source"]>, folder: string, options: ImageSetOptions): Promise<void> {
+  const base = baseUrl(options, source.url);
   for (const [part, file] of Object.entries(files) as [keyof IdxFiles, string][]) {
-    if (idxFileIn(folder, file) === undefined) await download(`${base}${file}.gz`, join(folder, `${file}.gz`), { md5: source.md5[part], signal });
+    if (idxFileIn(folder, file) === undefined) await download(`${base}${file}.gz`, join(folder, `${file}.gz`), { md5: source.md5[part], signal: options.signal });
   }
 }
 
