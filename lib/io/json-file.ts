@@ -4,11 +4,11 @@ import { formatError, ioError } from "./file-errors.js";
 import { checkUtf8 } from "./utf8.js";
 
 /**
- * Reads a file that holds one JSON object.
+ * Reads a file that is one JSON value, with or without a byte order mark.
  *
- * @throws SteppeError `IO` if the file system refuses, `FORMAT` for anything else than an object
+ * @throws SteppeError `IO` if the file system refuses, `FORMAT` for broken UTF-8 and what is no JSON
  */
-export function readJsonObject(path: string): Record<string, unknown> {
+export function readJson(path: string): unknown {
   let bytes: Buffer;
   try {
     bytes = readFileSync(path);
@@ -16,12 +16,20 @@ export function readJsonObject(path: string): Record<string, unknown> {
     throw ioError("read", path, error);
   }
   checkUtf8(bytes, path);
-  let value: unknown;
   try {
-    value = JSON.parse(bytes.toString("utf8"));
+    return JSON.parse(bytes.toString("utf8").replace(/^\ufeff/, ""));
   } catch (error) {
     throw formatError(path, 0, "JSON", (error as Error).message, error);
   }
+}
+
+/**
+ * Reads a file that holds one JSON object.
+ *
+ * @throws SteppeError `IO` if the file system refuses, `FORMAT` for broken UTF-8 and anything else than an object
+ */
+export function readJsonObject(path: string): Record<string, unknown> {
+  const value = readJson(path);
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw formatError(path, 0, "a JSON object", describe(value));
   return value as Record<string, unknown>;
 }

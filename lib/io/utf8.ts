@@ -24,9 +24,12 @@ export function firstWrong(bytes: Buffer): number {
   return good - openEnd(bytes.subarray(0, good));
 }
 
-/** @throws SteppeError `FORMAT` with the place of the first byte that is no UTF-8 */
-export function checkUtf8(bytes: Buffer, path: string): void {
+/**
+ * @param offset where in the file the bytes begin
+ * @throws SteppeError `FORMAT` with the place of the first byte that is no UTF-8
+ */
+export function checkUtf8(bytes: Buffer, path: string, offset = 0): void {
   if (isUtf8(bytes)) return;
   const at = firstWrong(bytes);
-  throw formatError(path, at, "UTF-8", `the byte 0x${bytes[at]!.toString(16).padStart(2, "0")}`);
+  throw formatError(path, offset + at, "UTF-8", `the byte 0x${bytes[at]!.toString(16).padStart(2, "0")}`);
 }

@@ -91,7 +91,8 @@ describe("what is missing or wrong", () => {
     expect(server.requests.map(({ path }) => path)).toEqual(["/gzip.zip"]);
     expect(readdirSync(join(cache, "data", "emnist"))).toEqual([]);
     const root = join(cache, "other");
-    await expect(data.emnist({ split: "digits", root, download: true, mirror: server.url, signal: AbortSignal.abort(new Error("enough")) })).rejects.toThrow("enough");
+    const aborted: data.EmnistOptions = { split: "digits", root, download: true, mirror: server.url, signal: AbortSignal.abort(new Error("enough")) };
+    await expect(data.emnist(aborted)).rejects.toThrow("enough");
     expect(existsSync(root)).toBe(false);
   });
 

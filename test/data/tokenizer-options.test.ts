@@ -157,6 +157,10 @@ test("decodes", async () => {
   expect(tokenizer.vocabularySize).toBe(14);
 });
 
+test("files may begin with a byte order mark", async () => {
+  expect((await make({}, `\ufeff${JSON.stringify(file)}`)).encode("flat").ids).toEqual([2, 4, 3]);
+});
+
 test("refuses wrong arguments", async () => {
   const tokenizer = await make({});
   const any = tokenizer as never as { encode(...args: unknown[]): void; encodeBatch(...args: unknown[]): void };

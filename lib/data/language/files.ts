@@ -1,8 +1,6 @@
-import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { SteppeError, checkKeys, expected, suggest } from "../../errors.js";
-import { formatError, ioError } from "../../io/file-errors.js";
-import { checkUtf8 } from "../../io/utf8.js";
 import { dataFolders } from "../folders.js";
 import { rows } from "../tables/rows.js";
 import type { RowOptions } from "../tables/rows.js";
@@ -117,24 +115,4 @@ export async function* fieldsOf(found: Found, options: RowOptions): AsyncGenerat
     total += number;
   }
   if (total === 0) throw new SteppeError("FORMAT", `Expected at least one row in ${found.paths.join(", ")} but received none.`);
-}
-
-/**
- * A file that is one JSON value.
- *
- * @throws SteppeError `IO` if the file system refuses, `FORMAT` for broken UTF-8 and what is no JSON
- */
-export function readJsonFile(path: string): unknown {
-  let bytes: Buffer;
-  try {
-    bytes = readFileSync(path);
-  } catch (error) {
-    throw ioError("read", path, error);
-  }
-  checkUtf8(bytes, path);
-  try {
-    return JSON.parse(bytes.toString("utf8").replace(/^\ufeff/, ""));
-  } catch (error) {
-    throw new SteppeError("FORMAT", `Expected JSON in ${path} but received: ${(error as Error).message}.`, { cause: error });
-  }
 }

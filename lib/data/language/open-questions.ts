@@ -1,6 +1,7 @@
 import { SteppeError, expected } from "../../errors.js";
 import { Fields } from "./fields.js";
-import { fieldsOf, findFiles, readJsonFile, readSetOptions } from "./files.js";
+import { readJson } from "../../io/json-file.js";
+import { fieldsOf, findFiles, readSetOptions } from "./files.js";
 import type { Found, SetOptions, TaskSet } from "./files.js";
 
 /** A question without a text in which the answer stands. */
@@ -37,7 +38,7 @@ export async function webQuestions(options: SetOptions<"train" | "test"> = {}): 
   const examples: (OpenQuestion & { url: string })[] = [];
   if (found.kind === "published") {
     const path = found.paths[0]!;
-    const all = readJsonFile(path);
+    const all = readJson(path);
     if (!Array.isArray(all)) throw new SteppeError("FORMAT", `Expected a list of questions in ${path}.`);
     for (const [i, each] of all.entries()) {
       const fields = Fields.of(each, `question ${i} of ${path}`);
@@ -161,7 +162,7 @@ export async function triviaQa(options: SetOptions<TriviaSplit> & { variant?: Tr
   const examples: TriviaQuestion[] = [];
   if (found.kind === "published") {
     const path = found.paths[0]!;
-    const all = Fields.of(readJsonFile(path), `the content of ${path}`).list("Data");
+    const all = Fields.of(readJson(path), `the content of ${path}`).list("Data");
     for (const [i, each] of all.entries()) {
       const fields = Fields.of(each, `Data[${i}] of ${path}`);
       if (split !== "test") fields.object("Answer");

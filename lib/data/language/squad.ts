@@ -1,6 +1,7 @@
 import { SteppeError, expected } from "../../errors.js";
 import { Fields, unitsOf } from "./fields.js";
-import { fieldsOf, findFiles, readJsonFile, readSetOptions } from "./files.js";
+import { readJson } from "../../io/json-file.js";
+import { fieldsOf, findFiles, readSetOptions } from "./files.js";
 import type { Found, SetOptions, TaskSet } from "./files.js";
 
 /** An answer that stands in its context: `context.slice(start, start + text.length)`. */
@@ -33,7 +34,7 @@ function answerOf(context: string, text: string, place: number, wrong: () => Ste
 
 /** Questions of a file in SQuAD's JSON: articles, paragraphs, questions. */
 function* fromJson(path: string): Generator<SpanQuestion> {
-  const file = Fields.of(readJsonFile(path), `the content of ${path}`);
+  const file = Fields.of(readJson(path), `the content of ${path}`);
   for (const [a, article] of file.list("data").entries()) {
     const about = Fields.of(article, `data[${a}] of ${path}`);
     const title = about.has("title") ? about.text("title") : "";

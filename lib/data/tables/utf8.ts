@@ -1,8 +1,6 @@
-import { isUtf8 } from "node:buffer";
 import { Transform } from "node:stream";
 import type { TransformCallback } from "node:stream";
-import { formatError } from "../../io/file-errors.js";
-import { firstWrong, openEnd } from "../../io/utf8.js";
+import { checkUtf8, openEnd } from "../../io/utf8.js";
 
 /** Lets bytes through as long as they are UTF-8; without the mark that some programs put in front. */
 export class Utf8Check extends Transform {
@@ -27,9 +25,10 @@ export class Utf8Check extends Transform {
   }
 
   #pass(bytes: Buffer, done: TransformCallback): void {
-    if (!isUtf8(bytes)) {
-      const at = firstWrong(bytes);
-      return done(formatError(this.#path, this.#offset + at, "UTF-8", `the byte 0x${bytes[at]!.toString(16).padStart(2, "0")}`));
+    try {
+      checkUtf8(bytes, this.#path, this.#offset);
+    } catch (error) {
+      return done(error as Error);
     }
     const hasMark = this.#offset === 0 && bytes.length >= 3 && bytes.readUIntBE(0, 3) === 0xefbbbf;
     this.#offset += bytes.length;
