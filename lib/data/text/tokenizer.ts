@@ -6,7 +6,7 @@ import { torch } from "../../torch.js";
 import type { Tensor } from "../../tensor.js";
 import { pad, readEncodeOptions, truncated } from "./encoding.js";
 import type { EncodeOptions, Encoding, Settings } from "./encoding.js";
-import { correct } from "./library-parts.js";
+import { correctLibrary } from "./corrections.js";
 import { Aligner } from "./offsets.js";
 import type { Span } from "./offsets.js";
 import { parts, readSpelling } from "./spelling.js";
@@ -60,7 +60,7 @@ export class Tokenizer {
     const added = readAddedTokens(tokenizer["added_tokens"], path);
     try {
       this.#library = new Library(tokenizer, config);
-      correct(this.#library, tokenizer, path);
+      correctLibrary(this.#library, tokenizer, path);
     } catch (error) {
       if (error instanceof SteppeError) throw error;
       throw new SteppeError("FORMAT", `Expected a tokenizer that can be read in ${path} but received: ${(error as Error).message}.`, { cause: error });

@@ -81,7 +81,7 @@ const decoders: { readonly [type: string]: Correction } = {
   ByteFallback: () => ({ decode_chain: joinBytes }),
 };
 
-/** What {@link correct}'s pre-tokenizers are told. */
+/** What {@link correctLibrary}'s pre-tokenizers are told. */
 export interface PreTokenizeOptions {
   /** The text is the beginning of all that is encoded. */
   isFirst?: boolean;
@@ -136,7 +136,7 @@ function correctParts(part: unknown, config: unknown, corrections: { readonly [t
  * @param file its tokenizer.json, read from `path`
  * @throws SteppeError `FORMAT` for a broken table of characters
  */
-export function correct(library: Library, file: Record<string, unknown>, path: string): void {
+export function correctLibrary(library: Library, file: Record<string, unknown>, path: string): void {
   correctParts(library.normalizer, file["normalizer"], normalizers, ["normalizers", "normalizers"], path);
   correctParts(library.pre_tokenizer, file["pre_tokenizer"], preTokenizers, ["pretokenizers", "tokenizers"], path);
   correctParts(library.decoder, file["decoder"], decoders, ["decoders", "decoders"], path);
