@@ -91,7 +91,7 @@ export function tripletMarginWithDistanceLoss(anchor: Tensor, positive: Tensor, 
   const distance = distanceFunction ?? torch.pairwiseDistance;
   const near = distance(anchor, positive);
   const far = swap ? distance(anchor, negative).minimum(distance(positive, negative)) : distance(anchor, negative);
-  return reduce(near.sub(far).add(margin).clampMin(0), reduction);
+  return reduce(near.add(margin).sub(far).clampMin(0), reduction);
 }
 
 function requireDims(owner: string, name: string, tensor: Tensor, first: Tensor): void {
