@@ -1,4 +1,5 @@
 import type { Tokenizer as Library } from "@huggingface/tokenizers";
+import { graphemes } from "./graphemes.js";
 import type { Spelling } from "./spelling.js";
 
 // Where in the text each token stands. The tokenizer's library gives tokens alone: here they are laid along the text again.
@@ -24,18 +25,6 @@ const byteOf = ((): Map<string, number> => {
   for (let byte = 0, next = 256; byte < 256; byte++) table.set(String.fromCharCode(isPrintable(byte) ? byte : next++), byte);
   return table;
 })();
-
-const segmenter = new Intl.Segmenter("en", { granularity: "grapheme" });
-
-/** The segmenter's time grows with the square of a text's length: it gets what is between two characters that never belong together. */
-function* graphemes(text: string): Generator<{ segment: string; index: number }> {
-  let at = 0;
-  for (const part of text.split(/(?<=[ -~])(?=[ -~])/u)) {
-    if (part.length === 1) yield { segment: part, index: at };
-    else for (const { segment, index } of segmenter.segment(part)) yield { segment, index: at + index };
-    at += part.length;
-  }
-}
 
 /** Lays tokens along the texts that they were made of. */
 export class Aligner {

@@ -1,11 +1,10 @@
 import { isUtf8 } from "node:buffer";
 import { SteppeError } from "../../errors.js";
 import { firstWrong } from "../../io/utf8.js";
+import { graphemes } from "./graphemes.js";
 
 /** Makes the error for what is no table. */
 type Corrupt = (wanted: string, received: string) => SteppeError;
-
-const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" });
 
 // One unit of a double-array trie as Darts-clone writes it: a label in the low byte, whether a word ends here, how far its children are.
 // That of a word's end holds a value of 31 bits instead.
@@ -52,7 +51,7 @@ export class CharsMap {
     // Printable ASCII is a grapheme a letter, and comes far faster one by one.
     if (/^[ -~]*$/.test(text)) return Array.from(text, (char) => this.#normalizeOne(char)).join("");
     let normal = "";
-    for (const { segment } of graphemes.segment(text)) normal += this.#normalizeOne(segment);
+    for (const { segment } of graphemes(text)) normal += this.#normalizeOne(segment);
     return normal;
   }
 
