@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { models, nn, torch } from "../../lib/index.js";
+import { models, nn, optim, torch } from "../../lib/index.js";
 import type { DType, Tensor } from "../../lib/index.js";
 import { AnotherDevice, elsewhere } from "../support/another-device.js";
 
@@ -173,6 +173,17 @@ describe.each(Object.entries(rows))("%s", (name, { make, calls, prompt }) => {
         sums.reduce((all, sum) => all.add(sum)).backward();
       }
     }
+  });
+
+  // What the training thread is given is what the loss function's operators were called with, here as there.
+  test("a step is recorded there, in mixed precision", async () => {
+    torch.manualSeed(0);
+    const model = make().to(elsewhere) as AnyModel;
+    const loss = (inputs: object): Tensor => tensors(model.forward(inputs)).filter(([, each]) => each.requiresGrad).map(([, each]) => each.float().square().mean()).reduce((sum, each) => sum.add(each));
+    const step = optim.create(model, { method: "sam", rho: 0.01, base: { name: "adamw", lr: 1e-3 } }).compile(loss, { autocast: { device: "cuda" } });
+    const inputs = calls("float32")[0] as object;
+    expect(await device.watchAsync(async () => expect((await step(inputs)).updated).toBe(true))).toEqual([]);
+    expect(step.programs.map(({ backwardObstacle }) => backwardObstacle)).toEqual([null]);
   });
 
   if (prompt === undefined) return;
