@@ -1,38 +1,65 @@
 import { dtypes, isDType, toDType } from "../dtype.js";
 import { checkKeys, expected } from "../errors.js";
-import type { Tensor } from "../tensor.js";
-import type { Device, DType } from "../types.js";
+import { Tensor } from "../tensor.js";
+import type { Device, DType, MemoryFormat } from "../types.js";
+import { flag } from "./arguments.js";
 
-/** Where `Module.to` brings a module: a dtype, a device or both. */
-export type Destination = DType | (string & {}) | { dtype?: DType | (string & {}) | null; device?: string | null };
-
-interface Conversion {
-  dtype?: DType;
-  device?: Device;
+/** Where `Module.to` brings a module, and how. */
+export interface Conversion {
+  /** Of tensors of floating-point and complex numbers; others keep theirs. */
+  dtype?: DType | (string & {}) | null;
+  device?: string | null;
+  /** Do not wait for the copy, where the device can (pinned memory); default false. */
+  nonBlocking?: boolean;
+  /** How tensors of 4 dimensions ("channels_last") or 5 ("channels_last_3d") lie in memory; others stay as they lie. */
+  memoryFormat?: MemoryFormat | null;
 }
 
-/** A destination as a dtype and a device. */
-export function conversion(destination: Destination): Conversion {
+/** One word is a dtype or a device; a tensor stands for its dtype and device. */
+export type Destination = DType | (string & {}) | Tensor | Conversion;
+
+/** A destination that has been checked. */
+interface Target {
+  dtype?: DType;
+  device?: Device;
+  nonBlocking: boolean;
+  memoryFormat: MemoryFormat;
+}
+
+const formats: readonly MemoryFormat[] = ["contiguous", "preserve", "channels_last", "channels_last_3d"];
+
+/** A destination, checked. */
+export function conversion(destination: Destination): Target {
   if (typeof destination === "string") return conversion(isDType(destination) ? { dtype: destination } : { device: destination });
+  if (destination instanceof Tensor) return conversion({ dtype: destination.dtype, device: destination.device });
   if (typeof destination !== "object" || destination === null) {
-    throw expected("a dtype, a device or { dtype, device }", "to", destination);
+    throw expected("a dtype, a device, a tensor or { dtype, device, nonBlocking, memoryFormat }", "to", destination);
   }
-  checkKeys(destination, ["dtype", "device"], "to");
+  checkKeys(destination, ["dtype", "device", "nonBlocking", "memoryFormat"], "to");
   const device = (destination.device ?? undefined) as Device | undefined; // LibTorch checks it
-  if (destination.dtype === undefined || destination.dtype === null) return { device };
+  const nonBlocking = flag.read(destination.nonBlocking ?? false, "nonBlocking of to");
+  const memoryFormat = destination.memoryFormat ?? "preserve";
+  if (!formats.includes(memoryFormat)) throw expected(`one of ${formats.join(", ")}`, "memoryFormat of to", memoryFormat);
+  if (destination.dtype === undefined || destination.dtype === null) return { device, nonBlocking, memoryFormat };
   const dtype = toDType(destination.dtype, "to");
   if (!isContinuous(dtype)) throw expected("a floating-point or complex dtype", "to", dtype, "Parameters cannot be integers.");
-  return { dtype, device };
+  return { dtype, device, nonBlocking, memoryFormat };
 }
 
 /** Converts a tensor and its gradient in place: the objects stay, what they hold is replaced. */
-export function convert(tensor: Tensor, target: Conversion): void {
-  const options = isContinuous(tensor.dtype) ? target : { device: target.device };
-  if ((options.dtype ?? tensor.dtype) === tensor.dtype && (options.device ?? tensor.device) === tensor.device) return;
+export function convert(tensor: Tensor, { dtype = tensor.dtype, device = tensor.device, nonBlocking, memoryFormat }: Target): void {
+  const options = { dtype: isContinuous(tensor.dtype) ? dtype : tensor.dtype, device, nonBlocking, memoryFormat: formatOf(tensor, memoryFormat) };
+  if (options.dtype === tensor.dtype && device === tensor.device && options.memoryFormat === "preserve") return;
   const grad = tensor.grad?.detach().to(options);
   tensor.grad = null; // a gradient of another dtype or device is refused, and so is the tensor under it
   tensor.data = tensor.detach().to(options);
   if (grad !== undefined) tensor.grad = grad;
+}
+
+/** As in PyTorch, a format is for images and volumes only. */
+function formatOf(tensor: Tensor, format: MemoryFormat): MemoryFormat {
+  const dims = { channels_last: [4], channels_last_3d: [5], contiguous: [4, 5], preserve: [] }[format] as number[];
+  return dims.includes(tensor.dim()) ? format : "preserve";
 }
 
 function isContinuous(dtype: DType): boolean {

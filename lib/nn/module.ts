@@ -239,9 +239,9 @@ export class Module extends Printed {
 
   /**
    * Moves and converts parameters, buffers and gradients. The tensor objects stay the same, so optimizers keep working.
-   * A dtype applies to floating-point and complex tensors only.
+   * A dtype applies to floating-point and complex tensors only, a memory format to images and volumes.
    *
-   * @example model.to("float64"); model.to("cuda:0"); model.to({ device: "cuda:0", dtype: "bfloat16" });
+   * @example model.to("float64"); model.to("cuda:0"); model.to({ device: "cuda:0", dtype: "bfloat16", memoryFormat: "channels_last" });
    * @throws SteppeError `ARGUMENT` for a dtype that is neither floating-point nor complex
    */
   to(destination: Destination): this {

@@ -47,16 +47,30 @@ describe.each(Object.entries(small))("%s", (_, { make, shape }) => {
 });
 
 describe("channels last", () => {
-  const last = (tensor: Tensor) => (tensor.dim() === 4 ? tensor.contiguous({ memoryFormat: "channels_last" }) : tensor);
+  const last = (tensor: Tensor) => (tensor.dim() === 4 ? tensor.to({ memoryFormat: "channels_last" }) : tensor);
 
   test("images and weights in that order train as in the other", () => {
     torch.manualSeed(0);
-    const model = small["CIFAR ResNet"]!.make();
-    for (const parameter of model.parameters()) parameter.data = last(parameter.detach());
+    const model = small["CIFAR ResNet"]!.make().to({ memoryFormat: "channels_last" });
     const batches = [0, 1].map(() => batch(small["CIFAR ResNet"]!.shape).map(last));
     expect(batches[0]![0]!.stride()).toEqual([192, 1, 24, 3]);
     const { step } = expectReplayNearAutograd(model, overClasses(model) as never, batches, 1e-4);
     expect(step.programs.map(({ backwardObstacle }) => backwardObstacle)).toEqual([null]);
+  });
+
+  test("weights that are brought into it between steps train on as before", () => {
+    const losses = [false, true].map((turns) => {
+      torch.manualSeed(0);
+      const model = small["CIFAR ResNet"]!.make().to("float64");
+      const step = optim.create(model, { method: "sam", rho: 0.05, base: { name: "sgd", lr: 0.1, momentum: 0.9 } }).compile(overClasses(model));
+      const [x, y] = batch(small["CIFAR ResNet"]!.shape, "float64") as [Tensor, Tensor];
+      return [0, 1, 2, 3].map((i) => {
+        if (turns && i === 2) model.to({ memoryFormat: "channels_last" });
+        return step.sync(turns && i > 2 ? last(x) : x, y).loss;
+      });
+    });
+    losses[0]!.forEach((loss, i) => expect(losses[1]![i]).toBeCloseTo(loss, 9));
+    expect(losses[0]![3]).not.toBeCloseTo(losses[0]![0]!, 3);
   });
 });
 

@@ -208,11 +208,36 @@ describe("conversion", () => {
     expect(layer.weight.grad!.toArray()).toEqual([[2, 2]]);
   });
 
+  test("to another order in memory: of images, volumes, and their gradients", () => {
+    const net = new nn.ModuleList([new nn.Conv2d(3, 8, 3), new nn.Conv2d(1, 8, 3), new nn.Conv3d(2, 4, 2), new nn.Linear(3, 2)]);
+    const strides = () => net.parameters().filter((tensor) => tensor.dim() > 1).map((tensor) => tensor.stride().join(" "));
+    const plain = strides();
+    const weights = net.parameters();
+    const values = weights.map((tensor) => tensor.detach().clone({ memoryFormat: "contiguous" }));
+    (net[0] as nn.Conv2d).forward(torch.ones([1, 3, 4, 4])).sum().backward();
+    const grad = weights[0]!.grad!.clone();
+    net.to({ memoryFormat: "channels_last" });
+    // PyTorch's, for the same layers.
+    expect(strides()).toEqual(["27 1 9 3", "9 1 3 1", plain[2], plain[3]]);
+    expect(weights[0]!.grad!.stride()).toEqual([27, 1, 9, 3]);
+    expect(weights[0]!.grad!.equal(grad)).toBe(true);
+    net.to({ memoryFormat: "channels_last_3d", dtype: "float64" });
+    expect(strides()).toEqual(["27 1 9 3", "9 1 3 1", "16 1 8 4 2", plain[3]]);
+    expect(net.parameters().every((tensor, i) => tensor === weights[i] && tensor.dtype === "float64" && tensor.equal(values[i]!.double()))).toBe(true);
+    expect(net.to({ memoryFormat: "contiguous" }).parameters().map((tensor) => tensor.isContiguous())).not.toContain(false);
+  });
+
+  test("to where a tensor is", () => {
+    expect(new nn.Linear(2, 1).to(torch.zeros([], { dtype: "bfloat16" })).weight.dtype).toBe("bfloat16");
+  });
+
   test("to what makes no sense is refused", () => {
     const layer = new nn.Linear(2, 1);
     expect(() => layer.to("int64")).toThrow("Expected a floating-point or complex dtype for to but received");
     expect(() => layer.to({ dtpye: "float64" } as never)).toThrow('Did you mean "dtype"?');
-    expect(() => layer.to(3 as never)).toThrow("Expected a dtype, a device or { dtype, device } for to");
+    expect(() => layer.to(3 as never)).toThrow("Expected a dtype, a device, a tensor or { dtype, device, nonBlocking, memoryFormat } for to");
+    expect(() => layer.to({ memoryFormat: "nhwc" as never })).toThrow("Expected one of contiguous, preserve, channels_last, channels_last_3d for memoryFormat of to");
+    expect(() => layer.to(torch.zeros([1], { dtype: "int64" }))).toThrow("Parameters cannot be integers.");
     expect(() => layer.to("nowhere:0")).toThrow();
     expect(layer.weight.dtype).toBe("float32");
   });

@@ -30,6 +30,9 @@ describe("to", () => {
     expect(x.to("float32").dataPointer).toBe(x.dataPointer);
     expect(x.to("cpu").dataPointer).toBe(x.dataPointer);
     expect(x.to("float32", { copy: true }).dataPointer).not.toBe(x.dataPointer);
+    const images = torch.arange(96).reshape([2, 3, 4, 4]);
+    expect(images.to("float64", { memoryFormat: "channels_last" }).stride()).toEqual([48, 1, 12, 3]);
+    expect(images.to({ memoryFormat: "channels_last" }).equal(images)).toBe(true);
   });
 
   test("between all dtypes that hold small numbers", () => {

@@ -12,6 +12,9 @@ expectTypeOf(new nn.Linear(2, 3, true, "cuda:0", "bfloat16").weight).toEqualType
 new nn.Linear(2, 3, { bais: false });
 // @ts-expect-error a device has a known name or a number
 new nn.Linear(2, 3, true, "gpu");
+new nn.Conv2d(1, 2, 3).to({ memoryFormat: "channels_last", device: "cuda:0" }).to(x).to("bfloat16");
+// @ts-expect-error no such order
+new nn.Conv2d(1, 2, 3).to({ memoryFormat: "nhwc" });
 // @ts-expect-error a kernel size is missing
 new nn.ConvTranspose2d(3, 8);
 // @ts-expect-error no such padding
