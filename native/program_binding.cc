@@ -1,6 +1,9 @@
 #include "program_binding.h"
 
 #include <ATen/core/grad_mode.h>
+#include <c10/util/strides.h>
+
+#include <algorithm>
 
 #include "checkpoint.h"
 #include "functions.h"
@@ -74,10 +77,20 @@ Napi::Value record_abort(Call& call) {
   return Napi::Boolean::New(call.env(), recorder != nullptr && recorder->relaid());
 }
 
-// programText(program): one line per instruction, to read and to test
+// programText(program): one line per instruction, to read and to test; before them those of the parameters that are expected with
+// other strides than a new tensor's.
 Napi::Value program_text(Call& call) {
+  const auto program = program_of(call);
   std::string text;
-  for (const auto& instruction : program_of(call)->instructions) {
+  for (size_t k = 0; k < program->parameter_count; k++) {
+    const auto& [sizes, strides, strided, dtype] = program->layouts[k];
+    const auto as_new = c10::contiguous_strides(sizes);
+    if (!strided || std::equal(strides.begin(), strides.end(), as_new.begin(), as_new.end())) continue;
+    text += "expects  %" + std::to_string(k) + " with strides";
+    for (const auto stride : strides) text += " " + std::to_string(stride);
+    text += "\n";
+  }
+  for (const auto& instruction : program->instructions) {
     text += instruction.backward ? "backward " : "forward  ";
     for (const auto& output : instruction.outputs)
       for (const auto reg : output.regs) text += reg >= 0 ? "%" + std::to_string(reg) + " " : "_ ";

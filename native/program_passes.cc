@@ -109,6 +109,54 @@ void drop_dead_code(Program& program) {
   program.instructions = std::move(kept);
 }
 
+void expect_parameters_in_order(Program& program, const std::vector<Program::Layout>& layouts) {
+  if (!program.backward_obstacle.empty()) return;  // autograd is to see the copy
+  const auto parameters = static_cast<int32_t>(program.parameter_count);
+  const auto results = result_registers(program);
+  std::vector<int32_t> copy_of(program.register_count, Program::kNone);
+  std::vector<const Program::Layout*> order(program.parameter_count);
+  std::vector<bool> stays(results.begin(), results.begin() + parameters);  // as it lies, since others look at it
+  const auto copied = [&](const Program::Instruction& instruction) {
+    if (instruction.op.schema().name() != "aten::clone" || instruction.inputs[0].kind != Program::Operand::Kind::reg) return Program::kNone;
+    return instruction.inputs[0].reg < parameters ? instruction.inputs[0].reg : Program::kNone;
+  };
+  for (const auto& instruction : program.instructions) {
+    const auto k = copied(instruction);
+    if (k == Program::kNone) {
+      for (const auto reg : input_registers(instruction))
+        if (reg < parameters) stays[reg] = true;
+      continue;
+    }
+    const auto copy = instruction.outputs[0].regs[0];
+    if (copy < 0 || results[copy] || !layouts[copy].strided || (order[k] != nullptr && order[k]->strides != layouts[copy].strides)) {
+      stays[k] = true;
+    } else {
+      copy_of[copy] = k;
+      order[k] = &layouts[copy];
+    }
+  }
+  // Neither may anything write to the copy, nor look at its memory in another way.
+  for (const auto& instruction : program.instructions) {
+    const auto& arguments = instruction.op.schema().arguments();
+    for (size_t i = 0; i < instruction.inputs.size(); i++) {
+      const bool aliases = !instruction.views.empty() || i >= arguments.size() || arguments[i].alias_info() != nullptr;
+      const auto& operand = instruction.inputs[i];
+      if (operand.kind == Program::Operand::Kind::reg && copy_of[operand.reg] >= 0 && aliases) stays[copy_of[operand.reg]] = true;
+      for (const auto reg : operand.regs)
+        if (reg >= 0 && copy_of[reg] >= 0) stays[copy_of[reg]] = true;
+    }
+  }
+  std::erase_if(program.instructions, [&](const auto& instruction) {
+    const auto k = copied(instruction);
+    return k != Program::kNone && !stays[k];
+  });
+  for (auto& instruction : program.instructions)
+    for (auto& operand : instruction.inputs)
+      if (operand.kind == Program::Operand::Kind::reg && copy_of[operand.reg] >= 0 && !stays[copy_of[operand.reg]]) operand.reg = copy_of[operand.reg];
+  for (size_t k = 0; k < program.parameter_count; k++)
+    if (order[k] != nullptr && !stays[k]) program.layouts[k].strides = order[k]->strides;
+}
+
 void place_last_uses(Program& program) {
   auto keep = result_registers(program);
   std::fill_n(keep.begin(), program.seed_register() + 1, true);

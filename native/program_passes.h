@@ -18,6 +18,9 @@ std::vector<int32_t> input_registers(const Program::Instruction& instruction);
 
 // Drops operators whose results nobody reads and that change nothing.
 void drop_dead_code(Program& program);
+// A parameter that is read only through a copy in another order is expected in that order, and the copy is gone: whoever has the
+// parameter so already, for all passes of a step, saves it; `Program` makes it otherwise. `layouts`: by register.
+void expect_parameters_in_order(Program& program, const std::vector<Program::Layout>& layouts);
 // Lets go of each register after the instruction that reads it last. Slots and results stay.
 void place_last_uses(Program& program);
 // Elementwise operators write over an operand that nobody needs any more. `alike`: two registers hold tensors of the same

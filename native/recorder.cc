@@ -186,6 +186,7 @@ std::shared_ptr<Program> Recorder::finish(const at::Tensor& loss) {
     replace_convolutions(*program_, known);
     replace_batch_norms(*program_, known);
   }
+  expect_parameters_in_order(*program_, layouts());
   place_last_uses(*program_);
   place_turns(*program_, changed_buffer_of_registers());
   reuse_operands(*program_, [&](int32_t a, int32_t b) {

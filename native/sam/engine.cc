@@ -50,6 +50,7 @@ Engine::Engine(Settings settings, Tensors parameters, std::vector<std::string> n
       in_subset_(std::move(in_subset)),
       method_(settings_.method, w_.size()),
       base_(optim::make_base(settings_.base, w_.size())),
+      arranges_(method_.rule == nullptr && method_.climb->takes_pass() && memory().tensors.empty()),
       window_(w_) {
   for (size_t k = 0; k < w_.size(); k++) {
     if (!at::isFloatingType(w_[k].scalar_type())) fail_expected("parameters of a floating-point dtype", names_[k], c10::toString(w_[k].scalar_type()));
@@ -108,7 +109,10 @@ std::optional<Report> Engine::step_on_device(const std::shared_ptr<const Program
 Tensors Engine::direction(const Step& step, Report& report) {
   const auto compute = [&] {
     begin(step, true);
-    return is_active(step) ? method_direction(step, report) : base_direction(step, report);
+    if (!is_active(step)) return base_direction(step, report);
+    auto d = method_direction(arranged(step), report);
+    lay_out_like(d, step.w);
+    return d;
   };
   try {
     return compute();
@@ -119,10 +123,18 @@ Tensors Engine::direction(const Step& step, Report& report) {
   step.passes.set_moved_buffers({});
   report = {};
   point_ = {};
+  arrangement_ = {};
   shard_points_.clear();
   StepMemory::release();
   device::empty_caches();
   return compute();
+}
+
+Step Engine::arranged(const Step& step) {
+  const auto* layouts = arranges_ ? step.passes.parameter_layouts() : nullptr;
+  if (layouts == nullptr) return step;
+  return {arrangement_.of(step.w, *layouts), step.names, step.in_subset, step.group_of, step.groups,
+          step.base, step.passes, step.point, step.number, step.perturbs};
 }
 
 void Engine::begin(const Step& step, bool decides) {

@@ -96,6 +96,8 @@ class Engine {
   bool throws_non_finite() const { return settings_.throw_non_finite && loss_scale.interval == 0; }
 
   Tensors direction(const Step& step, Report& report);
+  // For the passes: with w as they want it in memory.
+  Step arranged(const Step& step);
   Tensors base_direction(const Step& step, Report& report);
   Tensors method_direction(const Step& step, Report& report);
   // The pieces one after the other, or at the same time on several threads: with the same numbers.
@@ -115,6 +117,8 @@ class Engine {
   Method method_;
   std::unique_ptr<optim::Base> base_;
   Point point_;
+  Arrangement arrangement_;
+  bool arranges_;  // nothing that the method keeps from step to step lies as the arranged w does
   std::map<const Program*, DeviceStep> device_steps_;
   AccumulatedPasses window_;
   WeightedMean shards_;                     // the micro-batches' directions

@@ -31,7 +31,7 @@ struct Query {
 // What it gives.
 struct Gradient {
   double loss = 0;             // the loss itself, also where another objective is climbed
-  Tensors g;                   // one per parameter, laid out as the parameter is; undefined where it has none
+  Tensors g;                   // one per parameter, laid out as the point is; undefined where it has none
   double norm = 0;             // over all parameters together; once a step has it, over the perturbed ones
   at::Tensor sample_losses{};  // [n], where the loss function gives one loss per sample
 };
@@ -50,6 +50,8 @@ class Passes {
   // The buffers as the passes so far moved them, unseen yet (empty: none did); passes over other samples can go on from there.
   virtual Tensors moved_buffers() const { return {}; }
   virtual void set_moved_buffers(Tensors) {}
+  // How the passes want the parameters to lie in memory: a point that does not costs a copy in each pass. Null: as they are.
+  virtual const std::vector<Program::Layout>* parameter_layouts() const { return nullptr; }
   virtual int64_t batch_size() const = 0;  // -1 where samples cannot be told apart
   // From here on passes belong together: with sameNoise they all see the random numbers of the first of them.
   virtual void begin_piece() = 0;
@@ -84,6 +86,7 @@ class ProgramPasses : public Passes {
   void commit() override;
   Tensors moved_buffers() const override { return pending_; }
   void set_moved_buffers(Tensors moved) override { pending_ = std::move(moved); }
+  const std::vector<Program::Layout>* parameter_layouts() const override { return &programs_.begin()->second->layouts; }
   int64_t batch_size() const override { return batch_size_; }
   void begin_piece() override { noise_.forget(); }
   bool same_noise() const override { return settings_.same_noise; }

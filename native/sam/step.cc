@@ -3,6 +3,7 @@
 #include <ATen/ops/_foreach_add.h>
 #include <ATen/ops/add.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/empty_strided.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/neg.h>
 
@@ -59,6 +60,22 @@ const Tensors& Point::move(const Tensors& w, const Perturbation& epsilon, double
     for (size_t i = 0; i < moved.size(); i++) point_[group.index[i]] = moved[i];
   }
   return point_;
+}
+
+const Tensors& Arrangement::of(const Tensors& w, const std::vector<Program::Layout>& layouts) {
+  arranged_ = w;
+  storage_.resize(w.size());
+  for (size_t k = 0; k < w.size(); k++) {
+    const auto& layout = layouts[k];
+    if (!layout.strided || w[k].strides().equals(layout.strides)) continue;
+    auto& storage = storage_[k];
+    if (!storage.defined() || !storage.sizes().equals(layout.sizes) || !storage.strides().equals(layout.strides) ||
+        storage.scalar_type() != w[k].scalar_type() || storage.device() != w[k].device()) {
+      storage = at::empty_strided(layout.sizes, layout.strides, w[k].options());
+    }
+    arranged_[k] = storage.copy_(w[k]);
+  }
+  return arranged_;
 }
 
 Tensors Step::perturbed_part(const Tensors& x) const {

@@ -36,6 +36,15 @@ class Point {
   Tensors point_, storage_;
 };
 
+// w as the passes of a step want it in memory, in copies that are kept from step to step.
+class Arrangement {
+ public:
+  const Tensors& of(const Tensors& w, const std::vector<Program::Layout>& layouts);
+
+ private:
+  Tensors arranged_, storage_;
+};
+
 // The step did not go well: a gradient is not finite. Leaves the step; the engine puts everything back.
 struct NonFinite {
   std::string message;

@@ -30,8 +30,10 @@ class Net extends nn.Module {
 }
 
 const batch = (channels = 3, size = 8): Tensor[] => [torch.randn([4, channels, size, size]), torch.randint(0, 5, [4])];
-/** The layout of operands that convolutions get: how many tensors were put into another order. */
-const copies = (text: string) => text.match(/^forward .*aten::clone/gm)?.length ?? 0;
+/** The layout of operands that convolutions get: how many tensors were put into another order, or are expected in it. */
+const copies = (text: string) => text.match(/^forward .*aten::clone|^expects /gm)?.length ?? 0;
+/** The parameters that are expected in another order, by place among the parameters. */
+const expected = (text: string) => [...text.matchAll(/^expects {2}%(\d+) with strides/gm)].map((found) => Number(found[1]));
 
 describe("images with the channels last", () => {
   test.each([1, 3, 6])("a net over %i channels differs from autograd by rounding only", (channels) => {
@@ -61,6 +63,29 @@ describe("images with the channels last", () => {
     const images = torch.randn([2, 3, 6, 6]).contiguous({ memoryFormat: "channels_last" });
     const { text } = expectReplayLikeAutograd(model, (x) => model.forward(x!).pow(2).mean(), [[images]]);
     expect(copies(text)).toBe(0);
+  });
+});
+
+describe("a weight that is read through copies in one order alone is expected in that order", () => {
+  const make = () => new nn.Conv2d(3, 3, 3, { padding: 1, bias: false });
+  const cases: [string, (x: Tensor, a: nn.Conv2d, b: nn.Conv2d) => Tensor, number[]][] = [
+    ["two convolutions", (x, a, b) => b.forward(a.forward(x).sin()).pow(2).mean(), [0, 1]],
+    ["one of them twice", (x, a, b) => b.forward(a.forward(a.forward(x).sin())).pow(2).mean(), [0, 1]],
+    ["a penalty looks at the weight itself", (x, a, b) => b.forward(a.forward(x).sin()).pow(2).mean().add(a.weight.pow(2).sum()), [1]],
+    ["and at a view of it", (x, a, b) => b.forward(a.forward(x).sin()).pow(2).mean().add(b.weight.flatten(1).matmul(torch.ones([27])).sin().sum()), [0]],
+    ["a copy that is changed afterwards: all stays in the user's own order", (x, a, b) => b.forward(a.forward(x).sin()).pow(2).mean().add(a.weight.clone().mul_(3).pow(2).sum()), []],
+  ];
+  test.each(cases)("%s", (_, loss, places) => {
+    const [a, b] = [make(), make()];
+    const { text } = expectReplayNearAutograd(new nn.ModuleList([a, b]), (x) => loss(x!, a, b), [[torch.randn([2, 3, 6, 6])], [torch.randn([2, 3, 6, 6])]]);
+    expect(expected(text)).toEqual(places);
+  });
+
+  test("a weight that has it already is taken as it is", () => {
+    const model = new nn.Conv2d(3, 4, 3);
+    model.weight.data = model.weight.detach().contiguous({ memoryFormat: "channels_last" });
+    const { text } = expectReplayNearAutograd(model, (x) => model.forward(x!).pow(2).mean(), [[torch.randn([2, 3, 6, 6])]]);
+    expect([expected(text), text.includes("aten::clone %0")]).toEqual([[0], false]);
   });
 });
 
