@@ -7,6 +7,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { data } from "../../lib/index.js";
 import { randomNumbers } from "../support/random.js";
 import { needsPython, python, runPython } from "../support/python.js";
+import { awkwardTexts } from "./awkward.js";
 
 // Beside Python's tokenizers: one of each kind, trained on the opening of Moby Dick, over text that is not like it at all.
 
@@ -39,6 +40,7 @@ const texts = [
 const alphabet = [..."aeZ09 \t\n.,'-_#@", "  ", "the ", "\u00e9", "e\u0301", "\u0327", "\u00df", "\u03a3", "\u0130", "\ufb01", "\u4e2d", "\ud55c", "\u1100\u1161", "\u05d0", "\u0e01\u0e33", "🐋", "👍🏽", "\u200d", "\u00a0", "\u3000", "\u2581", "\u00bd", "\uff21", "\u2014", "$"];
 const random = randomNumbers(5);
 for (let i = 0; i < 60; i++) texts.push(Array.from({ length: 1 + Math.floor(random() * 24) }, () => alphabet[Math.floor(random() * alphabet.length)]).join(""));
+texts.push(...awkwardTexts(40, 22));
 for (let i = 0; i < 20; i++) texts.push(novel[50 + i]!.text.slice(0, 300));
 
 const pairs: [string, string][] = [

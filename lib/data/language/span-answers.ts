@@ -1,7 +1,7 @@
 import { checkFlag, checkInteger } from "../../checks.js";
 import { checkKeys, expected } from "../../errors.js";
 import { Tensor } from "../../tensor.js";
-import type { Span } from "../text/offsets.js";
+import type { Span } from "../text/normalized.js";
 import type { SpanFeature } from "./span-features.js";
 import type { SpanQuestion } from "./squad.js";
 

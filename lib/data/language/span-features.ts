@@ -2,7 +2,7 @@ import { checkInteger } from "../../checks.js";
 import { checkKeys, expected } from "../../errors.js";
 import { torch } from "../../torch.js";
 import type { Tensor } from "../../tensor.js";
-import type { Span } from "../text/offsets.js";
+import type { Span } from "../text/normalized.js";
 import { Tokenizer } from "../text/tokenizer.js";
 import type { Encoding } from "../text/encoding.js";
 import type { TokenBatch } from "../text/tokenizer.js";

@@ -1,6 +1,6 @@
 import { checkFlag, checkInteger } from "../../checks.js";
 import { checkKeys, expected } from "../../errors.js";
-import type { Span } from "./offsets.js";
+import type { Span } from "./normalized.js";
 
 /** A text, or a pair of texts, as a model reads it. All arrays are of one length. */
 export interface Encoding {

@@ -2,6 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { SteppeError } from "../../errors.js";
 import { firstWrong } from "../../io/utf8.js";
 import { graphemes } from "./graphemes.js";
+import { Changes } from "./normalized.js";
 
 /** Makes the error for what is no table. */
 type Corrupt = (wanted: string, received: string) => SteppeError;
@@ -12,6 +13,29 @@ const label = (unit: number) => unit & 0x8000_00ff;
 const endsWord = (unit: number) => (unit & 0x100) !== 0;
 const offset = (unit: number) => (unit >>> 10) << ((unit & 0x200) >>> 6);
 const value = (unit: number) => unit & 0x7fff_ffff;
+
+/** A grapheme, or a character of one, and what the table has for it, or null. */
+interface Part {
+  readonly old: string;
+  readonly made: string | null;
+}
+
+function* clusters(text: string): Generator<string> {
+  for (const { segment } of graphemes(text)) yield segment;
+}
+
+/**
+ * Characters that are left over are the last one's, also if that stands before the part. At the beginning of a text there is none, and places of
+ * what follows are too early by as much: so it is with `tokenizers`.
+ */
+function replace({ chars, shifts }: Changes, old: string, made: string): void {
+  const [from, to] = [[...old].length, [...made]];
+  to.forEach((char, i) => {
+    chars.push(char);
+    shifts.push(i < from ? 0 : 1);
+  });
+  if (to.length < from && shifts.length > 0) shifts[shifts.length - 1]! += to.length - from;
+}
 
 /**
  * SentencePiece's own normaliser, as T5, mT5, XLM-R, ALBERT and their like have it: a table from strings to strings, in the file as a
@@ -24,7 +48,7 @@ export class CharsMap {
   readonly #trie: Uint32Array;
   readonly #replacements: Buffer;
   /** What graphemes become that were met before. */
-  readonly #known = new Map<string, string>();
+  readonly #known = new Map<string, readonly Part[]>();
 
   /**
    * @param base64 the `precompiled_charsmap` of a tokenizer.json
@@ -48,24 +72,31 @@ export class CharsMap {
 
   /** The text as the table has it. An unpaired surrogate counts as U+FFFD, which it would be in UTF-8. */
   normalize(text: string): string {
-    // Printable ASCII is a grapheme a letter, and comes far faster one by one.
-    if (/^[ -~]*$/.test(text)) return Array.from(text, (char) => this.#normalizeOne(char)).join("");
-    let normal = "";
-    for (const { segment } of graphemes(text)) normal += this.#normalizeOne(segment);
-    return normal;
+    return this.changes(text)?.chars.join("") ?? text;
   }
 
-  #normalizeOne(grapheme: string): string {
+  /** How the text becomes what the table has it; null where nothing changes. */
+  changes(text: string): Changes | null {
+    const changes = new Changes();
+    let any = false;
+    // Printable ASCII is a grapheme a letter, and comes far faster one by one.
+    for (const grapheme of /^[ -~]*$/.test(text) ? text : clusters(text)) {
+      for (const { old, made } of this.#parts(grapheme)) {
+        if (made === null) changes.push(old);
+        else replace(changes, old, made);
+        any ||= made !== null;
+      }
+    }
+    return any ? changes : null;
+  }
+
+  #parts(grapheme: string): readonly Part[] {
     const known = this.#known.get(grapheme);
     if (known !== undefined) return known;
-    const normal = this.#replace(grapheme);
-    if (this.#known.size < 20_000) this.#known.set(grapheme, normal);
-    return normal;
-  }
-
-  #replace(grapheme: string): string {
     const whole = Buffer.byteLength(grapheme) < 6 ? this.#find(grapheme) : null;
-    return whole ?? Array.from(grapheme, (char) => this.#find(char) ?? char).join("");
+    const parts = whole === null ? Array.from(grapheme, (old) => ({ old, made: this.#find(old) })) : [{ old: grapheme, made: whole }];
+    if (this.#known.size < 20_000 && grapheme.length < 64) this.#known.set(grapheme, parts);
+    return parts;
   }
 
   /** The replacement of the shortest entry that `text` begins with, or null. */

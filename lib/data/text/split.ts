@@ -1,3 +1,6 @@
+import { matchesIn } from "./normalized.js";
+import type { NormalizedText } from "./normalized.js";
+
 /** What becomes of what a pattern matches, by the names of Hugging Face's `tokenizers`. */
 export type SplitBehavior = "Removed" | "Isolated" | "MergedWithPrevious" | "MergedWithNext" | "Contiguous";
 
@@ -9,7 +12,8 @@ export const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|
 
 /** A piece of a text, and whether the pattern matches it. */
 interface Piece {
-  text: string;
+  start: number;
+  end: number;
   matched: boolean;
 }
 
@@ -19,23 +23,27 @@ interface Piece {
  * @param pattern with the flags "gu"
  * @param inverted what does not match counts as a match, and the other way round
  */
-export function split(text: string, pattern: RegExp, behavior: SplitBehavior, inverted = false): string[] {
+export function split(text: NormalizedText, pattern: RegExp, behavior: SplitBehavior, inverted = false): NormalizedText[] {
   const pieces: Piece[] = [];
-  const push = (from: number, to: number, matched: boolean) => {
-    if (from < to) pieces.push({ text: text.slice(from, to), matched: matched !== inverted });
+  const push = (start: number, end: number, matched: boolean) => {
+    if (start < end) pieces.push({ start, end, matched: matched !== inverted });
   };
   let at = 0;
-  for (const match of text.matchAll(pattern)) {
+  for (const match of matchesIn(text.text, pattern)) {
     push(at, match.index, false);
     push(match.index, match.index + match[0].length, true);
     at = match.index + match[0].length;
   }
   push(at, text.length, false);
+  return behave(pieces, behavior).map(({ start, end }) => text.slice(start, end));
+}
+
+function behave(pieces: readonly Piece[], behavior: SplitBehavior): readonly Piece[] {
   switch (behavior) {
     case "Removed":
-      return pieces.filter(({ matched }) => !matched).map((piece) => piece.text);
+      return pieces.filter(({ matched }) => !matched);
     case "Isolated":
-      return pieces.map((piece) => piece.text);
+      return pieces;
     case "Contiguous":
       return merge(pieces, (matched, before) => matched === before);
     case "MergedWithPrevious":
@@ -46,11 +54,11 @@ export function split(text: string, pattern: RegExp, behavior: SplitBehavior, in
 }
 
 /** Joins a piece to the one before it where `joins` says so. */
-function merge(pieces: readonly Piece[], joins: (matched: boolean, before: boolean) => boolean): string[] {
-  const merged: string[] = [];
-  pieces.forEach(({ text, matched }, i) => {
-    if (i > 0 && joins(matched, pieces[i - 1]!.matched)) merged[merged.length - 1] += text;
-    else merged.push(text);
+function merge(pieces: readonly Piece[], joins: (matched: boolean, before: boolean) => boolean): Piece[] {
+  const merged: Piece[] = [];
+  pieces.forEach((piece, i) => {
+    if (i > 0 && joins(piece.matched, pieces[i - 1]!.matched)) merged.at(-1)!.end = piece.end;
+    else merged.push({ ...piece });
   });
   return merged;
 }

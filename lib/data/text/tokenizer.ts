@@ -1,4 +1,4 @@
-import { Tokenizer as Library } from "@huggingface/tokenizers";
+import type { Tokenizer as Library } from "@huggingface/tokenizers";
 import { AddedTokens, readAddedTokens } from "./added-tokens.js";
 import { checkFlag } from "../../checks.js";
 import { SteppeError, expected } from "../../errors.js";
@@ -6,12 +6,18 @@ import { torch } from "../../torch.js";
 import type { Tensor } from "../../tensor.js";
 import { pad, readEncodeOptions, truncated } from "./encoding.js";
 import type { EncodeOptions, Encoding, Settings } from "./encoding.js";
-import { correctLibrary } from "./corrections.js";
-import { Aligner } from "./offsets.js";
-import type { Span } from "./offsets.js";
-import { parts, readSpelling } from "./spelling.js";
-import type { Json } from "./spelling.js";
+import { correctDecoder } from "./decoders.js";
+import { openLibrary } from "./models.js";
+import type { Model } from "./models.js";
+import { NormalizedText } from "./normalized.js";
+import type { Span } from "./normalized.js";
+import { normalizerOf } from "./normalizers.js";
+import type { Normalize } from "./normalizers.js";
+import { preTokenizerOf } from "./pre-tokenizers.js";
+import type { PreTokenize } from "./pre-tokenizers.js";
 import { readTokenizerFiles } from "./tokenizer-files.js";
+import { parts, readTrimming, trimmed } from "./trimming.js";
+import type { Json, Trimming } from "./trimming.js";
 import type { TokenizerFiles } from "./tokenizer-files.js";
 
 /** A batch as models take it: int64 [texts, tokens]. */
@@ -25,7 +31,7 @@ export interface TokenBatch {
 }
 
 /** The tokens of one text, before special ones come. */
-interface Piece {
+interface Tokens {
   tokens: string[];
   ids: number[];
   offsets: Span[];
@@ -33,12 +39,15 @@ interface Piece {
 
 /**
  * A tokenizer as Hugging Face's `tokenizer.json` describes it: WordPiece, BPE or Unigram. Made by {@link tokenizer}.
- * Splitting into tokens is done by the library `@huggingface/tokenizers`, corrected where Python's does otherwise; added tokens,
- * offsets, truncation and padding are done here.
+ * Byte pairs, word pieces, special tokens and decoding are the library's, `@huggingface/tokenizers`; a text is normalised and split into
+ * words here, so that each token is known to come from where it does.
  */
 export class Tokenizer {
   readonly #library: Library;
-  readonly #aligner: Aligner;
+  readonly #normalize: Normalize;
+  readonly #words: PreTokenize;
+  readonly #model: Model;
+  readonly #trimming: Trimming;
   /** Added tokens as they stand in a text, and those that are looked for in the normalised text. */
   readonly #added: AddedTokens;
   readonly #addedNormal: AddedTokens;
@@ -59,17 +68,20 @@ export class Tokenizer {
   constructor({ path, tokenizer, config }: TokenizerFiles) {
     const added = readAddedTokens(tokenizer["added_tokens"], path);
     try {
-      this.#library = new Library(tokenizer, config);
-      correctLibrary(this.#library, tokenizer, path);
+      const { library, model } = openLibrary(tokenizer, config);
+      [this.#library, this.#model] = [library, model];
+      this.#normalize = normalizerOf(tokenizer["normalizer"], library.normalizer, path);
+      this.#words = preTokenizerOf(tokenizer["pre_tokenizer"], library.pre_tokenizer, path);
+      correctDecoder(library.decoder, tokenizer["decoder"]);
     } catch (error) {
       if (error instanceof SteppeError) throw error;
       throw new SteppeError("FORMAT", `Expected a tokenizer that can be read in ${path} but received: ${(error as Error).message}.`, { cause: error });
     }
-    const normalize = (text: string) => this.#library.normalizer?.normalize(text) ?? text;
+    const normalize = (text: string) => this.#normalize(NormalizedText.of(text)).text;
     this.#added = new AddedTokens(added.filter(({ normalized }) => !normalized).map((token) => [token.content, token]));
     this.#addedNormal = new AddedTokens(added.filter(({ normalized }) => normalized).map((token) => [normalize(token.content), token]));
     const contents = added.map(({ content }) => content);
-    this.#aligner = new Aligner(this.#library, readSpelling(tokenizer));
+    this.#trimming = readTrimming(tokenizer);
     this.#typesByText = parts(tokenizer["post_processor"] as Json).every(({ type }) => type === "ByteLevel");
     this.#typed = !parts(tokenizer["post_processor"] as Json).some(({ type }) => type === "RobertaProcessing");
     const padToken = contentOf(config["pad_token"]) ?? contents.find((content) => content === "[PAD]" || content === "<pad>") ?? null;
@@ -163,60 +175,46 @@ export class Tokenizer {
     return this.#library.decode(numbers, { skip_special_tokens: skipSpecialTokens, clean_up_tokenization_spaces: false });
   }
 
-  #piece(text: unknown, name: string): Piece {
+  #tokensOf(text: unknown, name: string): Tokens {
     if (typeof text !== "string") throw expected("a string", name, text);
-    const piece: Piece = { tokens: [], ids: [], offsets: [] };
     // No UTF-8 has half of a surrogate pair.
     const whole = text.replace(/\p{Surrogate}/gu, "\ufffd");
+    const found: Tokens = { tokens: [], ids: [], offsets: [] };
+    /** @param form how the token is written in the text */
+    const push = (token: string, id: number, span: Span, form: string) => {
+      found.offsets.push(trimmed(form, span, whole, this.#trimming, found.ids.length === 0));
+      found.tokens.push(token);
+      found.ids.push(id);
+    };
     for (const { start, end, token } of this.#added.split(whole)) {
-      const part = whole.slice(start, end);
-      const { tokens, ids, offsets } = token === null ? this.#split(part, start === 0, piece.ids.length === 0) : { tokens: [token.content], ids: [token.id], offsets: [this.#aligner.added(part)] };
-      piece.tokens.push(...tokens);
-      piece.ids.push(...ids);
-      piece.offsets.push(...offsets.map(([from, to]): Span => [start + from, start + to]));
-    }
-    return piece;
-  }
-
-  /**
-   * The tokens of a stretch of text between added tokens.
-   *
-   * @param begins the stretch begins the text
-   * @param isFirst no token comes before
-   */
-  #split(part: string, begins: boolean, isFirst: boolean): Piece {
-    const { normalizer, pre_tokenizer: words, model } = this.#library;
-    const normal = normalizer?.normalize(part) ?? part;
-    const tokens: string[] = [];
-    const ids: number[] = [];
-    // Those that are added to the normalised text as they stand in it, and where they do.
-    const forms: string[] = [];
-    const places: (number | null)[] = [];
-    for (const { start, end, token } of this.#addedNormal.split(normal)) {
       if (token !== null) {
-        tokens.push(token.content);
-        ids.push(token.id);
-        forms.push(normal.slice(start, end));
-        places.push(start);
+        push(token.content, token.id, [start, end], whole.slice(start, end));
         continue;
       }
-      const stretch = normal.slice(start, end);
-      for (const word of words?.pre_tokenize(stretch, { isFirst: begins && start === 0 } as object) ?? [stretch]) {
-        for (const piece of model!._call([word])) {
-          const id = model!.tokens_to_ids.get(piece) ?? model!.unk_token_id;
-          if (id === undefined) throw expected("text of the model's vocabulary, which has no token for others,", "text", piece);
-          tokens.push(piece);
-          ids.push(id);
-          forms.push(piece);
-          places.push(null);
-        }
+      const normal = this.#normalize(NormalizedText.of(whole, start, end));
+      for (const section of this.#addedNormal.split(normal.text)) {
+        const stretch = normal.slice(section.start, section.end);
+        if (section.token !== null) push(section.token.content, section.token.id, stretch.span(), stretch.text);
+        else this.#split(stretch, push);
       }
     }
-    return { tokens, ids, offsets: this.#aligner.align(part, normal, forms, places, isFirst) };
+    return found;
+  }
+
+  /** The tokens of a stretch of text between added tokens. */
+  #split(stretch: NormalizedText, push: (token: string, id: number, span: Span, form: string) => void): void {
+    const { tokens_to_ids: ids, unk_token_id: unknown } = this.#library.model!;
+    for (const word of this.#words(stretch)) {
+      for (const { token, start, end } of this.#model(word.text)) {
+        const id = ids.get(token) ?? unknown;
+        if (id === undefined) throw expected("text of the model's vocabulary, which has no token for others,", "text", token);
+        push(token, id, start < end ? word.span(start, end) : [word.begin, word.begin], token);
+      }
+    }
   }
 
   #encode(text: string, pair: string | null, settings: Settings): Encoding {
-    const pieces = [this.#piece(text, "text"), ...(pair === null ? [] : [this.#piece(pair, "pair")])];
+    const pieces = [this.#tokensOf(text, "text"), ...(pair === null ? [] : [this.#tokensOf(pair, "pair")])];
     const frame = (lengths: readonly number[]) => this.#frame(lengths, settings.addSpecialTokens);
     const lengths: [number, number | null] = [pieces[0]!.ids.length, pieces[1]?.ids.length ?? null];
     let kept = lengths;

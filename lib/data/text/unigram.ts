@@ -1,4 +1,5 @@
 import { expected } from "../../errors.js";
+import type { Piece } from "./models.js";
 
 /** How much worse a character outside of the vocabulary is than the worst token, in logarithms (SentencePiece's kUnkPenalty). */
 const unknownPenalty = 10;
@@ -32,14 +33,16 @@ export class Unigram {
   }
 
   /**
-   * @returns a word's tokens. What is unknown is the text itself, in one piece
+   * @returns a word's tokens. What is unknown is the text itself, in one piece, or its bytes, of which each stands where all of it does
    * @throws SteppeError `ARGUMENT` for an unknown character where the model has no token for it
    */
-  encode(word: string): string[] {
-    return this.#best(word).flatMap((token) => {
-      if (this.#bytes === null || this.#ids.has(token)) return [token];
+  encode(word: string): Piece[] {
+    let at = 0;
+    return this.#best(word).flatMap((token): Piece[] => {
+      const place = { start: at, end: (at += token.length) };
+      if (this.#bytes === null || this.#ids.has(token)) return [{ token, ...place }];
       const bytes = Array.from(Buffer.from(token), (byte) => this.#bytes![byte]!);
-      return bytes.every((byte) => this.#ids.has(byte)) ? bytes : [token];
+      return bytes.every((byte) => this.#ids.has(byte)) ? bytes.map((byte) => ({ token: byte, ...place })) : [{ token, ...place }];
     });
   }
 
