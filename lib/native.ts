@@ -291,6 +291,8 @@ export interface Native {
   engineLossScale(engine: number): number;
   /** How many steps were taken as `onDevice` asked for. */
   engineStepsOnDevice(engine: number): number;
+  /** Why steps over a program are not taken so, or (`captures`) not in a graph; "" if they are, as far as can be told. */
+  engineDeviceNote(engine: number, program: number, captures: boolean): string;
   /** How many of them were replays of a captured graph. */
   engineGraphReplays(engine: number): number;
   freeEngine(engine: number): void;

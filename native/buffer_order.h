@@ -13,15 +13,16 @@ namespace steppe {
 class BufferOrder {
  public:
   explicit BufferOrder(size_t runs) : done_(runs) {}
+  virtual ~BufferOrder() = default;
 
   // Waits until the run before has done `turns` turns. false: a run has failed, there is nothing to wait for.
-  bool wait(size_t run, uint32_t turns) {
+  virtual bool wait(size_t run, uint32_t turns) {
     if (run == 0) return true;
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return failed_ || done_[run - 1] >= turns; });
     return !failed_;
   }
-  void done(size_t run) {
+  virtual void done(size_t run) {
     {
       std::lock_guard lock(mutex_);
       done_[run]++;

@@ -3,6 +3,9 @@
 #include <c10/util/Exception.h>
 #include <napi.h>
 
+#include <algorithm>
+#include <initializer_list>
+
 #include "instance_data.h"
 
 namespace steppe {
@@ -30,18 +33,20 @@ void fail_expected(const std::string& what, const std::string& name, const std::
 
 namespace {
 
-// CPU allocations that fail are plain c10::Errors: only their text tells.
+bool holds_any(const std::string& message, std::initializer_list<const char*> words) {
+  return std::any_of(words.begin(), words.end(), [&](const char* each) { return message.find(each) != std::string::npos; });
+}
+
+// CPU allocations that fail are plain c10::Errors: only their text tells. So is what CUDA and its libraries say where they want
+// memory past LibTorch's allocator: for a context, a handle, a graph, pinned pages.
 bool is_out_of_memory(const std::string& message) {
-  return message.find("can't allocate memory") != std::string::npos || message.find("not enough memory") != std::string::npos;
+  return holds_any(message, {"can't allocate memory", "not enough memory", "CUDA error: out of memory", "_ALLOC_FAILED", "ALLOCATION_FAILED"});
 }
 
 // What LibTorch says where a GPU is asked for and there is none: in many words, of no type of their own.
 bool is_want_of_device(const std::string& message) {
-  for (const auto* words : {"no pinned memory allocator is available", "Cannot access accelerator device when none is available", "Found no NVIDIA driver",
-                            "no CUDA-capable device is detected", "No CUDA GPUs are available", "CUDA driver version is insufficient"}) {
-    if (message.find(words) != std::string::npos) return true;
-  }
-  return false;
+  return holds_any(message, {"no pinned memory allocator is available", "Cannot access accelerator device when none is available", "Found no NVIDIA driver",
+                             "no CUDA-capable device is detected", "No CUDA GPUs are available", "CUDA driver version is insufficient"});
 }
 
 Code code_of(const std::string& message) {

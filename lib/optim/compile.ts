@@ -248,7 +248,7 @@ export function compileStep<Args extends unknown[]>(
         program,
       })),
   });
-  step.explain = () => explain(step.programs);
+  step.explain = () => explain(step.programs, onDevice === 0 ? undefined : (program) => native.engineDeviceNote(context.engine, program, onDevice === 2));
   discarded.register(step, programs);
   return step;
 }

@@ -25,7 +25,7 @@ export interface CompiledStep<Args extends unknown[]> {
   sync(...args: Args): StepReport;
   /** The recorded programs, to look at: one per signature and number of samples. */
   readonly programs: readonly ProgramInfo[];
-  /** In words: what was recorded, and where autograd runs the backward, and why. */
+  /** In words: what was recorded, and where autograd runs the backward, and why; with `graphs`, why steps are not captured. */
   explain(): string;
 }
 
@@ -54,20 +54,26 @@ export interface CompileOptions {
   /** Runs the loss function in mixed precision, as torch.autocast; {} for bfloat16 on the CPU. */
   autocast?: AutocastOptions;
   /**
-   * Takes steps of SAM and of a base optimizer alone (SGD, Adam, AdamW) without a wait for the GPU between the passes, captured
-   * in a CUDA graph and replayed as one launch; see docs/cuda.md for what else that wants. What cannot be taken so is taken as
-   * always. "uncaptured": the same work call by call, to compare with. Default false.
+   * Takes steps without a wait for the GPU between the passes, captured in a CUDA graph and replayed as one launch: those of most
+   * methods over SGD, Adam and AdamW; see docs/cuda.md for what that wants. What cannot be taken so is taken as always, and
+   * {@link CompiledStep.explain} says why. "uncaptured": the same work call by call, to compare with. Default false.
    */
   graphs?: boolean | "uncaptured";
 }
 
-/** See {@link CompiledStep.explain}. */
-export function explain(programs: readonly ProgramInfo[]): string {
+/**
+ * See {@link CompiledStep.explain}.
+ *
+ * @param obstacle where steps are to be taken as `graphs` says: why those over a program are not, or ""
+ */
+export function explain(programs: readonly ProgramInfo[], obstacle?: (program: number) => string): string {
   if (programs.length === 0) return "Nothing is recorded yet: the first call records the loss function.";
   const lines = programs.map(({ samples, climbed, instructions, backwardObstacle }, i) => {
     const what = `${samples < 0 ? "no batch dimension" : samples === 1 ? "1 sample" : `${samples} samples`}${climbed ? ", the objective that is climbed" : ""}`;
     const how = backwardObstacle === null ? "forward and backward are replayed" : `the forward is replayed, autograd runs the backward: ${backwardObstacle}`;
     return `${i + 1}. ${what}: ${instructions} operators; ${how}.`;
   });
-  return [`${programs.length} ${programs.length === 1 ? "program" : "programs"}, with no JavaScript in a step:`, ...lines].join("\n");
+  const reasons = obstacle === undefined ? [] : [...new Set(programs.map(({ program }) => obstacle(program)))].filter((reason) => reason !== "");
+  const graph = obstacle === undefined ? [] : [reasons.length === 0 ? "Steps are taken as `graphs` says." : `Steps are not captured in a CUDA graph: ${reasons.join("; ")}.`];
+  return [`${programs.length} ${programs.length === 1 ? "program" : "programs"}, with no JavaScript in a step:`, ...lines, ...graph].join("\n");
 }

@@ -138,11 +138,11 @@ Convolution convolution_of(const at::Tensor& x, const at::Tensor& w, c10::IntArr
 
 int64_t length_of(int64_t x, int64_t w, int64_t stride, int64_t padding, int64_t dilation) { return (x + 2 * padding - dilation * (w - 1) - 1) / stride + 1; }
 
-constexpr size_t kForwardArguments = 9, kBackwardArguments = 11;
+constexpr size_t kConvolutionArguments = 9, kConvolutionBackwardArguments = 11;
 
 // aten::convolution(input, weight, bias?, stride, padding, dilation, …) -> output
 void convolve(const c10::OperatorHandle&, torch::jit::Stack& stack) {
-  const auto* arguments = stack.data() + stack.size() - kForwardArguments;
+  const auto* arguments = stack.data() + stack.size() - kConvolutionArguments;
   const auto x = arguments[0].toTensor(), w = arguments[1].toTensor();
   const auto bias = arguments[2].isNone() ? at::Tensor() : arguments[2].toTensor();
   const auto stride = pair_of(arguments[3]), padding = pair_of(arguments[4]), dilation = pair_of(arguments[5]);
@@ -162,7 +162,7 @@ void convolve(const c10::OperatorHandle&, torch::jit::Stack& stack) {
       at::mm_out(block, rows, matrix);
     }
   });
-  stack.erase(stack.end() - kForwardArguments, stack.end());
+  stack.erase(stack.end() - kConvolutionArguments, stack.end());
   stack.emplace_back(std::move(y));
 }
 
@@ -218,7 +218,7 @@ Choice choose(const Convolution& c) {
 // aten::convolution_backward(dL/doutput, input, weight, bias sizes?, stride, padding, dilation, transposed, output padding, groups, mask)
 //   -> (dL/dinput, dL/dweight, dL/dbias)
 void convolve_backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
-  const auto* arguments = stack.data() + stack.size() - kBackwardArguments;
+  const auto* arguments = stack.data() + stack.size() - kConvolutionBackwardArguments;
   const auto x = arguments[1].toTensor(), w = arguments[2].toTensor();
   const auto dy = arguments[0].toTensor().contiguous(at::MemoryFormat::ChannelsLast);
   const auto c = convolution_of(x, w, dy.sizes(), arguments + 4);
@@ -227,7 +227,7 @@ void convolve_backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) 
   std::array<at::Tensor, 3> results;
   const bool by_libtorch[] = {wanted[0] && !choice.input, wanted[1] && !choice.weight};
   if (by_libtorch[0] || by_libtorch[1]) {
-    torch::jit::Stack rest(arguments, arguments + kBackwardArguments);
+    torch::jit::Stack rest(arguments, arguments + kConvolutionBackwardArguments);
     rest.back() = c10::List<bool>({by_libtorch[0], by_libtorch[1], false});
     op.callBoxed(rest);
     for (size_t i = 0; i < 2; i++)
@@ -236,7 +236,7 @@ void convolve_backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) 
   if (wanted[0] && choice.input) results[0] = input_gradient(c, dy, w);
   if (wanted[1] && choice.weight) results[1] = weight_gradient(c, dy, x);
   if (wanted[2]) results[2] = pixels_of(dy).sum(0);
-  stack.erase(stack.end() - kBackwardArguments, stack.end());
+  stack.erase(stack.end() - kConvolutionBackwardArguments, stack.end());
   for (auto& result : results) stack.emplace_back(std::move(result));
 }
 
@@ -262,10 +262,10 @@ std::optional<Convolution> convolution_at(const Program::Instruction& instructio
 void replace_convolutions(Program& program, const Layouts& layouts) {
   for (auto& instruction : program.instructions) {
     const auto name = c10::toString(instruction.op.operator_name());
-    if (name == "aten::convolution" && instruction.inputs.size() == kForwardArguments) {
+    if (name == "aten::convolution" && instruction.inputs.size() == kConvolutionArguments) {
       const auto c = convolution_at(instruction, 0, instruction.outputs[0].regs[0], layouts);
       if (c.has_value() && choose(*c).forward) instruction.kernel = convolve;
-    } else if (name == "aten::convolution_backward" && instruction.inputs.size() == kBackwardArguments) {
+    } else if (name == "aten::convolution_backward" && instruction.inputs.size() == kConvolutionBackwardArguments) {
       const auto c = convolution_at(instruction, 1, register_of(instruction.inputs[0]), layouts);
       if (!c.has_value()) continue;
       const auto [_, weight, input] = choose(*c);

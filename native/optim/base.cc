@@ -57,10 +57,10 @@ void Base::step_on_device(const Tensors& w, const Tensors& d, const std::vector<
   for (size_t p = 0; p < parts.size(); p++) update_on_device(parts[p], lr[group_of_part[p]], bad);
 }
 
-bool Base::is_ready(const Tensors& w, const std::vector<int32_t>& gradients, const std::vector<uint32_t>& group_of, const Groups& groups) const {
+bool Base::is_ready(const Tensors& w, const std::vector<uint8_t>& has_gradient, const std::vector<uint32_t>& group_of, const Groups& groups) const {
   if (!has_device_form()) return false;
   for (size_t k = 0; k < w.size(); k++) {
-    if (gradients[k] < 0) continue;
+    if (!has_gradient[k]) continue;
     for (const auto* state : states_read(groups[group_of[k]]))
       if (!(*state)[k].defined()) return false;
   }

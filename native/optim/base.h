@@ -36,8 +36,8 @@ class Base {
   // tensors there, and where `bad` (float32) is 1 all stays as it is. Only where `is_ready`.
   void step_on_device(const Tensors& w, const Tensors& d, const std::vector<uint32_t>& group_of, const Groups& groups, const Tensors& lr,
                       const at::Tensor& bad);
-  // Whether there is such a form, and the state exists of all parameters with a gradient (a register of at least 0).
-  bool is_ready(const Tensors& w, const std::vector<int32_t>& gradients, const std::vector<uint32_t>& group_of, const Groups& groups) const;
+  // Whether there is such a form, and the state exists of all parameters that have a gradient.
+  bool is_ready(const Tensors& w, const std::vector<uint8_t>& has_gradient, const std::vector<uint32_t>& group_of, const Groups& groups) const;
   virtual bool has_device_form() const { return false; }
 
   // State under PyTorch's names; an undefined tensor is state that does not exist yet.

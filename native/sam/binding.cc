@@ -146,12 +146,9 @@ Napi::Value step(Call& call) {
   const auto take = [engine, programs = std::move(programs), inputs = std::move(inputs), batch_size = call.integer(4, "batchSize"),
                      plan = engine->plan, generators = call.tensors(6, "generators"), on_device = call.integer(7, "onDevice"),
                      &cancelled = instance.worker->cancelled()] {
-    if (on_device > 0 && programs.size() == 1) {
-      Tensors given;
-      for (const auto& input : inputs) given.push_back(input.tensor);
-      if (const auto report = engine->step_on_device(programs.begin()->second, given, *plan, on_device == 2, cancelled)) return *report;
-    }
     ProgramPasses passes(programs, engine->buffers(), inputs, batch_size, pass_settings(*engine), cancelled);
+    if (on_device > 0)
+      if (const auto report = engine->step_on_device(passes, programs, inputs, *plan, on_device == 2, cancelled)) return *report;
     return engine->settings().accumulation_steps == 1 ? engine->step(passes, *plan) : engine->micro_step(passes.keep({}), generators, *plan);
   };
   if (call.boolean(5, "sync")) {
@@ -284,6 +281,14 @@ Napi::Value graph_replays(Call& call) {
   return Napi::Number::New(call.env(), static_cast<double>(engine->graph_replays));
 }
 
+// engineDeviceNote(engine, program, captures): why its steps are not taken on the device (or in a graph), or ""
+Napi::Value device_note(Call& call) {
+  const auto engine = engine_of(call);
+  call.instance().worker->drain();
+  const auto program = call.instance().programs.get(static_cast<uint32_t>(call.integer(1, "program")), "program");
+  return Napi::String::New(call.env(), engine->note_on_device(program, call.boolean(2, "captures")));
+}
+
 Napi::Value free_engine(Call& call) {
   call.instance().engines.remove(static_cast<uint32_t>(call.integer(0, "optimizer")));
   return call.env().Undefined();
@@ -313,6 +318,7 @@ void register_engine(Napi::Env env, Napi::Object exports) {
   define<loss_scale>(env, exports, "engineLossScale");
   define<steps_on_device>(env, exports, "engineStepsOnDevice");
   define<graph_replays>(env, exports, "engineGraphReplays");
+  define<device_note>(env, exports, "engineDeviceNote");
   define<free_engine>(env, exports, "freeEngine");
   define<drain>(env, exports, "drain");
 }

@@ -1,21 +1,15 @@
 #include "device_step.h"
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/_foreach_add.h>
-#include <ATen/ops/_foreach_mul.h>
-#include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/clamp.h>
-#include <ATen/ops/div.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/full.h>
-#include <ATen/ops/isfinite.h>
-#include <ATen/ops/linalg_vector_norm.h>
-#include <ATen/ops/logical_and.h>
-#include <ATen/ops/logical_not.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/util/Exception.h>
+
+#include "device_numbers.h"
 
 namespace steppe::sam {
 namespace {
@@ -23,81 +17,98 @@ namespace {
 // So many runs come before the one that is captured: kernels are loaded and workspaces made at the first.
 constexpr int kWarmUps = 2;
 
-Tensors those_there(const Tensors& x) {
-  Tensors there;
-  for (const auto& each : x)
-    if (each.defined() && each.numel() > 0) there.push_back(each);
-  return there;
+Tensors tensors_of(const std::vector<ProgramPasses::Input>& inputs) {
+  Tensors tensors;
+  for (const auto& input : inputs) tensors.push_back(input.tensor);
+  return tensors;
 }
 
-// √Σ‖x_k‖² where x lies, in float64.
-at::Tensor norm_in_place(const Tensors& x, const at::Tensor& like) {
-  const auto there = those_there(x);
-  if (there.empty()) return at::full({}, 0.0, like.options().dtype(at::kDouble));
-  return at::linalg_vector_norm(at::stack(at::_foreach_norm(there, 2)).to(at::kDouble), 2);
+bool any_draws(const DevicePasses::Programs& programs) {
+  return std::any_of(programs.begin(), programs.end(), [](const auto& entry) { return entry.second->draws; });
 }
 
 }  // namespace
 
-DeviceStep::DeviceStep(std::shared_ptr<const Program> program, Tensors buffers, Clipping clipping, bool captures, const std::atomic<bool>& cancelled)
-    : program_(std::move(program)), buffers_(std::move(buffers)), clipping_(clipping), captures_(captures), cancelled_(cancelled) {}
+DeviceStep::DeviceStep(Settings settings, DevicePasses::Programs programs, Tensors buffers, const std::vector<ProgramPasses::Input>& inputs, int64_t batch_size,
+                       at::Device device, bool captures, const std::atomic<bool>& cancelled)
+    : settings_(std::move(settings)),
+      passes_{std::move(programs), std::move(buffers), {}, batch_size, {}},
+      device_(device),
+      captures_(captures),
+      cancelled_(cancelled),
+      method_(settings_.method),
+      noise_(any_draws(passes_.programs), settings_.same_noise, tensors_of(inputs)),
+      branches_(device) {
+  for (const auto& [tensor, batched] : inputs) passes_.inputs.push_back({at::empty_like(tensor), batched});
+  for (const auto& [key, program] : passes_.programs) {
+    has_gradient_.resize(program->gradient_registers.size());
+    for (size_t k = 0; k < has_gradient_.size(); k++) has_gradient_[k] |= program->gradient_registers[k] >= 0;
+    turns_alike_ &= program->turn_count == passes_.programs.begin()->second->turn_count;
+  }
+  turns_alike_ &= !device_.is_cpu();  // there the pieces run one after the other
+}
 
-std::optional<Report> DeviceStep::operator()(const Step& step, const Tensors& inputs, bool perturbs) {
+std::optional<Report> DeviceStep::operator()(const Given& given) {
   at::NoGradGuard no_grad;
-  auto now = fixed(step, perturbs);
-  if (now != fixed_ || !step.base.is_ready(step.w, program_->gradient_registers, step.group_of, step.groups)) {
+  const auto& step = given.step;
+  if (!step.base.is_ready(step.w, has_gradient_, step.group_of, step.groups) || !method_.is_ready(settings_.kind, step, given.memory, has_gradient_))
+    return std::nullopt;
+  if (auto now = fixed(given); now != fixed_) {
     fixed_ = std::move(now);
     graph_.reset();
     runs_ = 0;
-    return std::nullopt;
   }
-  set_inputs(inputs);
-  set_numbers(step);
-  const auto all = [&] { work(step, perturbs); };
-  replayed_ = false;
-  if (!captures_) {
-    all();
-  } else {
-    if (graph_ == nullptr) graph_ = std::make_unique<device::Graph>();
-    if (!graph_->is_captured() && runs_ >= kWarmUps) {
-      try {
-        graph_->capture(all);
-      } catch (const std::exception& error) {
-        captures_ = false;
-        graph_.reset();
-        TORCH_WARN("A compiled step could not be captured in a CUDA graph, and goes on without: ", error.what());
-      }
-    }
-    if (graph_ == nullptr) {
-      all();
-    } else if (graph_->is_captured()) {
-      graph_->replay();
-      replayed_ = true;
-    } else {
-      graph_->warm_up(all);
-    }
-  }
+  set_inputs(given);
+  set_numbers(given);
+  noise_.remember();
+  run(given);
   runs_++;
   const auto numbers = report_.to(at::kCPU);
   const auto* values = numbers.const_data_ptr<double>();
-  if (values[3] != 0) return std::nullopt;
+  if (values[3] != 0) {
+    noise_.take_back();
+    return std::nullopt;
+  }
   Report report;
   report.loss = values[0];
-  if (perturbs) report.perturbed_loss = values[1];
+  if (perturbed_) report.perturbed_loss = values[1];
   report.grad_norm = values[2];
   report.has_gradient = report.updated = true;
   return report;
 }
 
-DeviceStep::Fixed DeviceStep::fixed(const Step& step, bool perturbs) const {
+void DeviceStep::run(const Given& given) {
+  replayed_ = false;
+  const auto all = [&] { work(given, nullptr); };
+  if (!captures_) return all();
+  if (graph_ == nullptr) graph_ = std::make_unique<device::Graph>(device_);
+  if (std::exchange(thread_, std::this_thread::get_id()) != std::this_thread::get_id()) runs_ = 0;
+  if (!graph_->is_captured() && runs_ >= kWarmUps) {
+    try {
+      graph_->capture([&] { work(given, graph_.get()); }, noise_.sequences());
+    } catch (const std::exception& error) {
+      captures_ = false;
+      graph_.reset();
+      noise_.take_back();
+      failure_ = error.what();
+      return all();
+    }
+  }
+  if (!graph_->is_captured()) return graph_->warm_up(all);
+  graph_->replay();
+  replayed_ = true;
+}
+
+DeviceStep::Fixed DeviceStep::fixed(const Given& given) const {
   Fixed fixed;
+  const auto& step = given.step;
   const auto note = [&](const Tensors& tensors) {
     for (const auto& tensor : tensors) fixed.places.push_back(tensor.defined() && tensor.has_storage() ? tensor.const_data_ptr() : nullptr);
   };
   note(step.w);
-  note(buffers_);
+  note(passes_.buffers);
   for (const auto& [name, tensors] : step.base.state()) note(*tensors);
-  fixed.numbers.push_back(perturbs);
+  for (const auto& [name, tensors] : given.memory.tensors) note(*tensors);
   for (const auto& group : step.groups) {
     fixed.numbers.push_back(group.perturb);
     fixed.numbers.push_back(group.rho != 0);
@@ -107,95 +118,65 @@ DeviceStep::Fixed DeviceStep::fixed(const Step& step, bool perturbs) const {
   return fixed;
 }
 
-void DeviceStep::set_inputs(const Tensors& inputs) {
-  if (inputs_.size() != inputs.size()) {
-    inputs_.clear();
-    for (const auto& input : inputs) inputs_.push_back(at::empty_like(input));
-  }
-  for (size_t i = 0; i < inputs.size(); i++) inputs_[i].copy_(inputs[i], /*non_blocking=*/true);
+void DeviceStep::set_inputs(const Given& given) {
+  for (size_t i = 0; i < given.inputs.size(); i++) at::Tensor(passes_.inputs[i].tensor).copy_(given.inputs[i].tensor, /*non_blocking=*/true);
 }
 
-void DeviceStep::set_numbers(const Step& step) {
-  const auto options = at::TensorOptions().device(step.w.front().device());
-  for (size_t g = 0; g < step.groups.size(); g++) {
-    const std::pair wanted{step.groups[g]["lr"], step.groups[g].rho};
-    if (g < lr_and_rho_held_.size() && lr_and_rho_held_[g] == wanted) continue;
-    if (g == lr_and_rho_held_.size()) {
-      lr_.push_back(at::full({}, wanted.first, options.dtype(at::kFloat)));  // the fused kernels want float32
-      rho_.push_back(at::full({}, wanted.second, options.dtype(at::kDouble)));
-      lr_and_rho_held_.push_back(wanted);
-    } else {
-      lr_[g].fill_(wanted.first);
-      rho_[g].fill_(wanted.second);
-      lr_and_rho_held_[g] = wanted;
-    }
+void DeviceStep::Numbers::set(size_t i, double value, at::TensorOptions options) {
+  if (i == held.size()) {
+    there.push_back(at::full({}, value, options));
+    held.push_back(value);
+  } else if (held[i] != value) {
+    there[i].fill_(value);
+    held[i] = value;
   }
 }
 
-// w + ρ g/‖g‖ over the perturbed parameters; w where the gradient is zero.
-Tensors DeviceStep::point(const Step& step, const Tensors& g, const at::Tensor& norm) const {
-  Tensors point = step.w;
-  for (size_t group = 0; group < step.groups.size(); group++) {
-    for (const auto dtype : {at::kFloat, at::kDouble}) {
-      std::vector<size_t> index;
-      Tensors w, d;
-      for (size_t k = 0; k < point.size(); k++) {
-        if (step.group_of[k] != group || !g[k].defined() || step.rho(k) == 0 || step.w[k].scalar_type() != dtype) continue;
-        index.push_back(k);
-        w.push_back(step.w[k]);
-        d.push_back(g[k]);
-      }
-      if (index.empty()) continue;
-      const auto scale = at::where(norm.eq(0), at::zeros_like(norm), at::div(rho_[group], norm)).to(dtype);
-      const auto moved = at::_foreach_add(w, at::_foreach_mul(d, scale));
-      for (size_t i = 0; i < index.size(); i++) point[index[i]] = moved[i];
-    }
+void DeviceStep::set_numbers(const Given& given) {
+  const auto options = at::TensorOptions().device(device_);
+  const auto& groups = given.step.groups;
+  for (size_t g = 0; g < groups.size(); g++) {
+    lr_.set(g, groups[g]["lr"], options.dtype(at::kFloat));  // the fused kernels want float32
+    rho_.set(g, groups[g].rho, options.dtype(at::kDouble));
   }
-  return point;
+  if (!settings_.scales_loss) return;
+  scale_.set(0, given.loss_scale, options.dtype(at::kDouble));
+  passes_.loss_scale = scale_.there[0];
 }
 
 // As Engine::clip.
 void DeviceStep::clip(Tensors& d) const {
-  if (clipping_.value > 0) {
+  const double value = settings_.max_grad_value;
+  if (value > 0) {
     for (auto& each : d)
-      if (each.defined()) each = at::clamp(each, -clipping_.value, clipping_.value);
+      if (each.defined()) each = at::clamp(each, -value, value);
   }
-  const auto there = those_there(d);
-  if (clipping_.norm == 0 || there.empty()) return;
-  const auto coefficient = at::clamp(at::div(at::full({}, clipping_.norm, there[0].options().dtype(at::kDouble)), norm_in_place(d, there[0]).add(1e-6)), std::nullopt, 1);
-  for (auto& each : d)
-    if (each.defined()) each = each.mul(coefficient.to(each.scalar_type()));
+  const auto first = std::find_if(d.begin(), d.end(), [](const auto& each) { return each.defined(); });
+  if (settings_.max_grad_norm == 0 || first == d.end()) return;
+  d = there::scaled(d, at::clamp(there::norm(d, *first).add_(1e-6).reciprocal_().mul_(settings_.max_grad_norm), std::nullopt, 1));
 }
 
-void DeviceStep::work(const Step& step, bool perturbs) {
-  const auto originals = [&] {
-    auto copies = buffers_;
-    for (const auto b : program_->changed_buffers) copies[b] = copies[b].clone();
-    return copies;
-  };
-  const auto moved = originals();
-  auto first = program_->run({step.w, moved, inputs_}, cancelled_);
-  auto& g = first.gradients;
-  lay_out_like(g, step.w);
-  const auto whole = norm_in_place(g, step.w[0]);
-  const auto part = step.perturbed_part(g);
-  const auto norm = norm_in_place(part, step.w[0]);
-  auto finite = at::isfinite(whole);
-  auto perturbed_loss = first.loss;
-  auto d = g;
-  if (perturbs) {
-    const auto buffers = originals();
-    auto second = program_->run({point(step, part, norm), buffers, inputs_}, cancelled_);
-    lay_out_like(second.gradients, step.w);
-    d = second.gradients;
-    perturbed_loss = second.loss;
-    finite = at::logical_and(finite, at::isfinite(norm_in_place(d, step.w[0])));
-  }
+void DeviceStep::work(const Given& given, device::Graph* captured) {
+  const auto& step = given.step;
+  noise_.begin_step(captured);
+  DevicePasses passes(passes_, noise_, cancelled_);
+  const DeviceMethod::Given numbers{lr_.there, rho_.there, given.memory, turns_alike_};
+  method_.give(numbers);
+  auto outcome = method_(settings_.kind, step, passes, given.pieces, branches_);
+  perturbed_ = outcome.perturbed_loss.defined();
+  const auto bad = passes.bad();
+  auto& d = outcome.d;
   clip(d);
-  const auto bad = at::logical_not(finite);
-  step.base.step_on_device(step.w, d, step.group_of, step.groups, lr_, bad.to(at::kFloat));
-  for (const auto b : program_->changed_buffers) at::Tensor(buffers_[b]).copy_(at::where(bad, buffers_[b], moved[b]));
-  report_ = at::stack({first.loss.reshape({}).to(at::kDouble), perturbed_loss.reshape({}).to(at::kDouble), norm, bad.to(at::kDouble)});
+  step.turn(d);  // the base optimizer turns it itself
+  for (auto& each : outcome.after)
+    if (each.defined()) each = at::where(bad, at::zeros_like(each), each);
+  // Nothing that can fail for want of memory comes after this.
+  report_ = at::stack({outcome.loss, perturbed_ ? outcome.perturbed_loss : outcome.loss, outcome.norm, bad.to(at::kDouble)});
+  step.base.step_on_device(step.w, d, step.group_of, step.groups, lr_.there, bad.to(at::kFloat));
+  for (size_t k = 0; k < outcome.after.size(); k++)
+    if (outcome.after[k].defined()) at::Tensor(step.w[k]).add_(outcome.after[k]);
+  for (const auto& [now, next] : outcome.state) there::take_over(now, next, bad);
+  passes.commit(bad);
 }
 
 }  // namespace steppe::sam

@@ -3,29 +3,47 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "../device/branches.h"
 #include "../device/graph.h"
-#include "step.h"
+#include "device_method.h"
 
 namespace steppe::sam {
 
-// A step as a fixed sequence of work, none of which needs a number on the CPU: radius, norms, the check for NaN, learning rate
-// and update stay where the weights are. So a GPU's can be captured and replayed as one launch. For SAM and for the base
-// optimizer alone; see Engine::step_on_device.
+// A step as a fixed sequence of work, none of which needs a number on the CPU: radius, norms, the check for NaN, learning rate,
+// loss scale and update stay where the weights are. So a GPU's can be captured and replayed as one launch. One for each batch
+// size and kind of step; see Engine::step_on_device.
 class DeviceStep {
  public:
-  struct Clipping {
-    double norm = 0, value = 0;  // 0: none
+  struct Settings {
+    MethodSpec method;
+    double max_grad_norm = 0, max_grad_value = 0;  // 0: no clipping
+    bool same_noise = true;
+    bool scales_loss = false;
+    DeviceMethod::Kind kind;
   };
-  // `captures`: in a graph; else call by call.
-  DeviceStep(std::shared_ptr<const Program> program, Tensors buffers, Clipping clipping, bool captures, const std::atomic<bool>& cancelled);
+  // `inputs`: of the first step, for their places in memory. `captures`: in a graph; else call by call.
+  DeviceStep(Settings settings, DevicePasses::Programs programs, Tensors buffers, const std::vector<ProgramPasses::Input>& inputs, int64_t batch_size,
+             at::Device device, bool captures, const std::atomic<bool>& cancelled);
+  DeviceStep(const DeviceStep&) = delete;
 
-  // Takes the step; `perturbs` is SAM's. None where it was not taken, and nothing has changed: the state that it needs is not
-  // there yet, or has been replaced since, or a gradient is not finite. The ordinary step then knows what to do.
-  std::optional<Report> operator()(const Step& step, const Tensors& inputs, bool perturbs);
+  // What changes from step to step.
+  struct Given {
+    const Step& step;
+    const std::vector<ProgramPasses::Input>& inputs;
+    const std::vector<Piece>& pieces;
+    const Memory& memory;
+    double loss_scale;
+  };
+  // Takes the step. None where it was not taken, and nothing has changed: the state that it needs is not there yet, or a gradient
+  // is not finite. The ordinary step then knows what to do.
+  std::optional<Report> operator()(const Given& given);
   // Whether the last one was the replay of a captured graph.
   bool replayed() const { return replayed_; }
+  // Why nothing is captured although it was asked for; empty if all is well.
+  const std::string& failure() const { return failure_; }
 
  private:
   // What a captured step relies on: where everything lies, and each number that does not come as a tensor.
@@ -34,26 +52,37 @@ class DeviceStep {
     std::vector<double> numbers;
     bool operator==(const Fixed&) const = default;
   };
-  Fixed fixed(const Step& step, bool perturbs) const;
-  void set_numbers(const Step& step);
-  void set_inputs(const Tensors& inputs);
-  void work(const Step& step, bool perturbs);
-  Tensors point(const Step& step, const Tensors& g, const at::Tensor& norm) const;
+  Fixed fixed(const Given& given) const;
+  // A number for each group, or one alone, always in the same place.
+  struct Numbers {
+    Tensors there;
+    std::vector<double> held;
+    void set(size_t i, double value, at::TensorOptions options);
+  };
+  void set_numbers(const Given& given);
+  void set_inputs(const Given& given);
+  void work(const Given& given, device::Graph* captured);
+  void run(const Given& given);
   void clip(Tensors& d) const;
 
-  std::shared_ptr<const Program> program_;
-  Tensors buffers_;
-  Clipping clipping_;
+  Settings settings_;
+  DevicePasses::Settings passes_;
+  at::Device device_;
   bool captures_;
   const std::atomic<bool>& cancelled_;
+  std::vector<uint8_t> has_gradient_;  // by parameter
+  bool turns_alike_ = true;
+  DeviceMethod method_;
+  DeviceNoise noise_;
+  device::Branches branches_;
+  Numbers lr_, rho_, scale_;
   Fixed fixed_;
-  Tensors inputs_;                        // copies, always in the same place
-  Tensors lr_, rho_;                      // one number per group
-  std::vector<std::pair<double, double>> lr_and_rho_held_;
-  at::Tensor report_;                     // loss, loss at w + ε, norm, whether a gradient is not finite
+  at::Tensor report_;                  // loss, loss at w + ε, norm, whether a gradient is not finite
   std::unique_ptr<device::Graph> graph_;
-  int runs_ = 0;
-  bool replayed_ = false;
+  std::string failure_;
+  int runs_ = 0;                       // on this thread, which has libraries' handles of its own
+  std::thread::id thread_;
+  bool replayed_ = false, perturbed_ = false;
 };
 
 }  // namespace steppe::sam

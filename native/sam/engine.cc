@@ -79,32 +79,6 @@ Report Engine::step(Passes& passes, const Plan& plan) {
   });
 }
 
-std::optional<Report> Engine::step_on_device(const std::shared_ptr<const Program>& program, const Tensors& inputs, const Plan& plan, bool captures,
-                                             const std::atomic<bool>& cancelled) {
-  const auto& groups = plan.at(counters.steps);
-  const auto fits = [&](const at::Tensor& x) { return x.device() == w_.front().device() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kDouble); };
-  const bool scales = loss_scale.scale != 1 || loss_scale.interval != 0;
-  const bool maximizes = std::any_of(groups.begin(), groups.end(), [](const auto& group) { return group["maximize"] != 0; });
-  if (w_.empty() || !settings_.method.empty() || settings_.accumulation_steps != 1 || scales || !base_->has_device_form() || maximizes || program->draws ||
-      !program->backward_obstacle.empty() || !program->extra_registers.empty() || !std::all_of(w_.begin(), w_.end(), fits))
-    return std::nullopt;
-  captures = captures && w_.front().is_cuda() && device::Graph::is_compiled();
-  constexpr size_t kMost = 16;  // graphs keep their memory
-  if (device_steps_.size() >= kMost && !device_steps_.contains(program.get())) device_steps_.clear();
-  const DeviceStep::Clipping clipping{settings_.max_grad_norm, settings_.max_grad_value};
-  auto& device_step = device_steps_.try_emplace(program.get(), program, buffers_, clipping, captures, cancelled).first->second;
-  AccumulatedPasses none(w_);  // its passes are the program's own
-  const auto step = step_over(none, plan);
-  const bool active = is_active(step);
-  auto report = device_step(step, inputs, active);
-  if (!report.has_value()) return report;
-  counters.steps++;
-  counters.method_steps += active;
-  steps_on_device++;
-  if (device_step.replayed()) graph_replays++;
-  return report;
-}
-
 // Where memory runs out, once more without what is kept from step to step for speed alone; with other random numbers.
 Tensors Engine::direction(const Step& step, Report& report) {
   const auto compute = [&] {
@@ -125,6 +99,7 @@ Tensors Engine::direction(const Step& step, Report& report) {
   point_ = {};
   arrangement_ = {};
   shard_points_.clear();
+  device_steps_.clear();
   StepMemory::release();
   device::empty_caches();
   return compute();

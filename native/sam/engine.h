@@ -1,6 +1,7 @@
 #pragma once
 #include <memory>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "../optim/base.h"
@@ -49,9 +50,13 @@ class Engine {
 
   Report step(Passes& passes, const Plan& plan);
   // The same without a wait for the device between the passes, in a graph if `captures`. None where that cannot be, or the step
-  // did not go well: nothing has changed then, and `step` is to be taken.
-  std::optional<Report> step_on_device(const std::shared_ptr<const Program>& program, const Tensors& inputs, const Plan& plan, bool captures,
-                                       const std::atomic<bool>& cancelled);
+  // did not go well: nothing has changed then, and `step` is to be taken. `passes`: over the programs and inputs.
+  std::optional<Report> step_on_device(ProgramPasses& passes, const DevicePasses::Programs& programs, const std::vector<ProgramPasses::Input>& inputs,
+                                       const Plan& plan, bool captures, const std::atomic<bool>& cancelled);
+  // Why steps over these programs are not taken so; empty if they are.
+  std::string obstacle_on_device(const DevicePasses::Programs& programs, const std::vector<ProgramPasses::Input>& inputs = {}) const;
+  // The same of one program, as far as that can be told, and why it is not captured.
+  std::string note_on_device(const std::shared_ptr<Program>& program, bool captures) const;
   // The next micro-batch of a step that is accumulated; the last one takes the step. An error starts the step anew.
   // `generators`: their states at its start, where it is taken again after loading; they are left as they are.
   Report micro_step(std::shared_ptr<Passes> micro, const Tensors& generators, const Plan& plan);
@@ -74,6 +79,7 @@ class Engine {
   };
   int64_t steps_on_device = 0;  // of those, by step_on_device
   int64_t graph_replays = 0;    // of those, by a captured graph
+  std::string capture_failure;  // why none was captured, if that was tried
   Counters counters;
   LossScale loss_scale;
 
@@ -107,6 +113,7 @@ class Engine {
   Tensors piece_direction(const Step& step, const Piece& piece, Report& report);
   void report_gradient(const Gradient& gradient, const Piece& piece, Report& report) const;
   void clip(Tensors& d) const;
+  void own(Memory& memory);
 
   Settings settings_;
   Tensors w_;
@@ -119,7 +126,10 @@ class Engine {
   Point point_;
   Arrangement arrangement_;
   bool arranges_;  // nothing that the method keeps from step to step lies as the arranged w does
-  std::map<const Program*, DeviceStep> device_steps_;
+  using DeviceKey = std::tuple<int64_t, DeviceMethod::Kind, std::vector<const Program*>>;  // the number of samples comes first
+  std::map<DeviceKey, std::unique_ptr<DeviceStep>> device_steps_;
+  std::map<std::weak_ptr<const Program>, std::string, std::owner_less<>> device_obstacles_;  // by a step's first program
+  std::map<std::string, Tensors> owned_;  // the method's memory, by name, as far as steps on the device may change it in place
   AccumulatedPasses window_;
   WeightedMean shards_;                     // the micro-batches' directions
   std::optional<NonFinite> bad_shard_;

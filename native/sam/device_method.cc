@@ -1,0 +1,248 @@
+#include "device_method.h"
+
+#include <ATen/ops/abs.h>
+#include <ATen/ops/lerp.h>
+#include <ATen/ops/mul.h>
+#include <ATen/ops/sqrt.h>
+#include <ATen/ops/where.h>
+
+#include <map>
+#include <set>
+
+#include "device_numbers.h"
+
+namespace steppe::sam {
+namespace {
+
+// What has a form here, by place.
+const std::map<std::string, std::set<std::string>>& known() {
+  static const std::map<std::string, std::set<std::string>> names = {
+      {"when", {"always", "every", "probability"}},
+      {"split", {"whole", "leadingPart", "shards"}},
+      {"climb", {"gradient", "otherObjective", "momentum", "lastDirection"}},
+      {"direction", {"steepest", "opposite", "adaptive", "fisher", "smoothed", "batchNoise"}},
+      {"ascent", {"oneStep"}},
+      {"descend", {"piece"}},
+      {"combine", {"perturbed", "surrogateGap", "weighted", "reuse", "renormalised", "curvature", "firstOrderFlatness"}},
+  };
+  return names;
+}
+
+bool any_defined(const Tensors& x) {
+  return std::any_of(x.begin(), x.end(), [](const auto& each) { return each.defined(); });
+}
+
+}  // namespace
+
+std::string DeviceMethod::obstacle(const MethodSpec& spec) {
+  for (const auto& [place, part] : spec) {
+    const auto found = known().find(place);
+    if (found == known().end() || !found->second.contains(part.name)) return "the method's part " + place + " \"" + part.name + "\" has no form that stays on a GPU";
+  }
+  return "";
+}
+
+std::string DeviceMethod::name_of(const char* place, const char* otherwise) const {
+  const auto found = spec_.find(place);
+  return found == spec_.end() ? otherwise : found->second.name;
+}
+
+bool DeviceMethod::is_ready(Kind kind, const Step& step, const Memory& memory, const std::vector<uint8_t>& has_gradient) const {
+  if (kind == Kind::base) return true;
+  for (const auto& [name, tensors] : memory.tensors) {
+    if (kind == Kind::plain && name != "reused" && name != "lastDirection") continue;
+    for (size_t k = 0; k < tensors->size(); k++)
+      if (has_gradient[k] && !(*tensors)[k].defined() && (name != "runningMean" || step.is_perturbed(k))) return false;
+  }
+  return true;
+}
+
+DeviceMethod::Outcome DeviceMethod::operator()(Kind kind, const Step& step, DevicePasses& passes, const std::vector<Piece>& pieces,
+                                               device::Branches& branches) const {
+  Outcome outcome;
+  const auto zero = there::number(0, step.w.front());
+  outcome.loss = outcome.norm = zero;
+  if (kind != Kind::climbs) {
+    passes.begin_piece();
+    const auto g = passes.at(step, step.w, {.moves_buffers = true});
+    outcome.loss = g.loss;
+    outcome.norm = g.norm;
+    outcome.d = g.g;
+    if (kind == Kind::plain && name_of("combine", "perturbed") == "reuse")
+      outcome.d = there::add(g.g, memory("reused"), g.norm.mul(number("combine", "alpha")));
+  } else {
+    std::vector<Outcome> parts(pieces.size(), Outcome{{}, zero, zero});
+    device::StreamOrder order(step.w.front().device(), pieces.size());
+    const bool beside = pieces.size() > 1 && given_->turns_alike;
+    if (beside) branches.fork(pieces.size());
+    try {
+      for (size_t j = 0; j < pieces.size(); j++) {
+        branches.on(j, [&] {
+          passes.begin_piece(beside ? BufferTurns{&order, j} : BufferTurns{});
+          parts[j].d = piece(step, passes, pieces[j], parts[j]);
+        });
+      }
+    } catch (...) {
+      branches.join();
+      throw;
+    }
+    branches.join();
+    outcome.d.resize(step.w.size());
+    for (size_t j = 0; j < pieces.size(); j++) {
+      const double weight = pieces[j].weight;
+      auto& part = parts[j];
+      outcome.d = weight == 1 ? part.d : add(outcome.d, part.d, weight);
+      outcome.loss = outcome.loss.add(part.loss, weight);
+      outcome.norm = outcome.norm.add(part.norm, weight);
+      if (part.perturbed_loss.defined()) outcome.perturbed_loss = (outcome.perturbed_loss.defined() ? outcome.perturbed_loss : zero).add(part.perturbed_loss, weight);
+      outcome.state.insert(outcome.state.end(), part.state.begin(), part.state.end());
+      if (!part.after.empty()) outcome.after = part.after;
+    }
+  }
+  if (kind != Kind::base && name_of("climb", "gradient") == "lastDirection") remember("lastDirection", outcome.d, outcome);
+  return outcome;
+}
+
+// From the gradient that climbs to the piece's d; see Engine::piece_direction.
+Tensors DeviceMethod::piece(const Step& step, DevicePasses& passes, const Piece& piece, Outcome& outcome) const {
+  const auto climb = name_of("climb", "gradient");
+  const bool climbs_by_pass = climb == "gradient" || climb == "otherObjective";
+  Gradient g;
+  if (climbs_by_pass) {
+    g = passes.at(step, step.w, {piece.climb, piece.moves_buffers, climb == "gradient" ? Objective::loss : Objective::climbed});
+  } else if (climb == "lastDirection") {
+    g.g = memory("lastDirection");
+  } else if (const auto* momentum = step.base.momentum()) {
+    g.g = *momentum;
+  }
+  const bool climbs = any_defined(g.g);
+  Epsilon epsilon;
+  if (climbs) {
+    auto [v, length] = direction(step.perturbed_part(g.g), step, outcome);
+    epsilon.v = std::move(v);
+    const auto per_length = there::inverse(length);
+    for (const auto& rho : given_->rho) epsilon.scale.push_back(rho.mul(per_length));
+  }
+  const auto moved = point(step, epsilon);
+  if (const auto name = name_of("combine", "perturbed"); name == "perturbed" || name == "renormalised") {  // they do not look back
+    g.g.clear();
+    epsilon = {};
+  }
+  const auto g_p = passes.at(step, moved, {piece.descend, /*moves_buffers=*/!climbs_by_pass});
+  outcome.loss = climbs_by_pass ? g.loss : g_p.loss;
+  outcome.norm = climbs_by_pass ? g.norm : g_p.norm;
+  if (climbs) outcome.perturbed_loss = g_p.loss;
+  return combine(step, passes, piece, g, g_p, epsilon, outcome);
+}
+
+DeviceMethod::Direction DeviceMethod::direction(const Tensors& g, const Step& step, Outcome& outcome) const {
+  const auto& like = step.w.front();
+  const auto name = name_of("direction", "steepest");
+  if (name == "opposite") return {g, there::norm(g, like).neg()};
+  if (name == "adaptive") {
+    Tensors tg = g, ttg = g;
+    for (size_t k = 0; k < g.size(); k++) {
+      const auto& own = step.names[k];
+      if (!g[k].defined() || own.find("weight", own.rfind('.') + 1) == std::string::npos) continue;
+      const auto t = at::abs(step.w[k]).add_(number("direction", "eta"));
+      tg[k] = at::mul(g[k], t);
+      ttg[k] = at::mul(tg[k], t);
+    }
+    return {ttg, there::norm(tg, like)};
+  }
+  if (name == "fisher") {
+    Tensors v = g;
+    for (auto& each : v)
+      if (each.defined()) each = at::mul(each, at::mul(each, each).mul_(number("direction", "eta")).add_(1).reciprocal_());
+    return {v, there::dot(g, v, like).sqrt()};
+  }
+  if (name == "smoothed" || name == "batchNoise") {
+    const auto& mean = memory("runningMean");
+    const double share = name == "smoothed" ? number("direction", "theta") : 1 - number("direction", "lambda");
+    Tensors next(g.size()), before(g.size());
+    for (size_t k = 0; k < g.size(); k++) {
+      if (!g[k].defined()) continue;
+      before[k] = mean[k];
+      next[k] = at::lerp(mean[k], g[k], share);
+    }
+    remember("runningMean", next, outcome);
+    const auto v = name == "smoothed" ? next : add(g, before, -number("direction", "sigma"));
+    return {v, there::norm(v, like)};
+  }
+  return {g, there::norm(g, like)};
+}
+
+// w + times·ε; w itself where nothing moves.
+Tensors DeviceMethod::point(const Step& step, const Epsilon& epsilon, double times) const {
+  Tensors point = step.w;
+  for (size_t group = 0; group < epsilon.scale.size(); group++) {
+    std::vector<size_t> index;
+    Tensors w, v;
+    for (size_t k = 0; k < point.size(); k++) {
+      if (step.group_of[k] != group || !epsilon.v[k].defined() || step.rho(k) == 0) continue;
+      index.push_back(k);
+      w.push_back(step.w[k]);
+      v.push_back(epsilon.v[k]);
+    }
+    const auto moved = there::add(w, v, times == 1 ? epsilon.scale[group] : epsilon.scale[group].mul(times));
+    for (size_t i = 0; i < index.size(); i++) point[index[i]] = moved[i];
+  }
+  return point;
+}
+
+Tensors DeviceMethod::orthogonal(const Step& step, const Tensors& x, const Tensors& u) const {
+  const auto& like = step.w.front();
+  const auto part = step.perturbed_part(u);
+  const auto per_length = there::inverse(there::norm(part, like));
+  return there::add(x, u, there::dot(x, part, like).mul(per_length).mul(per_length).neg());
+}
+
+void DeviceMethod::remember(const char* name, const Tensors& next, Outcome& outcome) const {
+  const auto& now = memory(name);
+  for (size_t k = 0; k < now.size(); k++)
+    if (now[k].defined() && next[k].defined()) outcome.state.emplace_back(now[k], next[k]);
+}
+
+Tensors DeviceMethod::combine(const Step& step, DevicePasses& passes, const Piece& piece, const Gradient& g, const Gradient& g_p, const Epsilon& epsilon,
+                              Outcome& outcome) const {
+  const auto& like = step.w.front();
+  const auto name = name_of("combine", "perturbed");
+  if (name == "surrogateGap") return add(g_p.g, orthogonal(step, g.g, g_p.g), -number("combine", "alpha"));
+  if (name == "weighted") {
+    const double gamma = number("combine", "gamma");
+    const auto sharpness = add(g_p.g, g.g, -1);
+    outcome.after.resize(step.w.size());
+    for (size_t k = 0; k < sharpness.size(); k++)
+      if (sharpness[k].defined()) outcome.after[k] = at::mul(sharpness[k], given_->lr[step.group_of[k]].to(at::kDouble).mul(-gamma / (1 - gamma)).to(sharpness[k].scalar_type()));
+    return g.g;
+  }
+  if (name == "reuse") {
+    const auto v = orthogonal(step, g_p.g, g.g);
+    const auto length = there::norm(step.perturbed_part(v), like);
+    const auto is_direction = length.gt(g_p.norm.mul(4 * rounding(g_p.g)));
+    remember("reused", there::scaled(v, at::where(is_direction, there::inverse(length), there::number(0, like))), outcome);
+    return g_p.g;
+  }
+  if (name == "renormalised") return there::scaled(g_p.g, g.norm.mul(there::inverse(g_p.norm)));
+  if (name == "curvature") {
+    const double gamma = number("combine", "gamma"), beta = number("combine", "beta");
+    const auto g_m = passes.at(step, point(step, epsilon, -1), {.samples = piece.descend});
+    return add(add(scaled(g_p.g, 1 + gamma + beta), g_m.g, gamma - beta), g.g, -2 * gamma);
+  }
+  if (name == "firstOrderFlatness") {
+    const auto h = step.perturbed_part(add(g_p.g, g.g, -1));
+    const auto to_w1 = there::scaled(h, there::inverse(there::norm(h, like)).mul(number("combine", "normRho")));
+    const auto g2 = passes.at(step, add(step.w, to_w1, 1), {.samples = piece.descend});
+    auto v = step.perturbed_part(g2.g);
+    const auto per_length = there::inverse(there::norm(v, like));
+    for (size_t k = 0; k < v.size(); k++)
+      if (v[k].defined()) v[k] = at::mul(v[k], given_->rho[step.group_of[k]].mul(per_length).to(v[k].scalar_type()));
+    const auto g3 = passes.at(step, add(step.w, add(to_w1, v, 1), 1), {.samples = piece.descend});
+    const auto p = add(g.g, g2.g, number("combine", "beta2"));
+    const auto big_g = add(scaled(g_p.g, number("combine", "beta1")), g3.g, number("combine", "beta3"));
+    return add(big_g, orthogonal(step, p, big_g), -number("combine", "gamma"));
+  }
+  return g_p.g;
+}
+
+}  // namespace steppe::sam

@@ -1,0 +1,72 @@
+#pragma once
+#include <atomic>
+#include <map>
+#include <memory>
+
+#include "../device/graph.h"
+#include "../rng.h"
+#include "passes.h"
+#include "step.h"
+
+namespace steppe::sam {
+
+// The random numbers of the passes of one step: with sameNoise each pass of a piece sees those of its first one.
+class DeviceNoise {
+ public:
+  DeviceNoise(bool draws, bool same, const Tensors& places) : draws_(draws), same_(same), start_(places), piece_(places) {}
+
+  // Before a step, and before its passes: `captured` is the graph that they are written down in, or null.
+  void remember();
+  void begin_step(device::Graph* captured);
+  void begin_piece();
+  void begin_pass();
+  // As before the step: it is to be taken anew.
+  void take_back();
+  // How many sequences a graph needs for the steps so far.
+  size_t sequences() const { return sequences_; }
+
+ private:
+  bool draws_, same_;
+  NoiseState start_, piece_;
+  device::Graph* captured_ = nullptr;
+  size_t passes_ = 0, sequences_ = 1;
+};
+
+// Passes whose numbers stay where the weights are.
+class DevicePasses {
+ public:
+  using Programs = std::map<ProgramPasses::Key, std::shared_ptr<Program>>;
+  struct Gradient {
+    at::Tensor loss;
+    Tensors g;
+    at::Tensor norm;  // over the perturbed parameters
+  };
+  // What stays the same from step to step.
+  struct Settings {
+    Programs programs;
+    Tensors buffers;
+    std::vector<ProgramPasses::Input> inputs;  // always in the same place
+    int64_t batch_size;
+    at::Tensor loss_scale;                     // undefined: none
+  };
+  DevicePasses(const Settings& settings, DeviceNoise& noise, const std::atomic<bool>& cancelled);
+
+  Gradient at(const Step& step, const Tensors& point, const Query& query);
+  // From here on passes belong together. `turns`: where other pieces move the same buffers at the same time.
+  void begin_piece(BufferTurns turns = {});
+  // Whether any gradient so far is not finite.
+  at::Tensor bad() const;
+  // The buffers as the passes moved them, unless `bad`.
+  void commit(const at::Tensor& bad) const;
+
+ private:
+  const Settings& settings_;
+  DeviceNoise& noise_;
+  const std::atomic<bool>& cancelled_;
+  std::vector<bool> changed_;  // by buffer
+  Tensors moved_;
+  BufferTurns turns_;
+  Tensors finite_;
+};
+
+}  // namespace steppe::sam

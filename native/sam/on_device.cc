@@ -1,0 +1,152 @@
+// Engine::step_on_device: which steps can be taken with all numbers where the weights are, and what comes of them.
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty_like.h>
+#include <c10/util/Exception.h>
+
+#include <algorithm>
+
+#include "../device/accelerator.h"
+#include "../errors.h"
+#include "engine.h"
+
+namespace steppe::sam {
+namespace {
+
+constexpr size_t kMost = 16;  // graphs keep their memory
+constexpr size_t kMostPrograms = 256;
+
+// Why the program does not stay on the device of the weights; empty if it does. In a graph a number that a kernel took from the
+// CPU once would be there for good.
+std::string leaves(const Program& program, at::Device device) {
+  // A number among the operands, as autograd's formulae have it, never changes.
+  const auto elsewhere = [&](const at::Tensor& tensor) { return tensor.defined() && tensor.device() != device && !tensor.unsafeGetTensorImpl()->is_wrapped_number(); };
+  for (const auto& instruction : program.instructions) {
+    const auto& schema = instruction.op.schema();
+    const auto reason = [&](const char* what) { return schema.name() + " " + what + ", which is not on the weights' device"; };
+    bool any_tensor = !instruction.views.empty(), names_device = false;
+    for (size_t i = 0; i < instruction.inputs.size(); i++) {
+      const auto& input = instruction.inputs[i];
+      any_tensor |= input.kind != Program::Operand::Kind::constant || input.constant.isTensor();
+      if (std::any_of(input.held.begin(), input.held.end(), elsewhere)) return reason("takes a tensor");
+      if (input.constant.isTensor() && elsewhere(input.constant.toTensor())) return reason("takes a tensor");
+      if (input.constant.isDevice()) {
+        const auto named = input.constant.toDevice();
+        names_device = true;
+        if (named.type() != device.type() || (named.has_index() && named.index() != device.index())) return reason("gives a tensor");
+      }
+    }
+    if (!any_tensor && !names_device && !device.is_cpu()) return reason("gives a tensor");
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string Engine::obstacle_on_device(const DevicePasses::Programs& programs, const std::vector<ProgramPasses::Input>& inputs) const {
+  if (w_.empty()) return "there are no parameters";
+  const auto device = w_.front().device();
+  if (settings_.accumulation_steps != 1) return "gradients are accumulated over several batches";
+  if (!base_->has_device_form()) return "the base optimizer " + settings_.base + " has no form that stays on a GPU";
+  if (settings_.perturbs)
+    if (auto obstacle = DeviceMethod::obstacle(settings_.method); !obstacle.empty()) return obstacle;
+  for (const auto* tensors : {&w_, &buffers_})
+    for (const auto& tensor : *tensors)
+      if (tensor.device() != device) return "the model lies on several devices";
+  for (const auto& w : w_)
+    if (w.scalar_type() != at::kFloat && w.scalar_type() != at::kDouble) return "parameters are neither float32 nor float64";
+  for (const auto& input : inputs)
+    if (input.tensor.device() != device) return "the batch is not where the weights are";
+  for (const auto& [key, program] : programs) {
+    if (!program->backward_obstacle.empty()) return "autograd runs the backward";
+    if (auto reason = leaves(*program, device); !reason.empty()) return reason;
+  }
+  return "";
+}
+
+std::optional<Report> Engine::step_on_device(ProgramPasses& passes, const DevicePasses::Programs& programs, const std::vector<ProgramPasses::Input>& inputs,
+                                             const Plan& plan, bool captures, const std::atomic<bool>& cancelled) {
+  at::NoGradGuard no_grad;
+  const auto step = step_over(passes, plan);
+  const bool active = is_active(step);
+  const std::weak_ptr<const Program> first = programs.begin()->second;
+  auto obstacle = device_obstacles_.find(first);
+  if (obstacle == device_obstacles_.end()) {
+    if (device_obstacles_.size() >= kMostPrograms) device_obstacles_.clear();
+    obstacle = device_obstacles_.emplace(first, obstacle_on_device(programs, inputs)).first;
+  }
+  if (!obstacle->second.empty()) return std::nullopt;
+  const auto device = w_.front().device();
+  if (captures && !device.is_cuda()) return std::nullopt;
+  NoiseState noise(w_);
+  using Kind = DeviceMethod::Kind;
+  auto kind = active ? Kind::climbs : Kind::base;
+  std::vector<Piece> pieces;
+  Report report;
+  if (active) {
+    if (settings_.method.contains("when")) noise.save();  // it may draw, and once more in the ordinary step
+    begin(step, true);
+    if (!method_.when->before(step)) kind = Kind::plain;
+    if (kind == Kind::climbs) pieces = (*method_.split)(step, report);
+  }
+  DeviceKey key{passes.batch_size(), kind, {}};
+  for (const auto& [_, program] : programs) std::get<2>(key).push_back(program.get());
+  captures = captures && device::Graph::is_compiled() && capture_failure.empty();
+  const bool scales = loss_scale.scale != 1 || loss_scale.interval != 0;
+  auto found = device_steps_.find(key);
+  if (found == device_steps_.end()) {
+    if (device_steps_.size() >= kMost) device_steps_.clear();
+    DeviceStep::Settings settings{settings_.method, settings_.max_grad_norm, settings_.max_grad_value, settings_.same_noise, scales, kind};
+    found = device_steps_.emplace(key, std::make_unique<DeviceStep>(std::move(settings), programs, buffers_, inputs, passes.batch_size(), device, captures, cancelled)).first;
+  }
+  auto memory = this->memory();
+  own(memory);
+  std::optional<Report> taken;
+  try {
+    taken = (*found->second)({step, inputs, pieces, memory, loss_scale.scale});
+  } catch (...) {
+    noise.restore();
+    if (!is_out_of_memory()) throw;
+    device_steps_.clear();
+    device::empty_caches();
+    return std::nullopt;
+  }
+  if (const auto& failure = found->second->failure(); !failure.empty() && capture_failure.empty()) {
+    capture_failure = failure.substr(0, failure.find('\n'));
+    TORCH_WARN("A compiled step could not be captured in a CUDA graph, and goes on without: ", capture_failure);
+  }
+  if (!taken.has_value()) {
+    noise.restore();
+    return std::nullopt;
+  }
+  counters.steps++;
+  counters.method_steps += active;
+  loss_scale.update(true);
+  steps_on_device++;
+  if (found->second->replayed()) graph_replays++;
+  return taken;
+}
+
+// A step on the device changes the method's memory in place: nobody else may look at it.
+void Engine::own(Memory& memory) {
+  for (const auto& [name, tensors] : memory.tensors) {
+    auto& owned = owned_[name];
+    owned.resize(tensors->size());
+    for (size_t k = 0; k < tensors->size(); k++) {
+      auto& tensor = (*tensors)[k];
+      if (!tensor.defined() || owned[k].is_same(tensor)) continue;
+      tensor = at::empty_like(w_[k]).copy_(tensor);
+      owned[k] = tensor;
+    }
+  }
+}
+
+std::string Engine::note_on_device(const std::shared_ptr<Program>& program, bool captures) const {
+  const auto known = device_obstacles_.find(std::weak_ptr<const Program>(program));
+  auto obstacle = known != device_obstacles_.end() ? known->second : obstacle_on_device({{{}, program}});
+  if (!obstacle.empty() || !captures) return obstacle;
+  if (!w_.front().is_cuda()) return "the weights are not on a GPU";
+  if (!device::Graph::is_compiled()) return "the addon was compiled without CUDA's headers";
+  return capture_failure;
+}
+
+}  // namespace steppe::sam
