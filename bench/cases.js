@@ -3,6 +3,8 @@
 const images = (batch, channels, size) => ({ kind: "images", shape: [batch, channels, size, size], classes: 10 });
 const rows = (batch, features) => ({ kind: "rows", shape: [batch, features], classes: 10 });
 const tokens = (batch, length, classes) => ({ kind: "tokens", shape: [batch, length], classes });
+/** As many tokens to a text, `classes` kinds of texts. */
+const texts = (batch, length, vocabulary, classes) => ({ kind: "texts", shape: [batch, length], vocabulary, classes });
 
 /** The base optimizer, and SAM's radius, of every case. The small learning rate keeps thousands of steps on one batch alike. */
 export const settings = { lr: 1e-3, momentum: 0.9, weightDecay: 5e-4, rho: 0.05 };
@@ -17,6 +19,8 @@ export const settings = { lr: 1e-3, momentum: 0.9, weightDecay: 5e-4, rho: 0.05 
  * @property {number} [goal] SAM's step over PyTorch's best: at most this
  * @property {boolean} [large] kernels, not calls, take the time: the goals of the engine's own ratios are judged here
  * @property {boolean} [sharded] mSAM is measured
+ * @property {boolean} [forGpu] a CPU takes seconds for a step: measured there only where it is asked for by name
+ * @property {{ sizes: Record<string, unknown>, data: object }} [little] the same net as small as can be, to try the program
  */
 
 /** @type {Case[]} */
@@ -26,9 +30,17 @@ export const cases = [
   { id: "mlp-20-32", title: "MLP, 20 layers of 64, batch 32", net: "Mlp", sizes: { features: [...Array(20).fill(64), 10] }, data: rows(32, 64), goal: 0.3 },
   { id: "mlp-256", title: "MLP, 2 layers of 256, batch 128", net: "Mlp", sizes: { features: [256, 256, 10] }, data: rows(128, 256) },
   { id: "convnet", title: "convnet with batch norm, 28×28, batch 32", net: "ConvNet", sizes: { channels: 1, size: 28, width: 16, classes: 10 }, data: images(32, 1, 28), goal: 0.9, large: true, sharded: true },
-  { id: "resnet18", title: "ResNet-18, 32×32, batch 32", net: "ResNet18", sizes: { classes: 10 }, data: images(32, 3, 32), goal: 0.9, large: true, sharded: true },
+  { id: "resnet18", title: "ResNet-18, 32×32, batch 32", net: "ResNet18", sizes: { classes: 10 }, data: images(32, 3, 32), goal: 0.9, large: true, sharded: true, little: { sizes: { classes: 10 }, data: images(8, 3, 16) } },
   { id: "lstm", title: "LSTM language model, 128 units, 35 tokens, batch 16", net: "LstmModel", sizes: { vocabulary: 80, width: 128 }, data: tokens(16, 35, 80), goal: 0.9, large: true },
   { id: "transformer", title: "causal transformer, 2 blocks of 128, 64 tokens, batch 16", net: "Transformer", sizes: { vocabulary: 80, width: 128, heads: 4, blocks: 2, length: 64 }, data: tokens(16, 64, 80), goal: 0.9, large: true },
+  {
+    id: "bert-base", title: "BERT-base, 128 tokens, batch 16", net: "Bert", sizes: { vocabulary: 30522, width: 768, heads: 12, blocks: 12, length: 128, classes: 2 }, data: texts(16, 128, 30522, 2),
+    forGpu: true, little: { sizes: { vocabulary: 50, width: 16, heads: 2, blocks: 2, length: 8, classes: 2 }, data: texts(2, 8, 50, 2) },
+  },
+  {
+    id: "gpt2", title: "GPT-2 small, 256 tokens, batch 4", net: "Gpt2", sizes: { vocabulary: 50257, width: 768, heads: 12, blocks: 12, length: 256 }, data: tokens(4, 256, 50257),
+    forGpu: true, little: { sizes: { vocabulary: 50, width: 16, heads: 2, blocks: 2, length: 8 }, data: tokens(2, 8, 50) },
+  },
 ];
 
 /** What Steppe runs, by contender: the options of `optim.create`, and what for; with `passes`, so many bare passes of its program instead of a step. */

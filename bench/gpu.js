@@ -2,38 +2,64 @@
 // SAM steps on a GPU beside PyTorch's, with no set-up: what scripts/gpu-check runs. `bench/main.js --device cuda` has more options.
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { torch } from "../dist/index.js";
+import { measureBandwidth } from "./bandwidth.js";
 import { cases } from "./cases.js";
 import { measureCase } from "./measure.js";
-import { engineTable, facts, pytorchTable, toMarkdown, toText } from "./report.js";
+import { bandwidthTable, engineTable, facts, pytorchTable, toMarkdown, toText } from "./report.js";
 
-const known = ["mlp-2", "mlp-20", "convnet", "resnet18", "lstm", "transformer"];
-const { rounds, roundMs, markdown, cases: wanted, contenders } = new Command("node bench/gpu.js")
-  .option("--cases <list>", "with commas between", (text) => text.split(","), known)
-  .option("--contenders <list>", "Steppe's and PyTorch's, with commas between", (text) => text.split(","), ["sam", "captured", "base", "passes", "textbook", "foreach", "compiled", "graphs"])
+const known = ["mlp-2", "mlp-20", "convnet", "resnet18", "lstm", "transformer", "bert-base", "gpt2"];
+const list = (text) => text.split(",").filter((name) => name !== "");
+const options = new Command("node bench/gpu.js")
+  .option("--cases <list>", "with commas between", list, known)
+  .option("--bandwidth <list>", "cases whose norms, perturbation and update are held against the memory's speed", list, ["resnet18", "bert-base", "gpt2"])
+  .option("--contenders <list>", "Steppe's and PyTorch's, with commas between", list, ["sam", "captured", "msam", "base", "passes", "textbook", "foreach", "compiled", "graphs"])
+  .addOption(new Option("--precision <kind>", "of products of matrices").choices(["float32", "tf32", "bfloat16"]).default("float32"))
+  .option("--device <device>", "where both sides compute", "cuda")
+  .option("--little", "the nets as small as can be, to try the program")
   .option("--rounds <n>", "rounds, in each of which every contender takes its steps", Number, 3)
   .option("--round-ms <n>", "how long a contender steps in a round, in milliseconds", Number, 300)
-  .option("--markdown <file>", "writes the tables to a file, too")
+  .option("--seconds <n>", "begins no case after that many", Number, Infinity)
+  .option("--markdown <file>", "writes the tables to a file, too, after each case")
   .parse()
   .opts();
+const { rounds, roundMs, device, precision, little, markdown } = options;
 
 const python = process.env.STEPPE_PYTHON || "python3";
 const version = execFileSync(python, ["-c", "import torch; print(torch.__version__)"], { encoding: "utf8" }).trim();
+const on = device === "cpu" ? "cpu" : `${device}, ${torch.cuda.getDeviceName(device)}`;
+const machine = facts({ torch: version, rounds, roundMs, device: on, precision });
 const results = [];
+const speeds = [];
+const tables = () => [pytorchTable(results), engineTable(results), bandwidthTable(speeds, { device })].filter((table) => table !== null);
 let failed = 0;
-for (const each of cases.filter(({ id }) => wanted.includes(id))) {
+
+/** What was found so far is written: the machine may be taken away. */
+async function measure(what, body) {
   const begun = performance.now();
+  if (begun / 1000 > options.seconds) return void console.log(`${what}: left out, ${options.seconds} s are over`);
   try {
-    results.push({ case: { ...each, goal: undefined }, threads: 1, ...(await measureCase(each, { threads: 1, rounds, roundMs, python, contenders, device: "cuda" })) });
-    console.log(`${each.title}: measured in ${((performance.now() - begun) / 1000).toFixed(0)} s`);
+    await body();
+    console.log(`${what}: measured in ${((performance.now() - begun) / 1000).toFixed(0)} s`);
   } catch (error) {
     failed++;
-    console.log(`${each.title}: ${error.message}`);
+    console.log(`${what}: ${error.message}`);
   }
+  if (markdown !== undefined) writeFileSync(markdown, `${machine}\n\n${tables().map(toMarkdown).join("\n\n")}\n`);
 }
-const tables = [pytorchTable(results), engineTable(results)].filter((table) => table !== null);
-const machine = facts({ torch: version, rounds, roundMs, device: `cuda:0, ${torch.cuda.getDeviceName()}` });
-console.log(`\n${machine}\n\n${tables.map(toText).join("\n\n")}`);
-if (markdown !== undefined) writeFileSync(markdown, `${machine}\n\n${tables.map(toMarkdown).join("\n\n")}\n`);
+
+const small = ({ little = {}, title, ...rest }) => ({ ...rest, ...little, title: `${title} (tried${little.data === undefined ? "" : ", much smaller"})` });
+const named = (ids) => cases.filter(({ id }) => ids.includes(id)).map((each) => ({ ...(little ? small(each) : each), goal: undefined }));
+for (const each of named(options.bandwidth)) {
+  await measure(`${each.title}, norms, perturbation and update`, async () => {
+    speeds.push(await measureBandwidth(each, { device, rounds, roundMs }));
+  });
+}
+for (const each of named(options.cases)) {
+  await measure(each.title, async () => {
+    results.push({ case: each, threads: 1, ...(await measureCase(each, { threads: 1, rounds, roundMs, python, contenders: options.contenders, device, precision })) });
+  });
+}
+console.log(`\n${machine}\n\n${tables().map(toText).join("\n\n")}`);
 process.exitCode = failed > 0 ? 1 : 0;

@@ -3,7 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { runScript, setup } from "../scripts/setup/main.js";
 import { SetupError, say } from "../scripts/setup/report.js";
 import { cases, pytorchContenders, steppeContenders } from "./cases.js";
@@ -12,6 +12,7 @@ import { measureMemory } from "./memory.js";
 import { addTable, engineTable, facts, memoryTable, pytorchTable, toMarkdown, toText } from "./report.js";
 
 const everything = ["add", ...cases.map(({ id }) => id), "memory", "loader"];
+const usual = everything.filter((id) => cases.find((each) => each.id === id)?.forGpu !== true);
 
 const list = (known) => (text) => {
   const names = text.split(",");
@@ -26,10 +27,11 @@ const positive = (text) => {
 
 const program = new Command("npm run bench --")
   .description("Times optimizer steps of Steppe and of PyTorch on the same LibTorch, in turn, and prints their ratios.")
-  .option("--cases <list>", `some of ${everything.join(", ")}, with commas between`, list(everything), everything)
+  .option("--cases <list>", `some of ${everything.join(", ")}, with commas between`, list(everything), usual)
   .option("--contenders <list>", "Steppe's and PyTorch's, with commas between (default: all)", list([...Object.keys(steppeContenders), ...pytorchContenders]))
   .option("--threads <list>", "numbers of threads, with commas between", (text) => text.split(",").map(positive), [...new Set([1, availableParallelism()])])
   .option("--device <device>", "where both sides compute", "cpu")
+  .addOption(new Option("--precision <kind>", "of products of matrices").choices(["float32", "tf32", "bfloat16"]).default("float32"))
   .option("--rounds <n>", "rounds, in each of which every contender takes its steps", positive, 9)
   .option("--round-ms <n>", "how long a contender steps in a round, in milliseconds", positive, 300)
   .option("--markdown <file>", "writes the tables to a file, too")
@@ -54,7 +56,7 @@ async function deviceName(device) {
 
 await runScript(async () => {
   program.parse();
-  const { cases: ids, contenders, threads, rounds, roundMs, markdown, device } = program.opts();
+  const { cases: ids, contenders, threads, rounds, roundMs, markdown, device, precision } = program.opts();
   await setup(undefined, { command: "npm run bench" });
   const found = findPython();
   if (found === null) say("bench: no Python with torch: PyTorch's side is left out. Set STEPPE_PYTHON to one.");
@@ -66,7 +68,7 @@ await runScript(async () => {
     for (const count of threads) {
       say(`bench: ${each.title}, ${count} ${count === 1 ? "thread" : "threads"}`);
       try {
-        const result = await measureCase(each, { threads: count, rounds, roundMs, python, contenders, device });
+        const result = await measureCase(each, { threads: count, rounds, roundMs, python, contenders, device, precision });
         results.push({ case: each, threads: count, ...result });
       } catch (error) {
         throw new SetupError(`${each.title}: ${error.message}`);
@@ -80,7 +82,7 @@ await runScript(async () => {
   const loader = ids.includes("loader") ? await measureLoader({ rounds, python }) : null;
 
   const tables = [addTable(add), pytorchTable(results), engineTable(results), memoryTable(memory), ...loaderTables(loader)].filter((table) => table !== null);
-  const machine = facts({ torch: found?.torch ?? null, rounds, roundMs, device: await deviceName(device) });
+  const machine = facts({ torch: found?.torch ?? null, rounds, roundMs, device: await deviceName(device), precision });
   process.stdout.write(`\n${machine}\n\n${tables.map(toText).join("\n\n")}\n`);
   if (markdown !== undefined) writeFileSync(markdown, `${machine}\n\n${tables.map(toMarkdown).join("\n\n")}\n`);
 });

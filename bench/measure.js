@@ -13,7 +13,7 @@ const startPyTorch = (python) => new Side(python, [file("pytorch_side.py")]);
 /** Steps whose losses both sides must agree on. They are the warm-up, too. */
 const COMPARED_STEPS = 5;
 /** Compiled kernels sum in another order, and the differences grow from step to step. */
-const TOLERANCE = 2e-3;
+const TOLERANCE = { float32: 2e-3, tf32: 1e-2, bfloat16: 3e-2 };
 /** Worker threads that spin after their last kernel would disturb the other side. */
 const PAUSE_MS = 20;
 
@@ -33,17 +33,17 @@ export const lowest = ({ rounds }) => Math.min(...rounds);
  * machine does hits all alike.
  *
  * @param {import("./cases.js").Case} each
- * @param {{ threads: number, rounds: number, roundMs: number, python: string | null, contenders?: string[], device?: string }} options
+ * @param {{ threads: number, rounds: number, roundMs: number, python: string | null, contenders?: string[], device?: string, precision?: keyof typeof TOLERANCE }} options
  * @returns {Promise<{ timings: Timing[], notes: string[], parameters: number }>}
  */
-export async function measureCase(each, { threads, rounds, roundMs, python, contenders, device = "cpu" }) {
+export async function measureCase(each, { threads, rounds, roundMs, python, contenders, device = "cpu", precision = "float32" }) {
   const folder = mkdtempSync(join(tmpdir(), "steppe-bench-"));
   const steppe = startSteppe();
   const pytorch = python === null ? null : startPyTorch(python);
   const notes = [];
   const wanted = (name) => contenders === undefined || contenders.includes(name);
   try {
-    const common = { case: each, threads, folder, device };
+    const common = { case: each, threads, folder, device, precision };
     const ours = Object.keys(steppeContenders).filter((name) => wanted(name) && (steppeContenders[name].only?.(each, device) ?? true));
     const theirs = pytorchContenders.filter((name) => wanted(name) && (name !== "graphs" || device !== "cpu"));
     const { refused, parameters } = await steppe.ask("load", { ...common, contenders: ours });
@@ -65,7 +65,7 @@ export async function measureCase(each, { threads, rounds, roundMs, python, cont
         notes.push(`${contender.name}: ${error.message.split("\n")[0]}`);
       }
     }
-    compareLosses(firstLosses);
+    compareLosses(firstLosses, TOLERANCE[precision]);
     for (let round = 0; round < rounds; round++) {
       for (let i = 0; i < running.length; i++) {
         const contender = running[(i + round) % running.length];
@@ -82,11 +82,11 @@ export async function measureCase(each, { threads, rounds, roundMs, python, cont
 }
 
 /** All SAM contenders must have done the same work. */
-function compareLosses({ sam, ...others }) {
+function compareLosses({ sam, ...others }, tolerance) {
   if (sam === undefined) return;
   for (const name of pytorchContenders) {
     others[name]?.forEach((loss, i) => {
-      if (Math.abs(loss - sam[i]) <= TOLERANCE * Math.abs(loss)) return;
+      if (Math.abs(loss - sam[i]) <= tolerance * Math.abs(loss)) return;
       throw new Error(`The losses of Steppe and PyTorch (${name}) differ after ${i} steps: ${sam[i]} and ${loss}. They did not do the same work.`);
     });
   }

@@ -95,9 +95,10 @@ class LstmModel extends nn.Module {
 }
 
 class Block extends nn.Module {
-  constructor(width, heads) {
+  constructor(width, heads, { causal = true, normFirst = true, approximate = "none" } = {}) {
     super();
     this.heads = heads;
+    this.settings = { causal, normFirst, approximate };
     this.norm1 = new nn.LayerNorm(width);
     this.qkv = new nn.Linear(width, 3 * width);
     this.projection = new nn.Linear(width, width);
@@ -106,15 +107,27 @@ class Block extends nn.Module {
     this.down = new nn.Linear(4 * width, width);
   }
 
-  forward(x) {
+  attend(x) {
     const [batch, length, width] = x.shape;
     const [q, k, v] = this.qkv
-      .forward(this.norm1.forward(x))
+      .forward(x)
       .split(width, 2)
       .map((part) => part.view([batch, length, this.heads, width / this.heads]).transpose(1, 2));
-    const attended = torch.scaledDotProductAttention(q, k, v, { isCausal: true }).transpose(1, 2).reshape([batch, length, width]);
-    const middle = x.add(this.projection.forward(attended));
-    return middle.add(this.down.forward(nn.functional.gelu(this.up.forward(this.norm2.forward(middle)))));
+    const attended = torch.scaledDotProductAttention(q, k, v, { isCausal: this.settings.causal }).transpose(1, 2).reshape([batch, length, width]);
+    return this.projection.forward(attended);
+  }
+
+  spread(x) {
+    return this.down.forward(nn.functional.gelu(this.up.forward(x), { approximate: this.settings.approximate }));
+  }
+
+  forward(x) {
+    if (this.settings.normFirst) {
+      const middle = x.add(this.attend(this.norm1.forward(x)));
+      return middle.add(this.spread(this.norm2.forward(middle)));
+    }
+    const middle = this.norm1.forward(x.add(this.attend(x)));
+    return this.norm2.forward(middle.add(this.spread(middle)));
   }
 }
 
@@ -134,7 +147,42 @@ class Transformer extends nn.Module {
   }
 }
 
-export const nets = { Mlp, ConvNet, ResNet18, LstmModel, Transformer };
+/** GPT-2 (Radford et al., 2019) without its dropout, whose masks the two sides could not share: the head is the embedding. */
+class Gpt2 extends nn.Module {
+  constructor({ vocabulary, width, heads, blocks, length }) {
+    super();
+    this.tokens = new nn.Embedding(vocabulary, width);
+    this.positions = new nn.Embedding(length, width);
+    this.blocks = new nn.Sequential(...Array.from({ length: blocks }, () => new Block(width, heads, { approximate: "tanh" })));
+    this.norm = new nn.LayerNorm(width);
+  }
+
+  forward(x) {
+    const embedded = this.tokens.forward(x).add(this.positions.weight);
+    return nn.functional.linear(this.norm.forward(this.blocks.forward(embedded)), this.tokens.weight);
+  }
+}
+
+/** BERT (arXiv 1810.04805) that classifies texts, without its dropout. */
+class Bert extends nn.Module {
+  constructor({ vocabulary, width, heads, blocks, length, classes }) {
+    super();
+    this.tokens = new nn.Embedding(vocabulary, width);
+    this.positions = new nn.Embedding(length, width);
+    this.kinds = new nn.Embedding(2, width);
+    this.norm = new nn.LayerNorm(width);
+    this.blocks = new nn.Sequential(...Array.from({ length: blocks }, () => new Block(width, heads, { causal: false, normFirst: false })));
+    this.pooler = new nn.Linear(width, width);
+    this.classifier = new nn.Linear(width, classes);
+  }
+
+  forward(x) {
+    const embedded = this.norm.forward(this.tokens.forward(x).add(this.positions.weight).add(this.kinds.weight.select(0, 0)));
+    return this.classifier.forward(this.pooler.forward(this.blocks.forward(embedded).select(1, 0)).tanh());
+  }
+}
+
+export const nets = { Mlp, ConvNet, ResNet18, LstmModel, Transformer, Gpt2, Bert };
 
 /** Mean cross entropy over all samples, or all tokens. */
 export function lossOf(model) {

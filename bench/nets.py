@@ -80,9 +80,9 @@ class LstmModel(nn.Module):
 
 
 class Block(nn.Module):
-    def __init__(self, width, heads):
+    def __init__(self, width, heads, causal=True, norm_first=True, approximate="none"):
         super().__init__()
-        self.heads = heads
+        self.heads, self.causal, self.norm_first, self.approximate = heads, causal, norm_first, approximate
         self.norm1 = nn.LayerNorm(width)
         self.qkv = nn.Linear(width, 3 * width)
         self.projection = nn.Linear(width, width)
@@ -90,13 +90,21 @@ class Block(nn.Module):
         self.up = nn.Linear(width, 4 * width)
         self.down = nn.Linear(4 * width, width)
 
-    def forward(self, x):
+    def attend(self, x):
         batch, length, width = x.shape
-        parts = self.qkv(self.norm1(x)).split(width, 2)
+        parts = self.qkv(x).split(width, 2)
         q, k, v = (part.view(batch, length, self.heads, width // self.heads).transpose(1, 2) for part in parts)
-        attended = F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).reshape(batch, length, width)
-        x = x + self.projection(attended)
-        return x + self.down(F.gelu(self.up(self.norm2(x))))
+        return self.projection(F.scaled_dot_product_attention(q, k, v, is_causal=self.causal).transpose(1, 2).reshape(batch, length, width))
+
+    def spread(self, x):
+        return self.down(F.gelu(self.up(x), approximate=self.approximate))
+
+    def forward(self, x):
+        if self.norm_first:
+            x = x + self.attend(self.norm1(x))
+            return x + self.spread(self.norm2(x))
+        x = self.norm1(x + self.attend(x))
+        return self.norm2(x + self.spread(x))
 
 
 class Transformer(nn.Module):
@@ -110,6 +118,34 @@ class Transformer(nn.Module):
 
     def forward(self, x):
         return self.head(self.norm(self.blocks(self.tokens(x) + self.positions.weight)))
+
+
+class Gpt2(nn.Module):
+    def __init__(self, vocabulary, width, heads, blocks, length):
+        super().__init__()
+        self.tokens = nn.Embedding(vocabulary, width)
+        self.positions = nn.Embedding(length, width)
+        self.blocks = nn.Sequential(*(Block(width, heads, approximate="tanh") for _ in range(blocks)))
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, x):
+        return F.linear(self.norm(self.blocks(self.tokens(x) + self.positions.weight)), self.tokens.weight)
+
+
+class Bert(nn.Module):
+    def __init__(self, vocabulary, width, heads, blocks, length, classes):
+        super().__init__()
+        self.tokens = nn.Embedding(vocabulary, width)
+        self.positions = nn.Embedding(length, width)
+        self.kinds = nn.Embedding(2, width)
+        self.norm = nn.LayerNorm(width)
+        self.blocks = nn.Sequential(*(Block(width, heads, causal=False, norm_first=False) for _ in range(blocks)))
+        self.pooler = nn.Linear(width, width)
+        self.classifier = nn.Linear(width, classes)
+
+    def forward(self, x):
+        x = self.blocks(self.norm(self.tokens(x) + self.positions.weight + self.kinds.weight[0]))
+        return self.classifier(torch.tanh(self.pooler(x[:, 0])))
 
 
 def loss_of(model, x, y):

@@ -34,8 +34,10 @@ def load_safetensors(path):
     return tensors
 
 
-def load(case, threads, folder, contenders, settings, device="cpu"):
+def load(case, threads, folder, contenders, settings, device="cpu", precision="float32"):
     torch.set_num_threads(threads)
+    torch.set_float32_matmul_precision("highest" if precision == "float32" else "high")
+    torch.backends.cudnn.allow_tf32 = precision != "float32"
     weights = load_safetensors(os.path.join(folder, "weights.safetensors"))
     batch = load_safetensors(os.path.join(folder, "batch.safetensors"))
     state["batch"] = (batch["x"].clone().to(device), batch["y"].clone().to(device))
@@ -44,7 +46,7 @@ def load(case, threads, folder, contenders, settings, device="cpu"):
         model = getattr(nets, case["net"])(**case["sizes"])
         model.load_state_dict(weights, strict=True)
         model.to(device)
-        state[name] = sam.contenders[name](model, settings)
+        state[name] = sam.contenders[name](model, {**settings, "mixed": precision == "bfloat16"})
     return {"torch": torch.__version__}
 
 

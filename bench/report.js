@@ -1,5 +1,6 @@
 import { cpus, totalmem } from "node:os";
 import { version } from "node:process";
+import { bytesPerElement, moved } from "./bandwidth.js";
 import { lowest } from "./measure.js";
 
 /** @typedef {{ title: string, header: string[], rows: string[][], notes: string[] }} Table */
@@ -10,9 +11,9 @@ const ratio = (value) => value.toFixed(2);
 const verdict = (value, goal) => goal === undefined ? none : `≤ ${goal.toFixed(2)} ${Number(ratio(value)) <= goal ? "yes" : "no"}`;
 
 /** The machine and the versions, in a line or two. */
-export function facts({ torch, rounds, roundMs, device = "cpu" }) {
+export function facts({ torch, rounds, roundMs, device = "cpu", precision = "float32" }) {
   return (
-    `${cpus().length} × ${cpus()[0]?.model.trim() ?? "unknown processor"}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB; Node ${version}; PyTorch ${torch ?? "not found"}${device === "cpu" ? "" : `; on ${device}`}.\n` +
+    `${cpus().length} × ${cpus()[0]?.model.trim() ?? "unknown processor"}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB; Node ${version}; PyTorch ${torch ?? "not found"}${device === "cpu" ? "" : `; on ${device}`}${precision === "float32" ? "" : `; in ${precision}`}.\n` +
     `Times are milliseconds per step: the median of a round's steps (${roundMs} ms of them), and of ${rounds} rounds the lowest.`
   );
 }
@@ -87,6 +88,23 @@ export function engineTable(results) {
   }
   if (rows.length === 0) return null;
   return { title: "The engine beside itself", header: ["net", "threads", ...engineRatios.map(({ title }) => title)], rows, notes: [...notes] };
+}
+
+/** @returns {Table | null} */
+export function bandwidthTable(found, { device }) {
+  if (found.length === 0) return null;
+  const graph = device === "cpu" ? "without waits" : "in a graph";
+  return {
+    title: "Norms, perturbation and update beside the memory's speed",
+    header: ["parameters of", "millions", "MB moved", "GB/s of a copy", "floor", "Steppe", `Steppe, ${graph}`, "over the floor", "goal"],
+    rows: found.map(({ title, parameters, speed, calls, graph }) => {
+      const bytes = bytesPerElement * parameters;
+      const floor = (bytes / speed) * 1000;
+      const value = Math.min(calls, graph) / floor;
+      return [title, (parameters / 1e6).toFixed(2), (bytes / 1e6).toFixed(1), (speed / 1e9).toFixed(0), ...[floor, calls, graph].map(milliseconds), ratio(value), verdict(value, device === "cpu" ? undefined : 1.1)];
+    }),
+    notes: [`Bytes counted: ${Object.entries(moved).map(([what, count]) => `${what} ${count}`).join(", ")} times 4 for each parameter. The passes do nothing but write gradients.`],
+  };
 }
 
 /** @returns {Table | null} */

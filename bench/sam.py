@@ -21,6 +21,7 @@ class Textbook:
     def __init__(self, model, settings):
         self.model = self.net = model
         self.rho = settings["rho"]
+        self.mixed = settings["mixed"]
         self.parameters = list(model.parameters())
         self.has_statistics = any(isinstance(m, torch.nn.modules.batchnorm._BatchNorm) for m in model.modules())
         self.base = torch.optim.SGD(self.parameters, **self.base_options(settings))
@@ -28,15 +29,19 @@ class Textbook:
     def base_options(self, settings):
         return {"lr": settings["lr"], "momentum": settings["momentum"], "weight_decay": settings["weightDecay"]}
 
+    def loss(self, x, y):
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.mixed):
+            return loss_of(self.net, x, y)
+
     def step(self, x, y):
         self.base.zero_grad()
-        loss = loss_of(self.net, x, y)
+        loss = self.loss(x, y)
         loss.backward()
         kept = self.perturb()
         self.base.zero_grad()
         if self.has_statistics:
             freeze_statistics(self.model, True)
-        loss_of(self.net, x, y).backward()
+        self.loss(x, y).backward()
         if self.has_statistics:
             freeze_statistics(self.model, False)
         self.restore(kept)

@@ -12,8 +12,9 @@ let batch;
 /** What the main process asks for; each answer is an object. */
 const commands = {
   /** Draws data and initial weights, and leaves them in the folder for PyTorch. */
-  async load({ case: { net, sizes, data }, threads, folder, contenders, device }) {
+  async load({ case: { net, sizes, data }, threads, folder, contenders, device, precision }) {
     torch.setNumThreads(threads);
+    setPrecision(precision);
     torch.manualSeed(0);
     const model = new nets[net](sizes);
     const initial = Object.fromEntries(Object.entries(model.stateDict()).map(([name, tensor]) => [name, tensor.clone()]));
@@ -28,8 +29,9 @@ const commands = {
       copy.loadStateDict(initial);
       copy.to(device);
       const { options, passes, compile = {} } = steppeContenders[name];
+      const mixed = precision === "bfloat16" ? { autocast: { device: device.split(":")[0], dtype: "bfloat16" } } : {};
       try {
-        const step = optim.create(copy, { ...options, base: { name: "sgd", ...base } }).compile(lossOf(copy), compile);
+        const step = optim.create(copy, { ...options, base: { name: "sgd", ...base } }).compile(lossOf(copy), { ...compile, ...mixed });
         steps.set(name, passes === undefined ? step : await barePasses(copy, step, passes));
       } catch (error) {
         refused[name] = error.message;
@@ -77,7 +79,14 @@ async function barePasses(model, step, times) {
   return Object.assign(run, { step }); // its programs live as long as it does
 }
 
-function makeBatch({ kind, shape, classes }) {
+/** Of products of float32 matrices, and of convolutions: in full, or in TensorFloat-32. */
+function setPrecision(precision) {
+  torch.setFloat32MatmulPrecision(precision === "float32" ? "highest" : "high");
+  torch.backends.cudnn.allowTf32 = precision !== "float32";
+}
+
+function makeBatch({ kind, shape, vocabulary, classes }) {
+  if (kind === "texts") return [torch.randint(0, vocabulary, shape), torch.randint(0, classes, [shape[0]])];
   if (kind === "tokens") return [torch.randint(0, classes, shape), torch.randint(0, classes, shape)];
   return [torch.randn(shape), torch.randint(0, classes, [shape[0]])];
 }
