@@ -50,6 +50,8 @@ export function conversion(destination: Destination): Target {
 export function convert(tensor: Tensor, { dtype = tensor.dtype, device = tensor.device, nonBlocking, memoryFormat }: Target): void {
   const options = { dtype: isContinuous(tensor.dtype) ? dtype : tensor.dtype, device, nonBlocking, memoryFormat: formatOf(tensor, memoryFormat) };
   if (options.dtype === tensor.dtype && device === tensor.device && options.memoryFormat === "preserve") return;
+  if (device === "meta" && tensor.device !== "meta") throw expected("a device with memory", "to", device, "A module without values is made there: new nn.Linear(2, 3, { device }).");
+  if (tensor.device === "meta" && device !== "meta") throw expected('a module with values, which the device "meta" does not hold,', "to", tensor, "Make it where it is to be.");
   const grad = tensor.grad?.detach().to(options);
   tensor.grad = null; // a gradient of another dtype or device is refused, and so is the tensor under it
   tensor.data = tensor.detach().to(options);

@@ -47,6 +47,9 @@ export function loadStates(owner: string, states: State[], dict: Record<string, 
 
 function mismatch(name: string, target: Tensor, source: unknown): string[] {
   if (!(source instanceof Tensor)) return [`"${name}": expected a tensor but received ${describe(source)}`];
+  // LibTorch would copy nothing to there, and say nothing.
+  const empty = [target, source].find(({ device }) => device === "meta");
+  if (empty !== undefined) return [`"${name}": ${empty === target ? "this module's" : "the given"} tensor is on the device "meta", which holds no values`];
   // Very old files keep a single number as a vector of one.
   const fits = String(source.shape) === String(target.shape) || (target.dim() === 0 && String(source.shape) === "1");
   return fits ? [] : [`"${name}": expected shape [${target.shape.join(", ")}] but received [${source.shape.join(", ")}]`];

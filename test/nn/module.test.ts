@@ -239,6 +239,9 @@ describe("conversion", () => {
     expect(() => layer.to({ memoryFormat: "nhwc" as never })).toThrow("Expected one of contiguous, preserve, channels_last, channels_last_3d for memoryFormat of to");
     expect(() => layer.to(torch.zeros([1], { dtype: "int64" }))).toThrow("Parameters cannot be integers.");
     expect(() => layer.to("nowhere:0")).toThrow();
+    expect(() => layer.to("meta")).toThrow('Expected a device with memory for to but received "meta" of type string.');
+    expect(() => new nn.Linear(2, 1, { device: "meta" }).to("cpu")).toThrow('Expected a module with values, which the device "meta" does not hold, for to but received');
+    expect(new nn.Linear(2, 1, { device: "meta" }).to("float64").weight.dtype).toBe("float64");
     expect(layer.weight.dtype).toBe("float32");
   });
 });

@@ -34,6 +34,15 @@ describe("state dicts", () => {
     expect(weight.toArray()).toEqual([[7, 7], [7, 7], [7, 7]]);
   });
 
+  test("without values, or for a model that can hold none, are refused before anything changes", () => {
+    const before = values(net);
+    const hollow = { ...state, "fc.weight": torch.empty([3, 2], { device: "meta" }) };
+    expect(() => net.loadStateDict(hollow)).toThrow('"fc.weight": the given tensor is on the device "meta", which holds no values');
+    expect(values(net)).toEqual(before);
+    const linear = new nn.Linear(2, 3, { device: "meta" });
+    expect(() => linear.loadStateDict(net.fc.stateDict())).toThrow('"weight": this module\'s tensor is on the device "meta", which holds no values');
+  });
+
   test("are converted to the model's dtype", () => {
     const doubled = Object.fromEntries(Object.entries(state).map(([name, tensor]) => [name, tensor.to("float64")]));
     net.loadStateDict(doubled);
