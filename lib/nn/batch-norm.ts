@@ -1,7 +1,7 @@
 import type { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
 import type { Device, DType } from "../types.js";
-import { flag, or, orNull, probability, read, real, size } from "./arguments.js";
+import { flag, kind, or, orNull, probability, read, real, size } from "./arguments.js";
 import type { Named, Rest } from "./arguments.js";
 import { batchNorm } from "./functional/index.js";
 import { factory } from "./parameter.js";
@@ -27,7 +27,7 @@ export const batchNormSignature = {
 /** All arguments of a batch normalization by name. */
 export type BatchNormOptions = Named<typeof batchNormSignature>;
 type BatchNormRest = Rest<
-  [eps: number, momentum: number | null, affine: boolean, trackRunningStats: boolean, device: Device, dtype: DType],
+  [eps: number, momentum: number | null, affine: boolean, trackRunningStats: boolean, device: Device, dtype: DType, bias: boolean],
   typeof batchNormSignature
 >;
 
@@ -37,8 +37,9 @@ abstract class BatchNorm extends RunningNorm {
     owner: string,
     private readonly dims: readonly number[],
     args: unknown[],
+    signature = batchNormSignature,
   ) {
-    super(read(owner, batchNormSignature, args));
+    super(read(owner, signature, args));
   }
 
   forward(input: Tensor): Tensor {
@@ -119,6 +120,20 @@ export class BatchNorm3d extends BatchNorm {
   }
 }
 
+const { device, dtype, bias, ...statistics } = batchNormSignature;
+const syncSignature = {
+  ...statistics,
+  /** In PyTorch those among whom the batch is shared: here there is one process. */
+  processGroup: orNull(kind<null>("null, as training runs in one process,", (value) => value === null)),
+  device,
+  dtype,
+  bias,
+};
+type SyncBatchNormRest = Rest<
+  [eps: number, momentum: number | null, affine: boolean, trackRunningStats: boolean, processGroup: null, device: Device, dtype: DType, bias: boolean],
+  typeof syncSignature
+>;
+
 /**
  * Batch normalization of inputs of any number of dimensions, over all processes that train together. In one process, and so
  * far in several, it is a batch normalization of the process's own batch.
@@ -126,10 +141,10 @@ export class BatchNorm3d extends BatchNorm {
  * @example new nn.SyncBatchNorm(16)
  */
 export class SyncBatchNorm extends BatchNorm {
-  constructor(numFeatures: number, ...rest: BatchNormRest);
-  constructor(options: BatchNormOptions);
+  constructor(numFeatures: number, ...rest: SyncBatchNormRest);
+  constructor(options: Named<typeof syncSignature>);
   constructor(...args: unknown[]) {
-    super("nn.SyncBatchNorm", [2, 3, 4, 5], args);
+    super("nn.SyncBatchNorm", [2, 3, 4, 5], args, syncSignature);
   }
 
   /** @param input [N, C, ...] @returns the same shape */

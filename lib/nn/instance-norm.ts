@@ -26,7 +26,7 @@ export const instanceNormSignature = {
 /** All arguments of an instance normalization by name. */
 export type InstanceNormOptions = Named<typeof instanceNormSignature>;
 type InstanceNormRest = Rest<
-  [eps: number, momentum: number, affine: boolean, trackRunningStats: boolean, device: Device, dtype: DType],
+  [eps: number, momentum: number, affine: boolean, trackRunningStats: boolean, device: Device, dtype: DType, bias: boolean],
   typeof instanceNormSignature
 >;
 

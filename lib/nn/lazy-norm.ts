@@ -9,14 +9,14 @@ import { become, wait } from "./uninitialized.js";
 
 const { numFeatures: _batch, ...batchSignature } = batchNormSignature;
 type LazyBatchRest = Rest<
-  [eps: number, momentum: number | null, affine: boolean, trackRunningStats: boolean, device: Device, dtype: DType],
+  [eps: number, momentum: number | null, affine: boolean, trackRunningStats: boolean, device: Device, dtype: DType, bias: boolean],
   typeof batchSignature
 >;
 const { numFeatures: _instance, ...others } = instanceNormSignature;
 // PyTorch's lazy instance normalizations have other defaults than the ordinary ones.
 const instanceSignature = { ...others, affine: or(flag, true), trackRunningStats: or(flag, true) };
 type LazyInstanceRest = Rest<
-  [eps: number, momentum: number, affine: boolean, trackRunningStats: boolean, device: Device, dtype: DType],
+  [eps: number, momentum: number, affine: boolean, trackRunningStats: boolean, device: Device, dtype: DType, bias: boolean],
   typeof instanceSignature
 >;
 

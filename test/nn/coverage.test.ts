@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { nn } from "../../lib/index.js";
 import { needsPython, python, runPython, sameLibTorch } from "../support/python.js";
 
@@ -34,8 +34,15 @@ def public(place):
         home = getattr(value, "__module__", None) or ""
         if (inspect.isclass(value) or callable(value)) and (home.startswith("torch") or inspect.isbuiltin(value)): found.append(name)
     return found
-outputs = {place: public(place) for place in inputs}
+def parameters(layer):
+    return [p.name for p in list(inspect.signature(layer.__init__).parameters.values())[1:]]
+layers = {name: value for name, value in vars(torch.nn).items() if inspect.isclass(value) and issubclass(value, torch.nn.Module)}
+outputs = {"places": {place: public(place) for place in inputs}, "layers": {name: parameters(layer) for name, layer in layers.items()}}
 `;
+interface Names {
+  places: Record<string, string[]>;
+  layers: Record<string, string[]>;
+}
 
 const camel = (name: string) => name.replace(/(?<=[a-zA-Z0-9])_([a-zA-Z0-9])/g, (_, letter: string) => letter.toUpperCase());
 
@@ -43,11 +50,41 @@ function place(path: string): object {
   return path.split(".").slice(1).reduce((at: object, name) => Reflect.get(at, name) as object, nn);
 }
 
+/** The arguments of a layer in their order, which the refusal of too many tells; [] if it takes none. */
+function argumentsOf(name: string): string[] | null {
+  try {
+    new (Reflect.get(nn, name) as new (...args: unknown[]) => nn.Module)(...Array<number>(40).fill(3));
+  } catch (error) {
+    const [, most, list] = /^Expected at most (\d+) arguments for nn\.\w+ but received an array of 40\.(?: They are (.*)\.)?$/.exec((error as Error).message) ?? [];
+    return most === undefined ? null : (list?.split(", ") ?? []);
+  }
+  return null;
+}
+
 describe.skipIf(python === null)(`of torch.nn (${needsPython})`, () => {
+  let theirs: Names;
+  beforeAll(() => {
+    if (python !== null) theirs = runPython<Names>(script, Object.keys(absent));
+  }, 120_000);
+
+  // Their one or two arguments stand in the constructor itself; containers take modules; what PyTorch's recurrent layers take stands in their base.
+  const otherwise = /^(Module|Identity|AdaptiveAvgPool.d|Sequential|(Module|Parameter)(List|Dict)|Transformer(En|De)coder|RNN|GRU|LSTM)$/;
+  // Deprecated, or underscored and for PyTorch's own use.
+  const left = ["size_average", "reduce", "min_value", "max_value"];
+
+  test("constructors take the same arguments in the same order", () => {
+    if (!sameLibTorch) return; // another version has other arguments
+    const known = Object.entries(theirs.layers).filter(([name]) => name in nn && !otherwise.test(name));
+    expect(known.length).toBeGreaterThan(110);
+    for (const [name, parameters] of known) {
+      const wanted = parameters.filter((each) => !left.includes(each) && !each.startsWith("_")).map(camel);
+      expect(argumentsOf(name), name).toEqual(String(wanted) === "args,kwargs" ? [] : wanted); // what has none is called with anything
+    }
+  });
+
   test("every name has its counterpart, or is listed as absent", () => {
     if (!sameLibTorch) return; // another version has other names
-    const theirs = runPython<Record<string, string[]>>(script, Object.keys(absent));
-    for (const [path, names] of Object.entries(theirs)) {
+    for (const [path, names] of Object.entries(theirs.places)) {
       const listed = absent[path]!.split(" ");
       const isListed = (name: string) => listed.some((each) => (each.endsWith("…") ? name.startsWith(each.slice(0, -1)) : name === each));
       const ours = place(path);

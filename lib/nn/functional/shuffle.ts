@@ -21,10 +21,11 @@ export function channelShuffle(input: Tensor, groups: number): Tensor {
  * Class numbers as vectors of zeros with a 1.
  *
  * @param input int64, any shape
- * @param numClasses more than the largest
+ * @param numClasses more than the largest; by default (-1) one more, which is read off the values: a compiled step wants the number
  * @returns [..., numClasses], int64
  */
-export function oneHot(input: Tensor, numClasses: number): Tensor {
+export function oneHot(input: Tensor, numClasses = -1): Tensor {
   requireTensors("nn.functional.oneHot", { input });
+  if (numClasses === -1) return torch.oneHot(input);
   return torch.zeros([...input.shape, numClasses], { dtype: "int64", device: input.device }).scatter(-1, input.unsqueeze(-1), 1);
 }

@@ -24,6 +24,7 @@ export const functions: Case[] = [
   of("normalize(inputs[0], p=3, dim=0)", many, (x) => F.normalize(x, { p: 3, dim: 0 })),
   of("pdist(inputs[0])", many, (x) => F.pdist(x)),
   of("one_hot(inputs[0], 6) * inputs[1]", [{ below: 6, shape: [2, 3] }, [1]], (x, y) => F.oneHot(x, 6).mul(y)),
+  { ...of("one_hot(inputs[0]) * inputs[1]", [{ below: 6, shape: [2, 3] }, [1]], (x, y) => F.oneHot(x).mul(y)), refused: /value/ },
   of("rrelu(inputs[0], 0.1, 0.4, training=True)", many, (x) => F.rrelu(x, 0.1, 0.4, true)),
   of("dropout1d(inputs[0], 0.3)", sequence, (x) => F.dropout1d(x, 0.3)),
   of("dropout3d(inputs[0], 0.3, False)", volume, (x) => F.dropout3d(x, 0.3, false)),
