@@ -1,4 +1,4 @@
-import { checkKeys } from "../errors.js";
+import { checkKeys, expected } from "../errors.js";
 import * as nn from "../nn/index.js";
 import type { Tensor } from "../tensor.js";
 
@@ -19,6 +19,7 @@ export class ConvNet extends nn.Module {
     super();
     checkKeys(options, ["channels", "size", "classes", "width"]);
     const { channels, size, classes, width = 16 } = options;
+    if (!Number.isSafeInteger(size / 4) || size < 4) throw expected("a multiple of 4", "size", size);
     this.features = new nn.Sequential(
       new nn.Conv2d(channels, width, 3, { padding: 1, bias: false }), // [N, width, size, size]
       new nn.BatchNorm2d(width),

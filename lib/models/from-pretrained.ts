@@ -63,6 +63,7 @@ export async function fromPretrained<Name extends ArchitectureName | (string & {
   const weights = findWeights(folder);
   try {
     const shapes = new Map([...weights.tensors].map(([name, { shape }]) => [name, shape]));
+    checkLayers(config, shapes.size);
     // Strict loading fills everything or fails.
     const build = () => architecture.build(config, shapes);
     const model = strict ? withoutDrawing(build) : build();
@@ -83,6 +84,18 @@ export async function fromPretrained<Name extends ArchitectureName | (string & {
 
 function checkConfig(config: unknown): void {
   if (typeof config !== "object" || config === null || Array.isArray(config)) throw expected("an object", "config", config);
+}
+
+const layers = /^(num_(hidden_|decoder_)?layers|n_layers?|layers|depths?)$/;
+
+/** Each layer has tensors, of which few are missing from a file: a damaged number would have layers made for hours before one is missed. */
+function checkLayers(config: Config, tensors: number): void {
+  const { model_args: args } = config;
+  const entries = Object.entries({ ...config, ...(typeof args === "object" ? args : {}) }).filter(([key]) => layers.test(key));
+  for (const [key, value] of entries) {
+    const most = Math.max(1000, tensors);
+    if ([value].flat().some((number) => typeof number === "number" && number > most)) throw expected(`at most ${most}, for ${tensors} tensors,`, `${key} in config.json`, value);
+  }
 }
 
 function findArchitecture(asked: string | undefined, config: Config, folder: string): Architecture<PretrainedModel> {

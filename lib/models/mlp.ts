@@ -1,4 +1,5 @@
 import { checkKeys, expected } from "../errors.js";
+import { count } from "../nn/arguments.js";
 import * as nn from "../nn/index.js";
 import type { Tensor } from "../tensor.js";
 import { PretrainedModel } from "./pretrained-model.js";
@@ -33,7 +34,9 @@ export class MLP extends PretrainedModel {
   constructor(options: MLPOptions) {
     checkKeys(options, names);
     const { inFeatures, hidden = [512, 512], numClasses = 10, activation = "relu", dropout = 0 } = options;
+    count.read(inFeatures, "inFeatures");
     if (!Array.isArray(hidden)) throw expected("an array of widths", "hidden", hidden);
+    hidden.forEach((width, i) => count.read(width, `hidden[${i}]`));
     if (!Object.hasOwn(activations, activation)) throw expected(`one of ${Object.keys(activations).join(", ")}`, "activation", activation);
     super(imageConfig("MLP", { ...options, numClasses }));
     const widths = [inFeatures, ...(hidden as number[])];

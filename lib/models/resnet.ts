@@ -112,7 +112,9 @@ export class ResNet extends PretrainedModel {
     checkKeys(options, [...shapeNames, ...optionNames]);
     const { block, layers, groups = 1, widthPerGroup = 64, numClasses = 1000, inChannels = 3, stem = "imagenet", zeroInitResidual = false } = options;
     if (block !== "basic" && block !== "bottleneck") throw expected('"basic" or "bottleneck"', "block", block);
-    if (!Array.isArray(layers) || layers.length !== 4) throw expected("four numbers of blocks", "layers", layers);
+    if (!Array.isArray(layers) || layers.length !== 4 || !layers.every((blocks) => Number.isSafeInteger(blocks) && blocks > 0)) {
+      throw expected("four numbers of blocks", "layers", layers);
+    }
     if (stem !== "imagenet" && stem !== "small") throw expected('"imagenet" or "small"', "stem", stem);
     if (block === "basic" && (groups !== 1 || widthPerGroup !== 64)) throw expected('"bottleneck" (basic blocks have no groups and one width)', "block", block);
     super(imageConfig(architecture, architecture === "ResNet" ? { ...options } : { numClasses, ...pick(options) }));

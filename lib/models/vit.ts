@@ -1,4 +1,5 @@
 import { checkKeys, expected } from "../errors.js";
+import { count } from "../nn/arguments.js";
 import { isDrawing } from "../nn/drawing.js";
 import * as nn from "../nn/index.js";
 import { torch } from "../torch.js";
@@ -217,8 +218,9 @@ function complete(options: ViTOptions): Required<ViTOptions> {
     numClasses: 1000, inChannels: 3, imgSize: 224, patchSize: 16, embedDim: 768, depth: 12, numHeads: 12, mlpRatio: 4, qkvBias: true, globalPool: "token",
     dropRate: 0, posDropRate: 0, projDropRate: 0, attnDropRate: 0, dropPathRate: 0, ...given,
   };
+  for (const name of ["embedDim", "depth", "numHeads", "patchSize"] as const) count.read(all[name], name);
   if (!Number.isInteger(all.imgSize / all.patchSize) || all.imgSize < 1) throw expected(`a multiple of patchSize (${all.patchSize})`, "imgSize", all.imgSize);
-  if (!Number.isInteger(all.embedDim / all.numHeads) || all.numHeads < 1) throw expected(`a divisor of embedDim (${all.embedDim})`, "numHeads", all.numHeads);
+  if (!Number.isInteger(all.embedDim / all.numHeads)) throw expected(`a divisor of embedDim (${all.embedDim})`, "numHeads", all.numHeads);
   if (all.globalPool !== "token" && all.globalPool !== "avg") throw expected('"token" or "avg"', "globalPool", all.globalPool);
   if (!(all.dropPathRate >= 0 && all.dropPathRate < 1)) throw expected("a probability from 0 to below 1", "dropPathRate", all.dropPathRate);
   if (!(all.attnDropRate >= 0 && all.attnDropRate <= 1)) throw expected("a probability", "attnDropRate", all.attnDropRate);

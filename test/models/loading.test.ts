@@ -279,6 +279,8 @@ describe("the folder", () => {
     ["an architecture that is no name", '{"architecture": 5}', "ARGUMENT", /the name of an architecture/],
     ["a number of classes that is none", '{"architecture": "LeNet5", "num_classes": "many"}', "ARGUMENT", /outFeatures of nn\.Linear/],
     ["an option that the model has not", '{"architecture": "LeNet5", "model_args": {"depth": 3}}', "ARGUMENT", /model_args in config\.json but received "depth"/],
+    ["more layers than files have", '{"model_type": "bert", "num_hidden_layers": 1000000000}', "ARGUMENT", /Expected at most 1000, for 10 tensors, for num_hidden_layers in config\.json/],
+    ["a depth beyond all measure", '{"architecture": "CifarResNet", "model_args": {"depth": 6000000002}}', "ARGUMENT", /Expected at most 1000, .* for depth in config\.json/],
     ["a dtype that is none", '{"architecture": "LeNet5", "num_classes": 3, "dtype": "float33"}', "ARGUMENT", /Did you mean "float32"\?/],
   ])("config.json with %s", async (_, text, code, message) => {
     const folder = saved();
@@ -302,6 +304,23 @@ describe("the folder", () => {
     }
     expect((await refusal(models.fromPretrained("" as string))).message).toMatch(/the path of a folder or a file/);
     expect(() => models.savePretrained(new nn.Linear(1, 1) as never, folder)).toThrow(/a model of models, with a config/);
+  });
+
+  test.each<[() => unknown, RegExp]>([
+    [() => new models.ResNet({ block: "basic", layers: [1, 1, 1, -1] }), /four numbers of blocks for layers/],
+    [() => new models.ResNet({ block: "basic", layers: [1, 1, 1.5, 1] }), /four numbers of blocks for layers/],
+    [() => new models.ViT({ depth: -3 }), /a positive integer for depth/],
+    [() => new models.ViT({ numHeads: 5 }), /a divisor of embedDim \(768\) for numHeads/],
+    [() => new models.ViT({ imgSize: 30, patchSize: 7 }), /a multiple of patchSize \(7\) for imgSize/],
+    [() => new models.MLP({ inFeatures: 3, hidden: [4, 0] }), /a positive integer for hidden\[1\]/],
+    [() => new models.MLP({ inFeatures: 0 }), /a positive integer for inFeatures/],
+    [() => new models.CifarResNet({ depth: 21 }), /6n \+ 2 layers/],
+    [() => new models.WideResNet({ depth: 11 }), /6n \+ 4 layers/],
+    [() => new models.VGG(12 as never, false), /11, 13, 16 or 19 for depth/],
+    [() => new models.ConvNet({ channels: 1, size: 30, classes: 2 }), /a multiple of 4 for size/],
+  ])("%s is refused", (make, message) => {
+    expect(make).toThrow(message);
+    expect(make).toThrow(SteppeError);
   });
 
   test("a folder that cannot be made; the older files stay", () => {
