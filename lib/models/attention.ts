@@ -65,6 +65,8 @@ export function mergeHeads(states: Tensor): Tensor {
 export interface AttentionSettings {
   /** Added to the scores: broadcast to [batch, heads, queries, keys]. */
   mask: Tensor | null;
+  /** In place of a mask, without `outputAttentions`: no query sees later keys. Kernels then leave these out; default false. */
+  isCausal?: boolean;
   /** By what scores are multiplied. */
   scale: number;
   /** Probability with which attention weights are zeroed; 0 in evaluation. */
@@ -85,10 +87,10 @@ export function attend(
   query: Tensor,
   key: Tensor,
   value: Tensor,
-  { mask, scale, dropout, outputAttentions }: AttentionSettings,
+  { mask, isCausal = false, scale, dropout, outputAttentions }: AttentionSettings,
 ): { context: Tensor; weights: Tensor | null } {
   if (!outputAttentions) {
-    return { context: torch.scaledDotProductAttention(query, key, value, mask, dropout, { scale }), weights: null };
+    return { context: torch.scaledDotProductAttention(query, key, value, mask, dropout, isCausal, { scale }), weights: null };
   }
   const scores = query.matmul(key.transpose(2, 3)).mul(scale);
   const shares = (mask === null ? scores : scores.add(mask)).softmax(-1).to(value.dtype);

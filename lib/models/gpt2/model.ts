@@ -44,6 +44,8 @@ class Conv1D extends nn.Module {
 
 interface BlockSettings {
   mask: Tensor | null;
+  /** No mask is needed to tell which tokens come later. */
+  isCausal: boolean;
   outputAttentions: boolean;
   cache: KeyValueCache | null;
 }
@@ -69,11 +71,11 @@ class GPT2Attention extends nn.Module {
     this.layer = layer;
   }
 
-  forward(states: Tensor, { mask, outputAttentions, cache }: BlockSettings): { states: Tensor; weights: Tensor | null } {
+  forward(states: Tensor, { mask, isCausal, outputAttentions, cache }: BlockSettings): { states: Tensor; weights: Tensor | null } {
     const [query, newKey, newValue] = this.c_attn.forward(states).chunk(3, 2).map((part) => splitHeads(part, this.heads)) as [Tensor, Tensor, Tensor];
     const { key, value } = cache === null ? { key: newKey, value: newValue } : cache.extend(this.layer, newKey, newValue);
     const dropout = this.training ? this.attentionDropout : 0;
-    const { context, weights } = attend(query, key, value, { mask, scale: this.scale, dropout, outputAttentions });
+    const { context, weights } = attend(query, key, value, { mask, isCausal, scale: this.scale, dropout, outputAttentions });
     return { states: this.resid_dropout.forward(this.c_proj.forward(mergeHeads(context))), weights };
   }
 }
@@ -153,7 +155,8 @@ export class GPT2Model extends LanguageModel<GPT2Config> {
     const past = cache?.length ?? 0;
     if (!positionIds) checkLength(past + length, this.options.nPositions);
     const places = positionIds ? this.wpe.forward(positionIds) : this.wpe.weight.narrow(0, past, length);
-    const mask = causalMask(length, past, attentionMask, words);
+    const isCausal = !attentionMask && past === 0 && !outputAttentions;
+    const mask = isCausal ? null : causalMask(length, past, attentionMask, words);
     let states = words.add(places);
     if (tokenTypeIds) states = states.add(this.wte.forward(tokenTypeIds));
     states = this.drop.forward(states);
@@ -161,7 +164,7 @@ export class GPT2Model extends LanguageModel<GPT2Config> {
     const [hiddenStates, attentions]: [Tensor[], Tensor[]] = [[], []];
     for (const block of this.h) {
       hiddenStates.push(states);
-      const result = block.forward(states, { mask, outputAttentions, cache });
+      const result = block.forward(states, { mask, isCausal, outputAttentions, cache });
       states = result.states;
       if (result.weights !== null) attentions.push(result.weights);
     }
