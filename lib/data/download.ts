@@ -169,15 +169,16 @@ async function receive(response: IncomingMessage, offset: number, validator: str
   const begin = status === 206 ? offset : 0;
   const length = headers["content-length"] === undefined ? null : Number(headers["content-length"]);
   const total = status === 206 ? (range![2] === "*" ? null : Number(range![2])) : length;
-  if (begin === 0) await writeFile(info, JSON.stringify({ url, validator: newValidator(headers) } satisfies PartInfo));
-
   const file = await open(part, begin === 0 ? "w" : "r+");
   let received = begin;
   try {
+    // Once the part is empty: a process that ends in between must not leave the old bytes beside the new note.
+    if (begin === 0) await writeFile(info, JSON.stringify({ url, validator: newValidator(headers) } satisfies PartInfo));
     onProgress({ received, total });
     for await (const chunk of body(response)) {
       onBytes();
-      await file.write(chunk, 0, chunk.length, received);
+      // A nearly full disk takes some of it.
+      for (let done = 0; done < chunk.length; ) done += (await file.write(chunk, done, chunk.length - done, received + done)).bytesWritten;
       received += chunk.length;
       onProgress({ received, total });
     }

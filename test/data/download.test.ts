@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSy
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { data } from "../../lib/index.js";
+import { runProgram } from "../support/child.js";
 import { temporaryFolder } from "../support/folder.js";
 import { randomNumbers } from "../support/random.js";
 import { sendFile, serve } from "../support/server.js";
@@ -149,6 +150,66 @@ describe("connections that break", () => {
     expect(readdirSync(folder).sort()).toEqual(["other", "set.bin"]);
   });
 
+  test("a process that is killed again and again, from a server that sends slowly: the next one goes on, and never is there half a file", { timeout: 300_000 }, async () => {
+    const { folder, file } = target();
+    const server = await serve((request, response) => {
+      const begin = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? "")?.[1] ?? 0);
+      const range = begin > 0 ? { "content-range": `bytes ${begin}-${content.length - 1}/${content.length}` } : {};
+      response.writeHead(begin > 0 ? 206 : 200, { ...range, "content-length": content.length - begin, etag: '"a"' });
+      const trickle = (at: number) => {
+        if (response.destroyed) return;
+        if (at >= content.length) return void response.end();
+        response.write(content.subarray(at, at + 5000));
+        setTimeout(trickle, 2, at + 5000);
+      };
+      trickle(begin);
+    });
+    const round = (most: number) => `
+      const onProgress = ({ received }) => received >= ${most} && process.kill(process.pid, "SIGKILL");
+      await steppe.data.download(${JSON.stringify(server.url)}, ${JSON.stringify(file)}, { sha256: ${JSON.stringify(sha256)}, onProgress });`;
+    for (const most of [40_000, content.length]) {
+      expect((await runProgram(round(most))).signal).toBe("SIGKILL");
+      expect(readdirSync(folder).sort()).toEqual(["set.bin.part", "set.bin.part.json"]);
+    }
+    expect((await runProgram(round(Infinity))).code).toBe(0);
+    expect(readFileSync(file).equals(content)).toBe(true);
+    expect(readdirSync(folder)).toEqual(["set.bin"]);
+    const begins = ranges(server).map((range) => Number(/\d+/.exec(range ?? "0")![0]));
+    expect(begins).toEqual([0, expect.any(Number), content.length]);
+    expect(begins[1]).toBeGreaterThan(0);
+  });
+
+  test("a process that ended after the part was emptied for another file, and before the note was written", async () => {
+    const server = await serve((request, response) => sendFile(request, response, newer, { etag: '"b"' }));
+    const { file } = target();
+    writeFileSync(`${file}.part`, "");
+    writeFileSync(`${file}.part.json`, JSON.stringify({ url: server.url, validator: '"a"' }));
+    await data.download(server.url, file, quick);
+    expect(readFileSync(file).equals(newer)).toBe(true);
+  });
+
+  test("parts in parts: a server that sends no more than so many bytes at once", async () => {
+    const server = await serve((request, response, i) => {
+      if (i === 0) return sendFile(request, response, content, { etag: '"a"', breakAfter: 70_000 });
+      const begin = Number(/\d+/.exec(request.headers.range!)![0]);
+      const piece = content.subarray(begin, begin + 90_000);
+      response.writeHead(206, { etag: '"a"', "content-range": `bytes ${begin}-${begin + piece.length - 1}/${content.length}`, "content-length": piece.length }).end(piece);
+    });
+    const { file } = target();
+    await data.download(server.url, file, { ...quick, retries: 1 });
+    expect(readFileSync(file).equals(content)).toBe(true);
+  });
+
+  test("goes on after a redirect, too", async () => {
+    const server = await serve((request, response) => {
+      if (request.url === "/") response.writeHead(302, { location: "/file" }).end();
+      else sendFile(request, response, content, { etag: '"a"', ...(request.headers.range === undefined ? { breakAfter: 100_000 } : {}) });
+    });
+    const { file } = target();
+    await data.download(server.url, file, { ...quick, sha256 });
+    expect(server.requests.map(({ path, headers }) => [path, headers.range !== undefined])).toEqual([["/", false], ["/file", false], ["/", true], ["/file", true]]);
+  });
+
   test("a whole part needs no more bytes; a damaged one is fetched anew", async () => {
     const server = await serving([]);
     for (const part of [content, Buffer.from(newer.subarray(0, 5000))]) {
@@ -198,6 +259,8 @@ describe("what ends in an error leaves no file", () => {
     ["another MD5", (request, response) => sendFile(request, response, newer), { md5: hash("md5", content) }, "FORMAT", /the MD5/, 1],
     ["redirects without end", (_, response) => response.writeHead(302, { location: "/again" }).end(), {}, "IO", /more than 10 redirects/, 11],
     ["a redirect to a file", (_, response) => response.writeHead(302, { location: "file:///etc/passwd" }).end(), {}, "IO", /a redirect to file:/, 1],
+    ["a length that is none", (_, response) => void response.socket!.end("HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\nx"), { retries: 0 }, "IO", /able to download http/, 1],
+    ["no HTTP at all", (_, response) => void response.socket!.end("SSH-2.0-OpenSSH_9.2\r\n"), { retries: 0 }, "IO", /able to download http/, 1],
     ["an unwanted encoding", (_, response) => response.writeHead(200, { "content-encoding": "gzip" }).end("x"), {}, "IO", /content in gzip/, 1],
     ["a part that was not asked for", (_, response) => response.writeHead(206, { "content-range": "bytes 5-6/7" }).end("xy"), { retries: 1 }, "IO", /changed meanwhile/, 2],
   ];
@@ -207,6 +270,14 @@ describe("what ends in an error leaves no file", () => {
     await expect(data.download(server.url, file, { ...quick, ...options })).rejects.toThrow(expect.objectContaining({ code, message: expect.stringMatching(message) }));
     expect(readdirSync(folder)).toEqual([]);
     expect(server.requests).toHaveLength(requests);
+  });
+
+  test.each([{ "content-length": 100 }, {}])("less than was announced, and no way to go on: %j", async (headers) => {
+    const server = await serve((_, response) => response.writeHead(200, headers).write("x", () => setTimeout(() => response.destroy(), 20)));
+    const { file } = target();
+    await expect(data.download(server.url, file, { ...quick, retries: 1 })).rejects.toThrow(expect.objectContaining({ code: "IO", message: expect.stringMatching(/a connection that broke|1 of 100 bytes/) }));
+    expect(existsSync(file)).toBe(false);
+    expect(ranges(server).every((range) => range === null)).toBe(true);
   });
 
   test("a server that is not there", async () => {
