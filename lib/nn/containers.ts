@@ -1,5 +1,6 @@
 import { expected } from "../errors.js";
 import type { Tensor } from "../tensor.js";
+import { modes } from "./modes.js";
 import { Module } from "./module.js";
 
 /** A module that makes one tensor of one tensor. */
@@ -23,6 +24,36 @@ abstract class Ordered<T extends Module> extends Module implements Iterable<T> {
   extend(modules: Iterable<T>): this {
     for (const module of modules) this.append(module);
     return this;
+  }
+
+  /**
+   * Puts a module before that of a place, the length for the end, negative ones counted from there. The names are the places again.
+   *
+   * @throws SteppeError `ARGUMENT` for a place that there is not
+   */
+  insert(index: number, module: T): this {
+    const { length } = this;
+    if (!Number.isSafeInteger(index) || index < -length || index > length) throw expected(`a place from ${-length} to ${length}`, `${this.constructor.name}.insert`, index);
+    const all = [...this.append(module)].slice(0, -1);
+    all.splice(index, 0, module);
+    this.#renumber(all);
+    return this;
+  }
+
+  /** Takes a module out, the last one if no place is given, and returns it. The names are the places again. @throws SteppeError as `insert` */
+  pop(index = -1): T {
+    const all = [...this];
+    const taken = Number.isSafeInteger(index) ? all.at(index) : undefined;
+    if (taken === undefined) throw expected(`a place from ${-all.length} to ${all.length - 1}`, `${this.constructor.name}.pop`, index);
+    all.splice(index, 1);
+    this.#renumber(all);
+    return taken;
+  }
+
+  #renumber(modules: readonly T[]): void {
+    for (const [name] of this.submodules()) Reflect.deleteProperty(this, name);
+    modules.forEach((module, i) => this.registerModule(String(i), module));
+    modes.version++;
   }
 
   *[Symbol.iterator](): IterableIterator<T> {
@@ -128,8 +159,34 @@ export class ModuleDict<M extends Record<string, Module> = Record<string, Module
     return this.#modules.delete(name);
   }
 
+  /** Takes a module out and returns it. @throws SteppeError `ARGUMENT` if there is none of this name */
+  pop<K extends keyof M & string>(name: K): M[K] {
+    const module = this.get(name);
+    this.#modules.delete(name);
+    return module;
+  }
+
+  /** Sets or replaces several modules. */
+  update(modules: Readonly<Record<string, Module>> | Iterable<readonly [string, Module]>): this {
+    for (const [name, module] of entriesOf(modules, "nn.ModuleDict.update")) this.set(name, module);
+    return this;
+  }
+
+  /** Takes all modules out. */
+  clear(): void {
+    this.#modules.clear();
+  }
+
   keys(): string[] {
     return [...this.#modules.keys()];
+  }
+
+  values(): Module[] {
+    return [...this.#modules.values()];
+  }
+
+  items(): [string, Module][] {
+    return [...this.#modules];
   }
 
   get size(): number {
@@ -144,4 +201,10 @@ export class ModuleDict<M extends Record<string, Module> = Record<string, Module
     // Property fields of a subclass come after the named modules.
     return [...this.#modules, ...super.submodules()];
   }
+}
+
+/** @internal Pairs, also where they are an object's. */
+export function entriesOf<T>(given: Readonly<Record<string, T>> | Iterable<readonly [string, T]>, owner: string): (readonly [string, T])[] {
+  if (typeof given !== "object" || given === null) throw expected("an object, or pairs of names and values", owner, given);
+  return Symbol.iterator in given ? [...(given as Iterable<readonly [string, T]>)] : Object.entries(given);
 }

@@ -1,5 +1,6 @@
 import { expected } from "../errors.js";
 import type { Tensor } from "../tensor.js";
+import { entriesOf } from "./containers.js";
 import { Module } from "./module.js";
 import { isParameter, parameter } from "./parameter.js";
 import type { Parameter } from "./parameter.js";
@@ -86,8 +87,34 @@ export class ParameterDict<Names extends string = string> extends Module {
     return this.#parameters.delete(name);
   }
 
+  /** Takes a parameter out and returns it. @throws SteppeError `ARGUMENT` if there is none of this name */
+  pop(name: Names): Parameter {
+    const parameter = this.get(name);
+    this.#parameters.delete(name);
+    return parameter;
+  }
+
+  /** Sets or replaces several parameters. */
+  update(parameters: Readonly<Partial<Record<Names, Tensor>>> | Iterable<readonly [Names, Tensor]>): this {
+    for (const [name, tensor] of entriesOf<Tensor>(parameters as Record<string, Tensor>, "nn.ParameterDict.update")) this.set(name as Names, tensor);
+    return this;
+  }
+
+  /** Takes all parameters out. */
+  clear(): void {
+    this.#parameters.clear();
+  }
+
   keys(): string[] {
     return [...this.#parameters.keys()];
+  }
+
+  values(): Parameter[] {
+    return [...this.#parameters.values()];
+  }
+
+  items(): [string, Parameter][] {
+    return [...this.#parameters];
   }
 
   get size(): number {

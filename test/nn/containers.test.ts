@@ -28,6 +28,24 @@ describe("Sequential", () => {
     expect(Object.keys(net.stateDict())).toEqual(["0.weight", "1.weight", "2.weight"]);
   });
 
+  test("and lists take modules in and out at any place, numbered anew as in PyTorch", () => {
+    const [a, b, c] = [new nn.Linear(1, 1), new nn.Linear(1, 1, false), new nn.ReLU()];
+    const net = new nn.Sequential(a, c);
+    expect(net.insert(1, b)).toBe(net);
+    expect([...net]).toEqual([a, b, c]);
+    expect(Object.keys(net.stateDict())).toEqual(["0.weight", "0.bias", "1.weight"]);
+    net.insert(-3, c).insert(4, b);
+    expect([[...net], net.length]).toEqual([[c, a, b, c, b], 5]);
+    expect([net.pop(), net.pop(0), net.pop(-2)]).toEqual([b, c, b]);
+    expect([[...net], Object.keys(net.stateDict())]).toEqual([[a, c], ["0.weight", "0.bias"]]);
+    const named = new nn.Sequential({ first: a, second: b, third: c });
+    expect([named.pop(0), Object.keys(named.stateDict())]).toEqual([a, ["0.weight"]]);
+    expect(() => net.insert(3, a)).toThrow("Expected a place from -2 to 2 for Sequential.insert but received 3 of type number.");
+    expect(() => net.insert(0, 3 as never)).toThrow("Expected a module with a forward method for 2 of nn.Sequential");
+    expect(() => new nn.ModuleList().pop()).toThrow("Expected a place from 0 to -1 for ModuleList.pop");
+    expect([...net]).toEqual([a, c]);
+  });
+
   test("with no modules returns its input", () => {
     const x = torch.ones([2]);
     expect(new nn.Sequential().forward(x)).toBe(x);
@@ -70,6 +88,14 @@ describe("ModuleDict", () => {
     expect(dict.get("b").outFeatures).toBe(2);
     expect([...dict].map(([name]) => name)).toEqual(dict.keys());
     expect([dict.delete("2"), dict.has("2"), dict.size]).toEqual([true, false, 3]);
+    const [b, relu] = [dict.get("b"), new nn.ReLU()];
+    expect([dict.pop("b"), dict.keys()]).toEqual([b, ["forward", "10"]]);
+    dict.update({ a: relu }).update(new nn.ModuleDict({ "10": relu }));
+    expect([dict.values().slice(1), dict.items().at(-1)]).toEqual([[relu, relu], ["a", relu]]);
+    expect(() => dict.pop("b")).toThrow("Expected one of forward, 10, a for nn.ModuleDict");
+    expect(() => dict.update(3 as never)).toThrow("Expected an object, or pairs of names and values for nn.ModuleDict.update");
+    dict.clear();
+    expect([dict.size, dict.children()]).toEqual([0, []]);
   });
 
   test("refuses unknown names and what is no module", () => {
@@ -107,6 +133,8 @@ describe("ParameterDict", () => {
     expect(dict.numParameters()).toBe(10);
     expect(dict.to("float64").get("b").dtype).toBe("float64");
     expect([dict.delete("2"), dict.has("2"), dict.size, dict.keys()]).toEqual([true, false, 3, ["b", "forward", "10"]]);
+    dict.update({ "10": torch.zeros([7]) }).update([["d", torch.zeros([5])]]);
+    expect([dict.pop("d").shape, dict.values().map(({ shape }) => shape[0]), dict.items().map(([name]) => name)]).toEqual([[5], [1, 2, 7], ["b", "forward", "10"]]);
     expect(() => dict.get("c")).toThrow('Expected one of b, forward, 10 for nn.ParameterDict but received "c" of type string.');
     expect(() => dict.set("a.b", torch.zeros([1]))).toThrow("Expected a non-empty name without dots for nn.ParameterDict");
   });
