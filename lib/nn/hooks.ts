@@ -1,4 +1,4 @@
-import { expected } from "../errors.js";
+import { checkKeys, expected } from "../errors.js";
 
 /** What a module's `forward` takes and returns. */
 type Inputs<M> = M extends { forward(...inputs: infer I): unknown } ? I : unknown[];
@@ -8,6 +8,12 @@ type Output<M> = M extends { forward(...inputs: never[]): infer O } ? O : unknow
 export type ForwardHook<M> = (module: M, inputs: Inputs<M>, output: Output<M>) => Output<M> | void;
 /** Called before `forward`. An array that it returns takes the place of the inputs. */
 export type ForwardPreHook<M> = (module: M, inputs: Inputs<M>) => Inputs<M> | void;
+
+/** Where a hook comes among others. */
+export interface HookOptions {
+  /** Before those that are there already; default false. */
+  prepend?: boolean;
+}
 
 /** A registered hook. */
 export interface HookHandle {
@@ -29,24 +35,28 @@ export class Hooked {
    * A compiled step runs JavaScript only when it is recorded, hooks included: what they compute with tensors is part of the
    * program.
    *
+   * @param options `prepend` (false): before the hooks that are there already, not after them
    * @example const handle = layer.registerForwardHook((_layer, _inputs, output) => console.log(output.shape)); handle.remove();
    * @throws SteppeError `ARGUMENT` for what is no function, and for a module without `forward`
    */
-  registerForwardHook(hook: ForwardHook<this>): HookHandle {
-    return this.#register(this.#after, hook as AnyHook);
+  registerForwardHook(hook: ForwardHook<this>, options: HookOptions = {}): HookHandle {
+    return this.#register(this.#after, hook as AnyHook, options);
   }
 
-  /** Calls a function before each `forward` of this module: it may return other inputs, in an array. */
-  registerForwardPreHook(hook: ForwardPreHook<this>): HookHandle {
-    return this.#register(this.#before, hook as AnyHook);
+  /** Calls a function before each `forward` of this module: it may return other inputs, in an array. Options as of {@link registerForwardHook}. */
+  registerForwardPreHook(hook: ForwardPreHook<this>, options: HookOptions = {}): HookHandle {
+    return this.#register(this.#before, hook as AnyHook, options);
   }
 
-  #register(hooks: Set<AnyHook>, hook: AnyHook): HookHandle {
+  #register(hooks: Set<AnyHook>, hook: AnyHook, options: HookOptions): HookHandle {
+    checkKeys(options, ["prepend"], `the options of a hook of ${this.constructor.name}`);
     if (typeof hook !== "function") throw expected("a function", `a hook of ${this.constructor.name}`, hook);
     if (typeof Reflect.get(this, "forward") !== "function") throw expected("a module with a forward method", "a hook", this);
     if (this.#before.size + this.#after.size === 0) this.#intercept();
     const own: AnyHook = (...args) => hook(...args); // the same function may be registered twice
-    hooks.add(own);
+    const others = options.prepend === true ? [...hooks] : [];
+    for (const other of others) hooks.delete(other);
+    for (const each of [own, ...others]) hooks.add(each);
     return {
       remove: () => {
         if (hooks.delete(own) && this.#before.size + this.#after.size === 0) Reflect.deleteProperty(this, "forward");

@@ -33,7 +33,7 @@ export { FractionalMaxPool2d, FractionalMaxPool3d } from "./fractional-pool.js";
 export * as functional from "./functional/index.js";
 export { GroupNorm } from "./group-norm.js";
 export { GRU } from "./gru.js";
-export type { ForwardHook, ForwardPreHook, HookHandle } from "./hooks.js";
+export type { ForwardHook, ForwardPreHook, HookHandle, HookOptions } from "./hooks.js";
 export * as init from "./init.js";
 export { InstanceNorm1d, InstanceNorm2d, InstanceNorm3d } from "./instance-norm.js";
 export type { InstanceNormOptions } from "./instance-norm.js";

@@ -35,6 +35,24 @@ describe("hooks", () => {
     expect(plain.shape).toEqual([1, 2]);
   });
 
+  test("come before those that are there if they are to", () => {
+    const layer = new nn.Identity();
+    const order: string[] = [];
+    const say = (text: string) => () => void order.push(text);
+    layer.registerForwardHook(say("third"));
+    layer.registerForwardHook(say("fourth"));
+    const second = layer.registerForwardHook(say("second"), { prepend: true });
+    layer.registerForwardPreHook(say("zeroth"));
+    layer.registerForwardPreHook(say("minus first"), { prepend: true });
+    layer.registerForwardHook(say("first"), { prepend: true });
+    layer.forward(torch.zeros([1]));
+    expect(order).toEqual(["minus first", "zeroth", "first", "second", "third", "fourth"]);
+    second.remove();
+    layer.forward(torch.zeros([1]));
+    expect(order.slice(6)).toEqual(["minus first", "zeroth", "first", "third", "fourth"]);
+    expect(() => layer.registerForwardHook(() => undefined, { prepand: true } as never)).toThrow('Did you mean "prepend"?');
+  });
+
   test("are called once where a class's forward calls its parent's", () => {
     const norm = new nn.BatchNorm1d(2);
     let calls = 0;
