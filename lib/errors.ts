@@ -74,6 +74,13 @@ export function expected(what: string, name: string, received: unknown, hint = "
   return new SteppeError("ARGUMENT", hint === "" ? sentence : `${sentence} ${hint}`);
 }
 
+/** As {@link expected}, where a tensor may have come whose shape or dtype is the wrong one. */
+export function expectedTensor(what: string, name: string, received: unknown): SteppeError {
+  const { dtype, shape } = (received ?? {}) as { dtype?: unknown; shape?: unknown };
+  if (typeof dtype !== "string" || !Array.isArray(shape)) return expected(what, name, received);
+  return new SteppeError("ARGUMENT", `Expected ${what} for ${name} but received a tensor of ${dtype} [${shape.join(", ")}].`);
+}
+
 /**
  * Whether a value that is no Tensor here was one elsewhere: posted from another thread, or made by another copy of the
  * package. Its number in that place's addon is all that it has.

@@ -25,22 +25,21 @@ export async function readTarGz(path: string, wanted: Wanted): Promise<Map<strin
   const entries = extract();
   let entriesSeen = 0;
   let unpacked = 0;
+  const counting = async function* (entry: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const piece of entry) {
+      unpacked += piece.length;
+      if (unpacked > mostUnpacked) throw formatError(path, 0, `an archive of at most ${mostUnpacked} bytes`, "more");
+      yield piece;
+    }
+  };
   const collecting = (async () => {
     for await (const entry of entries) {
       entriesSeen++;
       const name = posix.basename(entry.header.name);
       const most = entry.header.type === "file" ? wanted.get(name) : undefined;
-      const pieces: Buffer[] = [];
-      let size = 0;
-      for await (const piece of entry as AsyncIterable<Buffer>) {
-        unpacked += piece.length;
-        if (unpacked > mostUnpacked) throw formatError(path, 0, `an archive of at most ${mostUnpacked} bytes`, "more");
-        if (most === undefined) continue;
-        size += piece.length;
-        if (size > most) throw formatError(path, 0, `at most ${most} bytes of ${name} in the archive`, "more");
-        pieces.push(piece);
-      }
-      if (most !== undefined) found.set(name, Buffer.concat(pieces));
+      const counted = counting(entry as AsyncIterable<Buffer>);
+      if (most !== undefined) found.set(name, await collect(counted, most, () => tooLong(path, name, most)));
+      else for await (const _ of counted) void _; // passed over
     }
   })();
   // Its error is the first one's, or comes from it.
@@ -70,7 +69,7 @@ export async function readZip(path: string, wanted: Wanted): Promise<Map<string,
       for await (const entry of zip.eachEntry()) {
         const name = posix.basename(entry.fileName);
         const most = entry.fileName.endsWith("/") ? undefined : wanted.get(name);
-        if (most !== undefined) found.set(name, await collect(await zip.openReadStreamPromise(entry), most, () => formatError(path, 0, `at most ${most} bytes of ${name} in the archive`, "more")));
+        if (most !== undefined) found.set(name, await collect(await zip.openReadStreamPromise(entry), most, () => tooLong(path, name, most)));
       }
     } finally {
       zip.close();
@@ -83,13 +82,17 @@ export async function readZip(path: string, wanted: Wanted): Promise<Map<string,
   return found;
 }
 
+function tooLong(path: string, name: string, most: number): SteppeError {
+  return formatError(path, 0, `at most ${most} bytes of ${name} in the archive`, "more");
+}
+
 /** What a stream brings, piece by piece: what a header says of its length allocates nothing. */
-async function collect(stream: AsyncIterable<Buffer>, most: number, tooLong: () => SteppeError): Promise<Buffer> {
+async function collect(stream: AsyncIterable<Buffer>, most: number, refusal: () => SteppeError): Promise<Buffer> {
   const pieces: Buffer[] = [];
   let size = 0;
   for await (const piece of stream) {
     size += piece.length;
-    if (size > most) throw tooLong();
+    if (size > most) throw refusal();
     pieces.push(piece);
   }
   return Buffer.concat(pieces);

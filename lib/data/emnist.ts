@@ -60,15 +60,19 @@ export async function emnist(options: EmnistOptions): Promise<ImageClasses> {
   return readIdxImages(read, files, { name: "emnist", classes: parts[split], size: [28, 28], dtype: rest.dtype, transposed: upright });
 }
 
-/** Loose files come first, in the folder that unpacking makes, too; then the archive; then the publisher. */
+/**
+ * Loose files come first, in the folder that unpacking makes, too; then the archive; then the publisher. Where files are to be verified,
+ * the archive comes first: it alone has a checksum, and torchvision leaves it beside what it unpacks.
+ */
 async function locate(files: IdxFiles, title: string, options: ImageSetOptions): Promise<IdxReader> {
   const folders = options.root === undefined ? dataFolders("emnist") : [options.root];
-  const loose = folders.flatMap((folder) => [folder, join(folder, "gzip"), join(folder, "EMNIST", "raw")]).find((folder) => hasIdxFiles(folder, files));
-  if (loose !== undefined) {
-    if (options.verify === true) throw new SteppeError("ARGUMENT", `Expected ${archive.name} for verify but received its files in ${loose}: there is a published checksum of the archive alone.`);
+  const places = folders.flatMap((folder) => [folder, join(folder, "gzip"), join(folder, "EMNIST", "raw")]);
+  const loose = places.find((folder) => hasIdxFiles(folder, files));
+  let zip = places.map((folder) => join(folder, archive.name)).find(existsSync);
+  if (loose !== undefined && (zip === undefined || options.verify !== true)) {
+    if (options.verify === true) throw new SteppeError("ARGUMENT", `Expected ${archive.name} for verify but received its files alone, in ${loose}: there is a published checksum of the archive only.`);
     return fromFolder(loose);
   }
-  let zip = folders.map((folder) => join(folder, archive.name)).find(existsSync);
   if (zip === undefined && options.download === true) {
     zip = join(options.root ?? downloadFolder("emnist"), archive.name);
     await download(baseUrl(options, archive.publisher) + archive.name, zip, { md5: archive.md5, signal: options.signal });

@@ -1,5 +1,5 @@
 import { checkInteger, checkSeed, checkShare } from "../checks.js";
-import { checkKeys, expected } from "../errors.js";
+import { checkKeys, expected, expectedTensor } from "../errors.js";
 import { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
 import { generatorOf } from "./samplers.js";
@@ -12,7 +12,7 @@ function labelsOf(set: TensorDataset<readonly [Tensor, ...Tensor[]]>, place: num
   const at = place ?? set.tensors.length - 1;
   const tensor = set.tensors[at];
   if (tensor === undefined) throw expected(`an integer from 0 to ${set.tensors.length - 1}`, "labels", place);
-  if (tensor.dim() !== 1 || /float|complex|bool/.test(tensor.dtype)) throw expected("integers of shape [N] as labels", "dataset", `${tensor.dtype} of shape [${tensor.shape.join(", ")}]`);
+  if (tensor.dim() !== 1 || /float|complex|bool/.test(tensor.dtype)) throw expectedTensor("integers of shape [N] as labels", "dataset", tensor);
   return { at, labels: (tensor.toArray() as (number | bigint)[]).map(Number) };
 }
 

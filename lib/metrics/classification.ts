@@ -1,18 +1,28 @@
 import { checkInteger } from "../checks.js";
-import { checkKeys, expected } from "../errors.js";
+import { checkKeys, expected, expectedTensor } from "../errors.js";
 import { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
 import type { Metric } from "./metric.js";
 
-/** Logits or probabilities [N, classes] and labels [N], or further dimensions behind N in both; checked. */
-export function checkClasses(predictions: unknown, targets: unknown): { scores: Tensor; labels: Tensor } {
-  if (!(predictions instanceof Tensor) || predictions.dim() < 2) throw expected("a tensor of shape [N, classes, …]", "predictions", predictions);
+/**
+ * Logits or probabilities [N, classes] and labels [N], or further dimensions behind N in both; checked.
+ *
+ * @param ignored a label that is none
+ * @throws SteppeError `ARGUMENT` for wrong shapes, and labels that are no integers or of no class
+ */
+export function checkClasses(predictions: unknown, targets: unknown, ignored: number | null = null): { scores: Tensor; labels: Tensor } {
+  if (!(predictions instanceof Tensor) || predictions.dim() < 2) throw expectedTensor("a tensor of shape [N, classes, …]", "predictions", predictions);
   if (!(targets instanceof Tensor)) throw expected("a tensor of labels", "targets", targets);
   const [n, classes, ...rest] = predictions.shape;
-  if (String(targets.shape) !== String([n, ...rest])) throw expected(`labels of shape [${[n, ...rest].join(", ")}]`, "targets", `a tensor of shape [${targets.shape.join(", ")}]`);
+  if (String(targets.shape) !== String([n, ...rest])) throw expectedTensor(`labels of shape [${[n, ...rest].join(", ")}]`, "targets", targets);
   // [N, classes, …] → [samples, classes]
   const scores = predictions.dim() === 2 ? predictions : predictions.movedim([1], [-1]).reshape([-1, classes!]);
-  return { scores, labels: targets.reshape([-1]) };
+  const labels = targets.reshape([-1]);
+  if (!/^(u?int|bool)/.test(labels.dtype)) throw expectedTensor("labels that are integers", "targets", targets);
+  const outside = labels.lt(0).logicalOr(labels.ge(classes!));
+  const wrong = ignored === null ? outside : outside.logicalAnd(labels.ne(ignored));
+  if (wrong.any().item() === true) throw expected(`labels from 0 to ${classes! - 1}${ignored === null ? "" : `, or ${ignored}`}`, "targets", labels.maskedSelect(wrong).select(0, 0).item());
+  return { scores, labels };
 }
 
 /** The share of samples whose label is among the `topK` classes of the largest scores. Scores [N, classes, …], labels [N, …]. */
@@ -38,7 +48,7 @@ export class Accuracy implements Metric {
 
   update(predictions: Tensor, targets: Tensor): void {
     torch.scope(() => {
-      const { scores, labels } = checkClasses(predictions, targets);
+      const { scores, labels } = checkClasses(predictions, targets, this.ignoreIndex);
       if (this.topK > scores.shape[1]!) throw expected(`at least ${this.topK} classes`, "predictions", scores.shape[1]);
       const best = this.topK === 1 ? scores.argmax(1, true) : scores.topk(this.topK, 1)[1];
       const right = best.eq(labels.unsqueeze(1)).any(1);

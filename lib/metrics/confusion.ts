@@ -1,5 +1,5 @@
 import { checkInteger } from "../checks.js";
-import { checkKeys, expected } from "../errors.js";
+import { checkKeys, expected, expectedTensor } from "../errors.js";
 import { Tensor } from "../tensor.js";
 import type { Metric } from "./metric.js";
 
@@ -7,7 +7,7 @@ import type { Metric } from "./metric.js";
 function classesOf(predictions: unknown, threshold: number): number[] {
   if (!(predictions instanceof Tensor)) throw expected("a tensor", "predictions", predictions);
   if (predictions.dim() === 2) return predictions.argmax(1).toArray() as number[];
-  if (predictions.dim() !== 1) throw expected("a tensor of shape [N] or [N, classes]", "predictions", `a tensor of shape [${predictions.shape.join(", ")}]`);
+  if (predictions.dim() !== 1) throw expectedTensor("a tensor of shape [N] or [N, classes]", "predictions", predictions);
   const values = predictions.toArray() as (number | boolean)[];
   return /^(float|bfloat)/.test(predictions.dtype) ? values.map((value) => ((value as number) > threshold ? 1 : 0)) : values.map(Number);
 }
@@ -18,10 +18,13 @@ abstract class Counted implements Metric {
   /** By "target/prediction". */
   protected readonly counts = new Map<string, number>();
   protected readonly classes = new Set<number>();
+  /** Targets are below it. */
+  readonly #most: number;
 
-  constructor(threshold: number) {
+  constructor(threshold: number, most = Infinity) {
     if (typeof threshold !== "number" || Number.isNaN(threshold)) throw expected("a number", "threshold", threshold);
     this.#threshold = threshold;
+    this.#most = most;
   }
 
   reset(): void {
@@ -30,10 +33,12 @@ abstract class Counted implements Metric {
   }
 
   update(predictions: Tensor, targets: Tensor): void {
-    if (!(targets instanceof Tensor) || targets.dim() !== 1) throw expected("labels of shape [N]", "targets", targets);
+    if (!(targets instanceof Tensor) || targets.dim() !== 1) throw expectedTensor("labels of shape [N]", "targets", targets);
     const predicted = classesOf(predictions, this.#threshold);
     const truth = (targets.toArray() as (number | boolean)[]).map(Number);
-    if (predicted.length !== truth.length) throw expected(`${predicted.length} labels`, "targets", truth.length);
+    if (predicted.length !== truth.length) throw expectedTensor(`${predicted.length} labels`, "targets", targets);
+    const wrong = this.#most === Infinity ? undefined : truth.find((target) => !(target >= 0 && target < this.#most));
+    if (wrong !== undefined) throw expected(`labels from 0 to ${this.#most - 1}`, "targets", wrong);
     truth.forEach((target, i) => {
       const key = `${target}/${predicted[i]!}`;
       this.counts.set(key, (this.counts.get(key) ?? 0) + 1);
@@ -61,11 +66,11 @@ export class F1 extends Counted {
 
   constructor(options: { average?: "binary" | "macro" | "micro"; threshold?: number; classes?: number } = {}) {
     checkKeys(options, ["average", "threshold", "classes"]);
-    super(options.threshold ?? 0.5);
+    super(options.threshold ?? 0.5, options.classes === undefined ? Infinity : checkInteger(options.classes, "classes", 1));
     const { average = "binary" } = options;
     if (!["binary", "macro", "micro"].includes(average)) throw expected('one of "binary", "macro", "micro"', "average", average);
     this.average = average;
-    this.#classes = options.classes === undefined ? null : checkInteger(options.classes, "classes", 1);
+    this.#classes = options.classes ?? null;
   }
 
   compute(): number {

@@ -1,5 +1,5 @@
-import { checkKeys, expected } from "../errors.js";
-import type { Tensor } from "../tensor.js";
+import { checkKeys, expected, expectedTensor } from "../errors.js";
+import { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
 import type { Metric } from "./metric.js";
 
@@ -23,8 +23,9 @@ export class Perplexity implements Metric {
   }
 
   update(predictions: Tensor, targets: Tensor): void {
+    if (!(predictions instanceof Tensor) || predictions.dim() < 2) throw expectedTensor("logits of shape [N, length, vocabulary] or [N, vocabulary]", "predictions", predictions);
     const wanted = predictions.shape.slice(0, -1);
-    if (predictions.dim() < 2 || String(targets.shape) !== String(wanted)) throw expected(`tokens of shape [${wanted.join(", ")}]`, "targets", `a tensor of shape [${targets.shape.join(", ")}]`);
+    if (!(targets instanceof Tensor) || String(targets.shape) !== String(wanted)) throw expectedTensor(`tokens of shape [${wanted.join(", ")}]`, "targets", targets);
     torch.scope(() => {
       const logits = predictions.reshape([-1, predictions.shape.at(-1)!]).to("float64");
       const tokens = targets.reshape([-1]);

@@ -1,4 +1,4 @@
-import { expected } from "../errors.js";
+import { expectedTensor } from "../errors.js";
 import { Tensor } from "../tensor.js";
 import type { Metric } from "./metric.js";
 
@@ -14,7 +14,7 @@ abstract class Paired implements Metric {
 
   update(predictions: Tensor, targets: Tensor): void {
     const [a, b] = [numbers(predictions, "predictions"), numbers(targets, "targets")];
-    if (a.length !== b.length) throw expected(`${a.length} numbers`, "targets", b.length);
+    if (a.length !== b.length) throw expectedTensor(`${a.length} numbers`, "targets", targets);
     this.predictions.push(...a);
     this.targets.push(...b);
   }
@@ -24,7 +24,7 @@ abstract class Paired implements Metric {
 
 function numbers(tensor: unknown, name: string): number[] {
   const fits = tensor instanceof Tensor && (tensor.dim() === 1 || (tensor.dim() === 2 && tensor.shape[1] === 1));
-  if (!fits) throw expected("a tensor of shape [N] or [N, 1]", name, tensor instanceof Tensor ? `a tensor of shape [${tensor.shape.join(", ")}]` : tensor);
+  if (!fits) throw expectedTensor("a tensor of shape [N] or [N, 1]", name, tensor);
   return tensor.reshape([-1]).to("float64").toArray() as number[];
 }
 

@@ -1,4 +1,4 @@
-import { SteppeError, expected, suggest } from "../errors.js";
+import { SteppeError, expected, expectedTensor, suggest } from "../errors.js";
 import { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
 import { Accuracy } from "./classification.js";
@@ -54,7 +54,7 @@ class Several<Names extends string> implements TaskMetric<Names> {
       const [given, truth] = [tensorOf(predictions, this.#dtype, "predictions"), tensorOf(targets, this.#dtype, "targets")];
       if (this.#dtype === "float64") return this.#each(given, truth);
       const classes = classesOf(given);
-      if (classes.dim() !== 1 || truth.dim() !== 1 || classes.shape[0] !== truth.shape[0]) throw expected(`${truth.shape[0]} classes, or scores of them`, "predictions", `a tensor of shape [${given.shape.join(", ")}]`);
+      if (classes.dim() !== 1 || truth.dim() !== 1 || classes.shape[0] !== truth.shape[0]) throw expectedTensor(`${truth.shape[0]} classes, or scores of them`, "predictions", given);
       this.#each(this.#binary ? torch.where(classes.lt(0), truth.mul(-1).add(1), classes) : classes, truth);
     });
   }

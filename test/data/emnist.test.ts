@@ -99,7 +99,11 @@ describe("what is missing or wrong", () => {
   test("verify", async () => {
     const root = folderWith({ "gzip.zip": zip(partsOf(["digits"])) });
     await expect(data.emnist({ split: "digits", root, verify: true })).rejects.toThrow(/the MD5 58c8d27c78d21e728a6bc7b3cc06412e in .*gzip\.zip but received [0-9a-f]{32}/);
-    await expect(data.emnist({ split: "digits", root: folderWith(partsOf(["digits"])), verify: true })).rejects.toThrow("a published checksum of the archive alone");
+    await expect(data.emnist({ split: "digits", root: folderWith(partsOf(["digits"])), verify: true })).rejects.toThrow("a published checksum of the archive only");
+    // Beside the archive it is the archive that is read, and checked.
+    const both = folderWith({ ...partsOf(["digits"]), "gzip.zip": zip(partsOf(["digits"])) });
+    await expect(data.emnist({ split: "digits", root: both, verify: true })).rejects.toThrow(/the MD5 58c8d27c78d21e728a6bc7b3cc06412e in .*gzip\.zip/);
+    expect((await data.emnist({ split: "digits", root: both })).train).toHaveLength(12);
   });
 
   test("options", async () => {

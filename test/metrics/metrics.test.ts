@@ -126,7 +126,19 @@ test("wrong arguments", () => {
   expect(() => new metrics.Accuracy({ topK: 0 })).toThrow("Expected a positive integer for topK but received 0");
   expect(() => new metrics.Accuracy({ topk: 2 } as never)).toThrow('Did you mean "topK"?');
   expect(() => new metrics.Accuracy({ topK: 4 }).update(scores, labels)).toThrow("Expected at least 4 classes for predictions but received 3");
-  expect(() => new metrics.Accuracy().update(scores, labels.slice(0, 0, 3))).toThrow("Expected labels of shape [4] for targets");
+  expect(() => new metrics.Accuracy().update(scores, labels.slice(0, 0, 3))).toThrow("Expected labels of shape [4] for targets but received a tensor of int64 [3].");
+  const label = (value: number) => torch.tensor([0, value, 2, 1], { dtype: "int64" });
+  for (const metric of [new metrics.Accuracy(), new metrics.CalibrationError()]) {
+    expect(() => metric.update(scores, label(3))).toThrow("Expected labels from 0 to 2 for targets but received 3");
+    expect(() => metric.update(scores, label(-100))).toThrow("Expected labels from 0 to 2 for targets but received -100");
+    expect(() => metric.update(scores, labels.to("float32"))).toThrow("Expected labels that are integers for targets but received a tensor of float32 [4].");
+    expect(metric.compute()).toBeNaN();
+  }
+  expect(() => new metrics.Accuracy({ ignoreIndex: -100 }).update(scores, label(-1))).toThrow("Expected labels from 0 to 2, or -100 for targets but received -1");
+  expect(() => new metrics.F1({ average: "macro", classes: 3 }).update(scores, label(7))).toThrow("Expected labels from 0 to 2 for targets but received 7");
+  expect(() => new metrics.Perplexity().update(scores, labels.slice(0, 0, 3))).toThrow("Expected tokens of shape [4] for targets but received a tensor of int64 [3].");
+  expect(() => new metrics.Perplexity().update(labels, labels)).toThrow("Expected logits of shape [N, length, vocabulary] or [N, vocabulary] for predictions but received a tensor of int64 [4].");
+  expect(() => new metrics.MatthewsCorrelation().update(scores, labels.slice(0, 0, 3))).toThrow("Expected 4 labels for targets but received a tensor of int64 [3].");
   expect(() => new metrics.F1({ average: "weighted" as never })).toThrow('Expected one of "binary", "macro", "micro" for average');
   expect(() => new metrics.PearsonCorrelation().update(scores, labels)).toThrow("Expected a tensor of shape [N] or [N, 1] for predictions");
   expect(() => new metrics.Bleu().update(["a"], [])).toThrow("Expected references of 1 sentences for references");

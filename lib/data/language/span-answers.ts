@@ -1,5 +1,5 @@
 import { checkFlag, checkInteger } from "../../checks.js";
-import { checkKeys, expected } from "../../errors.js";
+import { SteppeError, checkKeys, expected, expectedTensor } from "../../errors.js";
 import { Tensor } from "../../tensor.js";
 import type { Span } from "../text/normalized.js";
 import type { SpanFeature } from "./span-features.js";
@@ -53,7 +53,7 @@ function candidatesOf(feature: SpanFeature, starts: readonly number[], ends: rea
 /** [features, length], checked, as numbers. */
 function numbers(logits: unknown, name: string, features: readonly SpanFeature[]): number[][] {
   const wanted = [features.length, features[0]?.ids.length ?? 0];
-  if (!(logits instanceof Tensor) || String(logits.shape) !== String(wanted)) throw expected(`a tensor of shape [${wanted.join(", ")}]`, name, logits instanceof Tensor ? `one of shape [${logits.shape.join(", ")}]` : logits);
+  if (!(logits instanceof Tensor) || String(logits.shape) !== String(wanted)) throw expectedTensor(`a tensor of shape [${wanted.join(", ")}]`, name, logits);
   return logits.detach().to("float64").toArray() as number[][];
 }
 
@@ -85,7 +85,7 @@ export function spanAnswers(examples: readonly SpanQuestion[], features: readonl
   (features as readonly SpanFeature[]).forEach(({ example }, i) => byExample.set(example, [...(byExample.get(example) ?? []), i]));
   return examples.map((example, number) => {
     const own = byExample.get(number);
-    if (own === undefined) throw expected(`features of question ${example.id}`, "features", `none among ${features.length}`);
+    if (own === undefined) throw new SteppeError("ARGUMENT", `Expected features of question ${example.id} for features but received none among ${features.length}.`);
     const found = own.flatMap((i) => candidatesOf(features[i]!, starts[i]!, ends[i]!, nBest, maxAnswerLength));
     const none = Math.min(...own.map((i) => starts[i]![features[i]!.nullIndex]! + ends[i]![features[i]!.nullIndex]!));
     return answerOf(example, found, none, { nBest, noAnswer, threshold });

@@ -1,5 +1,5 @@
 import { checkFlag, checkInteger } from "../../checks.js";
-import { checkKeys, expected } from "../../errors.js";
+import { checkKeys, expected, expectedTensor } from "../../errors.js";
 import { Tensor } from "../../tensor.js";
 import { torch } from "../../torch.js";
 import { Loader } from "../loader.js";
@@ -32,7 +32,7 @@ export interface BpttOptions {
  * }
  */
 export function bptt(ids: Tensor, options: BpttOptions): Loader<[input: Tensor, next: Tensor]> {
-  if (!(ids instanceof Tensor) || ids.dim() !== 1 || !/int/.test(ids.dtype)) throw expected("integers of one dimension", "ids", ids instanceof Tensor ? `${ids.dtype} [${ids.shape.join(", ")}]` : ids);
+  if (!(ids instanceof Tensor) || ids.dim() !== 1 || !/int/.test(ids.dtype)) throw expectedTensor("integers of one dimension", "ids", ids);
   if (typeof options !== "object" || options === null) throw expected("an object with columns and window", "options", options);
   checkKeys(options, ["columns", "window", "batchFirst", "dropLast"]);
   const columns = checkInteger(options.columns, "columns", 1);

@@ -1,5 +1,5 @@
 import { checkInteger } from "../../checks.js";
-import { checkKeys, expected } from "../../errors.js";
+import { checkKeys, expected, expectedTensor } from "../../errors.js";
 import { Tensor } from "../../tensor.js";
 import { torch } from "../../torch.js";
 import { TensorDataset } from "../tensor-dataset.js";
@@ -17,7 +17,7 @@ export function blocks(ids: Tensor | readonly (readonly number[])[], blockSize: 
   checkInteger(blockSize, "blockSize", 2);
   return torch.scope(() => {
     const stream = ids instanceof Tensor ? ids : torch.tensor(Int32Array.from(documentsOf(ids).flat())).to("int64");
-    if (stream.dim() !== 1 || !/int/.test(stream.dtype)) throw expected("integers of one dimension", "ids", `${stream.dtype} [${stream.shape.join(", ")}]`);
+    if (stream.dim() !== 1 || !/int/.test(stream.dtype)) throw expectedTensor("integers of one dimension", "ids", stream);
     const count = Math.floor(stream.numel() / blockSize);
     if (count === 0) throw expected(`at least ${blockSize} tokens`, "ids", stream.numel());
     const inputIds = stream.narrow(0, 0, count * blockSize).view([count, blockSize]).clone();

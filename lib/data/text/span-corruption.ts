@@ -1,5 +1,5 @@
 import { checkInteger, checkShare } from "../../checks.js";
-import { checkKeys, expected } from "../../errors.js";
+import { checkKeys, expected, expectedTensor } from "../../errors.js";
 import type { Generator } from "../../random.js";
 import { Tensor } from "../../tensor.js";
 import { torch } from "../../torch.js";
@@ -119,7 +119,7 @@ function readNoise({ noiseDensity = 0.15, meanSpanLength = 3 }: { noiseDensity?:
 function rowsOf(batch: unknown): number[][] {
   const first = Array.isArray(batch) && batch[0] instanceof Tensor ? batch[0] : batch;
   if (first instanceof Tensor) {
-    if (first.dim() !== 2 || !/int/.test(first.dtype)) throw expected("integers of two dimensions", "batch", `${first.dtype} [${first.shape.join(", ")}]`);
+    if (first.dim() !== 2 || !/int/.test(first.dtype)) throw expectedTensor("integers of two dimensions", "batch", first);
     return first.toArray() as number[][];
   }
   if (!Array.isArray(first) || !first.every((row) => Array.isArray(row))) throw expected("a tensor or arrays of tokens", "batch", batch);
