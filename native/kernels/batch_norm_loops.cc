@@ -267,6 +267,10 @@ void spread_row_of_windows(const Windows& w, const float* x, const float* dy, co
   for (; c < w.channels; c += kLanes) spread_windows<1>(w, x + c, dy + c, places + c, from(c), dx + c);
 }
 
+#undef STEPPE_LOAD
+#undef STEPPE_EACH
+#undef STEPPE_STORE
+
 STEPPE_LOOPS_END
 
 // Calls use(piece, begin, end) for pieces of [0, n), on several threads.

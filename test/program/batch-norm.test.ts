@@ -3,6 +3,9 @@ import { nn, torch } from "../../lib/index.js";
 import type { Tensor } from "../../lib/index.js";
 import { expectLikeAutograd, ownKernels, recorded } from "./own-kernels.js";
 
+/** What a program computes of batch norms with kernels of our own; convolutions have theirs. */
+const normKernels = (text: string) => ownKernels(text).filter((name) => name.includes("batch_norm"));
+
 // Batch norm in training, with the ReLU and the pooling behind it, in one pass.
 
 const both = ["native_batch_norm", "backward native_batch_norm_backward"];
@@ -30,13 +33,13 @@ const images = (n: number, height: number, width = height) => torch.randn([n, 3,
 describe.each([8, 24, 64])("%i channels", (channels) => {
   test("alone", () => {
     torch.manualSeed(5);
-    expect(ownKernels(expectLikeAutograd(() => make(channels, (x) => x.tanh()), [images(4, 9, 7)]))).toEqual(both);
+    expect(normKernels(expectLikeAutograd(() => make(channels, (x) => x.tanh()), [images(4, 9, 7)]))).toEqual(both);
   });
 
   test("with ReLU", () => {
     torch.manualSeed(5);
     const text = expectLikeAutograd(() => make(channels, (x) => relu(x)), [images(4, 9, 7)]);
-    expect([ownKernels(text), apart(text)]).toEqual([both, []]);
+    expect([normKernels(text), apart(text)]).toEqual([both, []]);
   });
 
   test.each<[string, number | [number, number], [number, number]]>([
@@ -46,7 +49,7 @@ describe.each([8, 24, 64])("%i channels", (channels) => {
   ])("with ReLU and max pooling, %s", (_, kernel, [height, width]) => {
     torch.manualSeed(5);
     const text = expectLikeAutograd(() => make(channels, (x) => maxPool2d(relu(x), kernel)), [images(4, height, width)]);
-    expect([ownKernels(text), apart(text)]).toEqual([both, []]);
+    expect([normKernels(text), apart(text)]).toEqual([both, []]);
   });
 });
 
@@ -83,7 +86,7 @@ test("without running statistics, with a cumulative average, with frozen weight"
   const batch = [images(4, 8)];
   const after = (x: Tensor) => maxPool2d(relu(x), 2);
   const norms = [() => new nn.BatchNorm2d(16, { trackRunningStats: false }), () => new nn.BatchNorm2d(16, { momentum: null }), () => new nn.BatchNorm2d(16, { momentum: 0.7, eps: 0.1 })];
-  for (const norm of norms) expect(ownKernels(expectLikeAutograd(() => make(16, after, norm()), batch))).toEqual(both);
+  for (const norm of norms) expect(normKernels(expectLikeAutograd(() => make(16, after, norm()), batch))).toEqual(both);
   for (const name of ["1.weight", "1.bias", "0."]) {
     const frozen = () => {
       const subject = make(16, after);
@@ -106,13 +109,13 @@ describe("what somebody else looks at is computed", () => {
       return maxPool2d(y, 2).add(y.mean());
     };
     const text = expectLikeAutograd(() => make(16, after), batch());
-    expect(ownKernels(text)).toEqual(both);
+    expect(normKernels(text)).toEqual(both);
     expect(text).toContain("max_pool2d_with_indices");
   });
 
   test("the batch norm's result, beside the ReLU", () => {
     const text = expectLikeAutograd(() => make(16, (x) => relu(x).add(x.mul(0.1))), batch());
-    expect(ownKernels(text)).toEqual(both);
+    expect(normKernels(text)).toEqual(both);
     expect(text).toContain("aten::relu ");
   });
 
@@ -133,7 +136,7 @@ describe("what somebody else looks at is computed", () => {
       };
       return { model, loss };
     };
-    for (const pooled of [false, true]) expect(ownKernels(expectLikeAutograd(net(pooled), batch()))).toEqual(both);
+    for (const pooled of [false, true]) expect(normKernels(expectLikeAutograd(net(pooled), batch()))).toEqual(both);
   });
 
   test("the places of the maxima", () => {
@@ -166,7 +169,7 @@ test("evaluation mode, no weight, a number of channels that is no multiple of ei
     [make(12, (x) => relu(x)), batch],
     [wide, [batch[0]!.to("float64")]],
   ] as const)
-    expect(ownKernels(recorded(subject, [...x]).text)).toEqual([]);
+    expect(normKernels(recorded(subject, [...x]).text)).toEqual([]);
 });
 
 test("one pixel: what follows looks at the ReLU's result in the order that LibTorch gives it", () => {
@@ -194,7 +197,7 @@ test("a channel of one value with eps 0 gives the bias", () => {
     return subject;
   };
   const { loss, text } = recorded(dead(), [images(4, 8)]);
-  expect(ownKernels(text)).toEqual(both);
+  expect(normKernels(text)).toEqual(both);
   const eager = dead();
   const x = images(4, 8);
   expect(Number.isFinite(loss)).toBe(true);

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { nn, torch } from "../../lib/index.js";
 import type { Tensor } from "../../lib/index.js";
@@ -54,7 +55,56 @@ test("a frozen weight, and a frozen bias, have no gradient", () => {
   for (const name of ["0.", "1.weight", "1.bias"]) expectLikeAutograd(frozen(name), [images(3, 4)]);
 });
 
-test("groups, other dtypes and few channels are LibTorch's", () => {
+describe("few channels: directly, where the processor has AVX-512", () => {
+  const wide = process.platform === "linux" && process.arch === "x64" && / avx512vl /.test(readFileSync("/proc/cpuinfo", "utf8"));
+  type Sizes = [channels: number, out: number, kernel: Pair, options: Options, images: [number, number, number]];
+
+  /** A convolution over images, which have no gradient, or behind another that LibTorch computes. */
+  function build([channels, out, kernel, options, [n, height, width]]: Sizes, inside: boolean) {
+    torch.manualSeed(3);
+    const layer = new nn.Conv2d(channels, out, kernel, options);
+    const model = inside ? new nn.Sequential(new nn.Conv2d(2, channels, 1), layer) : new nn.Sequential(layer);
+    return { subject: { model, loss: (x: Tensor) => model.forward(x).sin().mean() }, images: torch.randn([n, inside ? 2 : channels, height, width]) };
+  }
+  const both = ["convolution", "backward convolution_backward"];
+
+  test.each<[string, Sizes]>([
+    ["one channel", [1, 16, 3, { padding: 1, bias: false }, [8, 28, 28]]],
+    ["colours, with a bias", [3, 32, 5, { padding: 2 }, [5, 12, 11]]],
+    ["three registers of channels", [3, 48, 3, {}, [4, 9, 10]]],
+    ["no padding, another height than width", [4, 64, [1, 3], {}, [3, 5, 20]]],
+    ["one pixel", [2, 16, 3, {}, [2, 3, 3]]],
+    ["more padding than the window has", [1, 16, 3, { padding: 4 }, [2, 4, 5]]],
+    ["more pieces than images, wide lines", [1, 32, 3, { padding: 1 }, [40, 6, 300]]],
+  ])("images: %s", (_, sizes) => {
+    const { images } = build(sizes, false);
+    expect(ownKernels(expectLikeAutograd(() => build(sizes, false).subject, [images]))).toEqual(wide ? both : []);
+  });
+
+  test.each<[string, Sizes]>([
+    ["16 to 32", [16, 32, 3, { padding: 1, bias: false }, [8, 14, 14]]],
+    ["32 to 16", [32, 16, 3, { padding: 1 }, [8, 14, 13]]],
+    ["32 to 32", [32, 32, 3, { padding: [0, 1] }, [17, 6, 9]]],
+    ["an input's gradient of 16 channels that no register of two takes", [16, 16, [5, 2], { padding: [2, 0] }, [3, 15, 17]]],
+    ["more padding than the window has: the input's gradient is LibTorch's", [16, 32, 3, { padding: 3 }, [4, 7, 7]]],
+    ["an input of 20 channels, whose gradient is LibTorch's", [20, 32, 3, { padding: 1 }, [4, 7, 7]]],
+  ])("inside a net: %s", (_, sizes) => {
+    const { images } = build(sizes, true);
+    expect(ownKernels(expectLikeAutograd(() => build(sizes, true).subject, [images]))).toEqual(wide ? both : []);
+  });
+
+  test("the same bits whatever the number of threads", () => {
+    const bits = (threads: number) => {
+      torch.setNumThreads(threads);
+      const { subject, images } = build([16, 32, 3, { padding: 1 }, [21, 9, 9]], true);
+      return recorded(subject, [images]).gradients.map((gradient) => Buffer.from(gradient!.contiguous().toTypedArray().buffer as ArrayBuffer).toString("hex"));
+    };
+    const [one, two] = [bits(1), bits(2)];
+    expect(two.slice(2)).toEqual(one.slice(2)); // of the convolution that is ours
+  });
+});
+
+test("groups, other dtypes and middling channels are LibTorch's", () => {
   const batch = [images(3, 4)];
   for (const subject of [make(64, 64, 3, { padding: 1, groups: 2 }), make(32, 64, 3, { padding: 1 })]) expect(ownKernels(recorded(subject, batch).text)).toEqual([]);
   const wide = make(64, 64, 3, { padding: 1 });
