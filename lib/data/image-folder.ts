@@ -12,7 +12,7 @@ import { loadSharp } from "./sharp.js";
 import { TensorDataset } from "./tensor-dataset.js";
 import type { DecodeSettings, Pixels } from "./decode.js";
 import type { LabelledImages } from "./image-classes.js";
-import type { Dataset } from "./tensor-dataset.js";
+import type { LabelledDataset } from "./tensor-dataset.js";
 
 export interface ImageFolderOptions {
   /** Height and width that images are brought to, one number for both. Default: their own, which all of a batch must share. */
@@ -42,7 +42,7 @@ const atOnce = 8;
  * Images in folders, one folder per class: each batch is decoded when its turn comes, so that a set may be larger than memory.
  * Made by {@link imageFolder}. Its batches are promises: a loader gives them with `for await`, several under way at a time.
  */
-export class ImageFolder implements Dataset<[images: Tensor, labels: Tensor]> {
+export class ImageFolder implements LabelledDataset<[images: Tensor, labels: Tensor]> {
   readonly root: string;
   /** Names of the folders, sorted. */
   readonly classes: readonly string[];
@@ -63,6 +63,12 @@ export class ImageFolder implements Dataset<[images: Tensor, labels: Tensor]> {
 
   get length(): number {
     return this.paths.length;
+  }
+
+  /** Some of the images, by number and in that order: see {@link LabelledDataset}. */
+  take(indices: readonly number[], labels: readonly number[] = indices.map((i) => this.labels[i]!)): ImageFolder {
+    const files = indices.map((index, i) => ({ path: this.paths[index]!, label: labels[i]! }));
+    return new ImageFolder(this.root, this.classes, files, this.#settings);
   }
 
   /**

@@ -38,7 +38,7 @@ export { BalancedSampler, BucketSampler, DistributedSampler, RandomSampler, Sequ
 export { TensorDataset } from "./tensor-dataset.js";
 export type { ImageClasses, ImageSetOptions, LabelledImages } from "./image-classes.js";
 export type { ArrayLoaderOptions, LoaderOptions, LoaderState, RemakeOptions, TransformOptions } from "./loader.js";
-export type { Dataset } from "./tensor-dataset.js";
+export type { Dataset, LabelledDataset } from "./tensor-dataset.js";
 export { bptt } from "./text/bptt.js";
 export { iwslt } from "./text/iwslt.js";
 export { parallelText, readParallelText } from "./text/parallel.js";

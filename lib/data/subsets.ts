@@ -4,11 +4,11 @@ import { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
 import { generatorOf } from "./samplers.js";
 import { TensorDataset } from "./tensor-dataset.js";
-import type { Dataset } from "./tensor-dataset.js";
+import type { Dataset, LabelledDataset } from "./tensor-dataset.js";
 
 /** Labels of a set: of its last tensor by default; int64 [N]. */
 function labelsOf(set: TensorDataset<readonly [Tensor, ...Tensor[]]>, place: number | undefined): { at: number; labels: number[] } {
-  if (!(set instanceof TensorDataset)) throw expected("a TensorDataset", "dataset", set);
+  if (!(set instanceof TensorDataset)) throw expected("a TensorDataset, an array, or a data set with labels and take", "dataset", set);
   const at = place ?? set.tensors.length - 1;
   const tensor = set.tensors[at];
   if (tensor === undefined) throw expected(`an integer from 0 to ${set.tensors.length - 1}`, "labels", place);
@@ -34,9 +34,12 @@ function shuffled(n: number, generator: InstanceType<typeof torch.Generator>): n
 /** Whether a set is an array of items. */
 const isList = (set: unknown): set is readonly unknown[] => Array.isArray(set);
 
+const isLabelled = (set: unknown): set is LabelledDataset<unknown> => Array.isArray((set as LabelledDataset<unknown> | null)?.labels) && typeof (set as LabelledDataset<unknown>).take === "function";
+
 /** Some samples of a set, by number, in that order. Works on any data set and on arrays; of a TensorDataset the tensors are copied. */
 export function subset<Item>(items: readonly Item[], indices: readonly number[]): Item[];
 export function subset<T extends readonly [Tensor, ...Tensor[]]>(dataset: TensorDataset<T>, indices: readonly number[]): TensorDataset<T>;
+export function subset<T extends LabelledDataset<unknown>>(dataset: T, indices: readonly number[]): ReturnType<T["take"]>;
 export function subset<Batch>(dataset: Dataset<Batch>, indices: readonly number[]): Dataset<Batch>;
 export function subset(dataset: Dataset<unknown> | readonly unknown[], indices: readonly number[]): Dataset<unknown> | unknown[] {
   if (!isList(dataset) && typeof dataset?.batch !== "function") throw expected("a data set", "dataset", dataset);
@@ -44,6 +47,7 @@ export function subset(dataset: Dataset<unknown> | readonly unknown[], indices: 
   const wrong = indices.find((i) => !Number.isSafeInteger(i) || i < 0 || i >= dataset.length);
   if (wrong !== undefined) throw expected(`integers from 0 to ${dataset.length - 1}`, "indices", wrong);
   if (isList(dataset)) return (indices as readonly number[]).map((i) => dataset[i]);
+  if (isLabelled(dataset)) return dataset.take(indices);
   const all = torch.tensor([...indices], { dtype: "int64" });
   if (dataset instanceof TensorDataset) return new TensorDataset(...(dataset.batch(all) as [Tensor, ...Tensor[]]));
   return { length: indices.length, batch: (some) => dataset.batch(all.indexSelect(0, some)) };
@@ -82,22 +86,27 @@ function classesOf<Item>(items: readonly Item[], labelOf: ((item: Item) => numbe
 /**
  * A small part of a set with as large a share of every class: for training with little data. The order of the samples is kept.
  *
- * @param dataset a TensorDataset, or an array of items with a `label`
+ * @param dataset a TensorDataset, an array of items with a `label`, an ImageFolder, or any data set with `labels` and `take`
  * @example
  * const tenth = data.fractionPerClass(set.train, { fraction: 0.1, seed: 3 });
  * const few = data.fractionPerClass((await data.glue("rte")).examples, { perClass: 16, seed: 1 });
  */
 export function fractionPerClass<Item>(items: readonly Item[], options: ItemFractionOptions<Item>): Item[];
 export function fractionPerClass<T extends readonly [Tensor, ...Tensor[]]>(dataset: TensorDataset<T>, options: FractionOptions): TensorDataset<T>;
-export function fractionPerClass(dataset: TensorDataset<readonly [Tensor, ...Tensor[]]> | readonly unknown[], options: FractionOptions | ItemFractionOptions<unknown>): unknown {
-  checkKeys(options, ["fraction", "perClass", "seed", "labels"]);
+export function fractionPerClass<T extends LabelledDataset<unknown>>(dataset: T, options: Omit<FractionOptions, "labels">): ReturnType<T["take"]>;
+export function fractionPerClass(dataset: TensorDataset<readonly [Tensor, ...Tensor[]]> | LabelledDataset<unknown> | readonly unknown[], options: FractionOptions | ItemFractionOptions<unknown>): unknown {
+  checkKeys(options, ["fraction", "perClass", "seed", ...(isLabelled(dataset) ? [] : ["labels"])]);
   const { fraction, perClass, seed = 0 } = options;
   if ((fraction === undefined) === (perClass === undefined)) throw expected("either fraction or perClass", "options", options);
   if (fraction !== undefined) checkShare(fraction, "fraction");
   if (perClass !== undefined) checkInteger(perClass, "perClass", 1);
   const generator = generatorOf(checkSeed(seed), 0);
   const chosen: number[] = [];
-  const labels = isList(dataset) ? classesOf(dataset, (options as ItemFractionOptions<unknown>).labels) : labelsOf(dataset, (options as FractionOptions).labels).labels;
+  const labels = isList(dataset)
+    ? classesOf(dataset, (options as ItemFractionOptions<unknown>).labels)
+    : isLabelled(dataset)
+      ? dataset.labels
+      : labelsOf(dataset, (options as FractionOptions).labels).labels;
   for (const [label, members] of byClass(labels)) {
     const count = perClass ?? Math.max(1, Math.round(fraction! * members.length));
     if (count > members.length) throw expected(`at most ${members.length}, as many as class ${label} has`, "perClass", perClass);
@@ -116,6 +125,7 @@ export function fractionPerClass(dataset: TensorDataset<readonly [Tensor, ...Ten
  */
 export function randomSplit<Item>(items: readonly Item[], lengths: readonly number[], options?: { seed?: number }): Item[][];
 export function randomSplit<T extends readonly [Tensor, ...Tensor[]]>(dataset: TensorDataset<T>, lengths: readonly number[], options?: { seed?: number }): TensorDataset<T>[];
+export function randomSplit<T extends LabelledDataset<unknown>>(dataset: T, lengths: readonly number[], options?: { seed?: number }): ReturnType<T["take"]>[];
 export function randomSplit<Batch>(dataset: Dataset<Batch>, lengths: readonly number[], options?: { seed?: number }): Dataset<Batch>[];
 export function randomSplit(dataset: Dataset<unknown> | readonly unknown[], lengths: readonly number[], options: { seed?: number } = {}): (Dataset<unknown> | unknown[])[] {
   checkKeys(options, ["seed"]);
@@ -151,16 +161,19 @@ export interface LabelNoiseOptions {
  * The same samples with some wrong labels, exactly the share that was asked for (rounded), the same for the same seed. The other
  * tensors are the set's own.
  *
- * @param dataset a TensorDataset, or an array of items with a `label` from 0 on, which are copied where it changes
+ * @param dataset a TensorDataset, an array of items with a `label` from 0 on, which are copied where it changes, an ImageFolder, or any data set
+ * with `labels` and `take`
  * @example
  * const noisy = data.labelNoise(set.train, { rate: 0.2, seed: 1 });
  * data.labelNoise(set.train, { rate: 0.4, kind: { 9: 1, 2: 0, 3: 5, 5: 3, 4: 7 } }); // truck → automobile, bird → airplane, cat ↔ dog, deer → horse
  */
 export function labelNoise<Item extends { label: number }>(items: readonly Item[], options: Omit<LabelNoiseOptions, "labels">): Item[];
 export function labelNoise<T extends readonly [Tensor, ...Tensor[]]>(dataset: TensorDataset<T>, options: LabelNoiseOptions): TensorDataset<T>;
-export function labelNoise(dataset: TensorDataset<readonly [Tensor, ...Tensor[]]> | readonly { label: number }[], options: LabelNoiseOptions): unknown {
+export function labelNoise<T extends LabelledDataset<unknown>>(dataset: T, options: Omit<LabelNoiseOptions, "labels">): ReturnType<T["take"]>;
+export function labelNoise(dataset: TensorDataset<readonly [Tensor, ...Tensor[]]> | LabelledDataset<unknown> | readonly { label: number }[], options: LabelNoiseOptions): unknown {
   if (typeof options !== "object" || options === null) throw expected("an object with rate", "options", options);
-  checkKeys(options, ["rate", "kind", "classes", "seed", ...(isList(dataset) ? [] : ["labels"])]);
+  checkKeys(options, ["rate", "kind", "classes", "seed", ...(isList(dataset) || isLabelled(dataset) ? [] : ["labels"])]);
+  if (isLabelled(dataset)) return dataset.take(dataset.labels.map((_, i) => i), noisyLabels(dataset.labels, options));
   if (isList(dataset)) {
     const items = dataset as readonly { label: number }[];
     const wrong = items.findIndex((item) => !Number.isSafeInteger(item?.label) || item.label < 0);

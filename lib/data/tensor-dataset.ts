@@ -11,6 +11,17 @@ export interface Dataset<Batch> {
   batch(indices: Tensor): Batch | Promise<Batch>;
 }
 
+/** A data set that knows the class of each sample before it is made, as {@link ImageFolder}: `data.fractionPerClass` and `data.labelNoise` take it. */
+export interface LabelledDataset<Batch> extends Dataset<Batch> {
+  readonly labels: readonly number[];
+  /**
+   * Some of the samples, by number and in that order.
+   *
+   * @param labels of each of them another label; left out, their own
+   */
+  take(indices: readonly number[], labels?: readonly number[]): LabelledDataset<Batch>;
+}
+
 /**
  * A data set in memory: tensors whose first dimension counts the samples. A batch holds the same rows of each.
  *

@@ -1,3 +1,4 @@
+import { wordsOf } from "../data/text/words.js";
 import { expected } from "../errors.js";
 
 const longest = 4;
@@ -9,13 +10,12 @@ const longest = 4;
 function tokenize(line: string): string[] {
   const text = line.replace(/<skipped>/g, "").replace(/-\n/g, "").replace(/\n/g, " ");
   const read = text.includes("&") ? text.replace(/&quot;/g, '"').replace(/&amp;/g, "&").replace(/&lt;/g, "<").replace(/&gt;/g, ">") : text;
-  return ` ${read} `
+  const parted = ` ${read} `
     .replace(/([{-~[-` -&(-+:-@/])/g, " $1 ")
     .replace(/([^0-9])([.,])/g, "$1 $2 ")
     .replace(/([.,])([^0-9])/g, " $1 $2")
-    .replace(/([0-9])(-)/g, "$1 $2 ")
-    .split(/\s+/u)
-    .filter((word) => word !== "");
+    .replace(/([0-9])(-)/g, "$1 $2 ");
+  return wordsOf(parted);
 }
 
 function ngrams(words: readonly string[], n: number): Map<string, number> {

@@ -1,3 +1,4 @@
+import { wordsOf } from "../data/text/words.js";
 import { expected } from "../errors.js";
 
 /** Tokens, or a text whose words stand between white space. */
@@ -51,7 +52,7 @@ export class ErrorRate {
 }
 
 function tokensOf(sequence: unknown, name: string): readonly string[] {
-  if (typeof sequence === "string") return sequence.split(/\s+/u).filter((word) => word !== "");
+  if (typeof sequence === "string") return wordsOf(sequence);
   if (!Array.isArray(sequence) || !sequence.every((token) => typeof token === "string")) throw expected("a string or an array of tokens", name, sequence);
   return sequence as string[];
 }

@@ -1,3 +1,4 @@
+import { wordsOf } from "../data/text/words.js";
 import { checkKeys, expected } from "../errors.js";
 
 /**
@@ -15,14 +16,8 @@ const clean: Record<AnswerNormalization, (answer: string) => string> = {
 
 /** The form in which answers are compared; default SQuAD's. */
 export function normalizeAnswer(answer: string, normalization: AnswerNormalization = "squad"): string {
-  return clean[normalization](answer)
-    .replace(/(?<![\p{L}\p{N}_])(a|an|the)(?![\p{L}\p{N}_])/gu, " ")
-    .split(/\s+/u)
-    .filter((word) => word !== "")
-    .join(" ");
+  return wordsOf(clean[normalization](answer).replace(/(?<![\p{L}\p{N}_])(a|an|the)(?![\p{L}\p{N}_])/gu, " ")).join(" ");
 }
-
-const wordsOf = (text: string) => (text === "" ? [] : text.split(" "));
 
 /** F1 of the words of two normalised texts; 0 where they have none in common, also where both are empty. */
 export function wordF1(prediction: string, reference: string): number {

@@ -265,3 +265,26 @@ describe("what is wrong", () => {
     await expect(data.imageFolder(temporaryFolder(), options as data.ImageFolderOptions)).rejects.toThrow(expect.objectContaining({ code: "ARGUMENT", message: expect.stringMatching(message) }));
   });
 });
+
+test("parts of a folder, and labels that are wrong: images stay with their classes", async () => {
+  const root = temporaryFolder();
+  for (const [label, name] of ["x", "y", "z"].entries()) {
+    mkdirSync(join(root, name));
+    for (let i = 0; i < 4; i++) await encode(picture([60 * label, 10 * i, 0])).toFile(join(root, name, `${i}.png`));
+  }
+  const set = await data.imageFolder(root, { dtype: "uint8" });
+  const classOf = (images: Tensor) => (images.select(1, 0).select(1, 0).select(1, 0).toArray() as number[]).map((red) => red / 60);
+  const few = data.fractionPerClass(set, { perClass: 2, seed: 3 });
+  expect([few.length, few.labels, few.classes]).toEqual([6, [0, 0, 1, 1, 2, 2], ["x", "y", "z"]]);
+  const [images, labels] = (await few.load()).tensors;
+  expect(classOf(images)).toEqual(labels.toArray());
+  const noisy = data.labelNoise(set, { rate: 0.5, kind: { 0: 2, 1: 0 }, seed: 1 });
+  expect(noisy.paths).toEqual(set.paths);
+  for await (const [x, y] of data.loader(noisy, { batchSize: 5, shuffle: true })) {
+    classOf(x).forEach((truth, i) => expect([truth, [2, 0][truth]]).toContain((y.toArray() as number[])[i]));
+  }
+  expect(noisy.labels.filter((label, i) => label !== set.labels[i])).toHaveLength(4);
+  const parts = data.randomSplit(set, [9, 3], { seed: 1 });
+  expect(parts.flatMap(({ paths }) => paths).sort()).toEqual([...set.paths].sort());
+  expect(() => data.labelNoise(set, { rate: 0.1, labels: 0 } as never)).toThrow('received "labels"');
+});

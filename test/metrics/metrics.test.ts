@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { metrics, torch } from "../../lib/index.js";
 import type { Tensor } from "../../lib/index.js";
+import { awkwardTexts } from "../data/awkward.js";
 import { hasLibraries, runPython } from "../support/python.js";
 
 // Beside scikit-learn, SciPy and sacreBLEU, over several batches; and closed forms.
@@ -25,13 +26,17 @@ function over(metric: metrics.Metric, predictions: Tensor, targets: Tensor): num
   return metric.compute();
 }
 
+/** Texts from all over Unicode, with white space of every kind; half of them in other words, too. */
+const awkward = awkwardTexts(250, 41).concat(["a\u001cb the\u0085end", "\ufeffmark\ufeff a", "x\u2028y\u00a0z"]);
+const changed = awkward.map((text, i) => (i % 2 === 0 ? `${text} the end.` : `${awkward[(i * 7) % 250]!} ${text}`));
+
 const libraries = ["sklearn", "scipy", "sacrebleu"];
 const there = hasLibraries(...libraries);
 
 describe.skipIf(!there)(`beside ${libraries.join(", ")}${there ? "" : " (skipped: not installed)"}`, () => {
-  const theirs = !there
-    ? {}
-    : runPython<Record<string, number>>(
+  const theirs: Record<string, number> & { bleu_awkward: number[] } = !there
+    ? ({} as never)
+    : runPython<Record<string, number> & { bleu_awkward: number[] }>(
         `
 import numpy as np
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef, top_k_accuracy_score
@@ -48,6 +53,7 @@ outputs = {
     "perplexity": float(torch.exp(F.cross_entropy(torch.tensor(d["logits"]), torch.tensor(y)))),
     "bleu": sacrebleu.corpus_bleu(inputs["sentences"], list(map(list, zip(*inputs["references"])))).score,
     "bleu_short": sacrebleu.corpus_bleu(inputs["sentences"][3:], list(map(list, zip(*inputs["references"][3:])))).score,
+    "bleu_awkward": [sacrebleu.corpus_bleu([a], [[b]]).score for a, b in inputs["awkward"]],
     "bleu_one": sacrebleu.corpus_bleu(inputs["sentences"][:1], [[inputs["references"][0][0]]]).score,
 }
 `,
@@ -55,6 +61,7 @@ outputs = {
           numbers: Object.fromEntries(Object.entries({ logits, labels, binary, probability, rounded, related }).map(([name, tensor]) => [name, tensor.toArray()])),
           sentences,
           references,
+          awkward: awkward.map((text, i) => [text, changed[i]]),
         },
       );
   const bleu = (predictions: string[], truth: (string | string[])[]) => {
@@ -62,6 +69,11 @@ outputs = {
     predictions.forEach((each, i) => metric.update([each], [truth[i]!]));
     return metric.compute();
   };
+  test("BLEU of awkward texts", () => {
+    const ours = awkward.map((text, i) => bleu([text], [changed[i]!]));
+    expect(ours).toEqual(theirs.bleu_awkward.map((score) => expect.closeTo(score, 9)));
+  });
+
   test.each<[string, () => number]>([
     ["accuracy", () => over(new metrics.Accuracy(), logits, labels)],
     ["top3", () => over(new metrics.Accuracy({ topK: 3 }), logits, labels)],

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { metrics, torch } from "../../lib/index.js";
+import { awkwardTexts } from "../data/awkward.js";
 import { hasLibraries, runPython } from "../support/python.js";
 
 // The official metrics of GLUE, SuperGLUE and sets of questions: beside scikit-learn, beside SQuAD's evaluation as transformers
@@ -124,6 +125,12 @@ outputs = [squad_evaluate(examples, preds, probs, threshold) for threshold in [1
     close(ours.best.f1, "best_f1");
     expect([ours.questions, ours.hasAnswer.questions, ours.best.exactMatchThreshold, ours.best.f1Threshold]).toEqual([expected["total"], expected["HasAns_total"], expected["best_exact_thresh"], expected["best_f1_thresh"]]);
   });
+});
+
+test.skipIf(!hasEvaluation)(`answers normalised as in transformers' evaluation${hasEvaluation ? "" : " (skipped: not installed)"}`, { timeout: 300_000 }, () => {
+  const awkward = [...awkwardTexts(400, 51), "a\u001cb the\u0085end", "\ufeffthe\ufeff a", "x\u2028an\u00a0The z", "\u00e9a the\u0301 a_b an1"];
+  const theirs = runPython<string[]>("from transformers.data.metrics.squad_metrics import normalize_answer\noutputs = [normalize_answer(text) for text in inputs]", awkward);
+  expect(awkward.map((text) => metrics.normalizeAnswer(text))).toEqual(theirs);
 });
 
 test("SQuAD's rules, by hand", () => {

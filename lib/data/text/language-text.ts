@@ -5,6 +5,7 @@ import { torch } from "../../torch.js";
 import type { Tensor } from "../../tensor.js";
 import { lineBlocks } from "./lines.js";
 import { TokenCounts, Vocabulary } from "./vocabulary.js";
+import { wordsOf } from "./words.js";
 
 /** A text in its parts, as numbers: int64 [tokens], on the CPU. */
 export interface LanguageText {
@@ -46,9 +47,6 @@ const layouts = [
   ["train.txt", "valid.txt", "test.txt"],
 ] as const;
 
-/** White space as Python's `str.split` knows it; JavaScript's \s has U+FEFF, and lacks U+001C to U+001F and U+0085. */
-const whiteSpace = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/;
-
 /**
  * Reads text for a language model: Penn Treebank's and WikiText's files as they are published, or others. Lines become words, each
  * line with "<eos>" behind it, as PyTorch's example word_language_model and torchtext have it; "<unk>" in a text is the unknown token.
@@ -72,7 +70,7 @@ export async function languageText(source: string | TextFiles, options: Language
   const files = typeof source === "string" ? filesIn(source) : checkFiles(source);
 
   const tokensOf = (line: string): string[] => {
-    const tokens = level === "characters" ? [...line] : line.split(whiteSpace).filter((word) => word !== "");
+    const tokens = level === "characters" ? [...line] : wordsOf(line);
     if (endOfLine !== null) tokens.push(endOfLine);
     return tokens;
   };

@@ -1,6 +1,7 @@
 import { checkInteger } from "../../checks.js";
 import { SteppeError, checkKeys, expected } from "../../errors.js";
 import { lineBlocks } from "./lines.js";
+import { wordsOf } from "./words.js";
 
 /** A text and its translation. */
 export interface TextPair {
@@ -82,7 +83,7 @@ export function readFilter(filter: PairFilter): (pair: TextPair) => boolean {
 }
 
 function words(text: string): number {
-  return text.trim() === "" ? 0 : text.trim().split(/\s+/u).length;
+  return wordsOf(text).length;
 }
 
 async function* tsvPairs(path: string, [source, target]: readonly [number, number]): AsyncGenerator<TextPair[]> {
