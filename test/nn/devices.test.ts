@@ -103,11 +103,12 @@ describe.skipIf(python === null)(`a layer (${needsPython})`, () => {
   // PyTorch makes these of an average over volumes, whose kernel knows no bfloat16.
   const here = /LocalResponseNorm|local_response_norm/;
   test.each(cases)("in bfloat16: $name", (item) => {
+    if (!sameLibTorch) return; // another version has other kernels
     const { inputs, half } = reference.cases[item.index]!;
     const layer = item.layer().to("bfloat16");
     const given = inputs.map((packed) => (/float/.test(packed.dtype) ? unpack(packed).to("bfloat16") : unpack(packed)));
     if (half !== null) expect(run(item, layer, given).map(({ dtype }) => dtype)).toEqual(half);
-    else if (sameLibTorch && !here.test(`${item.python} ${item.pythonCall}`)) expect(() => run(item, layer, given)).toThrow("not implemented for 'BFloat16'");
+    else if (!here.test(`${item.python} ${item.pythonCall}`)) expect(() => run(item, layer, given)).toThrow("not implemented for 'BFloat16'");
   });
 });
 
