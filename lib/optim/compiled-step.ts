@@ -55,7 +55,7 @@ export interface CompileOptions {
   autocast?: AutocastOptions;
   /**
    * Takes steps without a wait for the GPU between the passes, captured in a CUDA graph and replayed as one launch: those of most
-   * methods over SGD, Adam and AdamW; see docs/cuda.md for what that wants. What cannot be taken so is taken as always, and
+   * methods and base optimizers; see docs/cuda.md for what that wants. What cannot be taken so is taken as always, and
    * {@link CompiledStep.explain} says why. "uncaptured": the same work call by call, to compare with. Default false.
    */
   graphs?: boolean | "uncaptured";

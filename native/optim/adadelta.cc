@@ -14,14 +14,25 @@ namespace {
 class Adadelta : public Base {
  public:
   using Base::Base;
+  bool has_device_form() const override { return true; }
+  std::vector<double> numbers(const Hyperparameters& h, size_t) const override { return {-h["lr"]}; }
 
  protected:
   void update(const Part& part) override {
+    advance(part, -part.h["lr"]);
+    optim::count(step_, part);
+  }
+  void update_on_device(const Part& part, const Tensors& n, const at::Tensor&) override { advance(part, n[0]); }
+  void count(const Hyperparameters&, size_t k) override { number(step_[k]) += 1; }
+  std::vector<const Tensors*> states_read(const Hyperparameters&) const override { return {&square_avg_, &acc_delta_}; }
+
+ private:
+  template <class Number>
+  void advance(const Part& part, const Number& minus_lr) {
     // Called baseRho in a group, where rho is the perturbation's radius.
-    const double lr = part.h["lr"], rho = part.h["baseRho"], eps = part.h["eps"];
+    const double rho = part.h["baseRho"], eps = part.h["eps"];
     const auto g = gradient(part, part.h["weightDecay"]);
     const auto square_avg = like_w(square_avg_, part), acc_delta = like_w(acc_delta_, part);
-    count(step_, part);
     at::_foreach_mul_(square_avg, rho);
     at::_foreach_addcmul_(square_avg, g, g, 1 - rho);
     auto root = at::_foreach_add(square_avg, eps);
@@ -32,10 +43,9 @@ class Adadelta : public Base {
     at::_foreach_mul_(delta, g);
     at::_foreach_mul_(acc_delta, rho);
     at::_foreach_addcmul_(acc_delta, delta, delta, 1 - rho);
-    at::_foreach_add_(part.w, delta, -lr);
+    add_(part.w, delta, minus_lr);
   }
 
- private:
   Tensors &step_ = keep("step"), &square_avg_ = keep("square_avg"), &acc_delta_ = keep("acc_delta");
 };
 

@@ -34,7 +34,7 @@ class Adagrad : public Base {
       at::_fused_adagrad_(part.w, part.d, sum, step, lr, lr_decay, weight_decay, eps, h["maximize"] != 0);
       return;
     }
-    const auto t = count(step_, part);
+    const auto t = optim::count(step_, part);
     const auto g = gradient(part, weight_decay);
     at::_foreach_addcmul_(sum, g, g);
     auto root = at::_foreach_sqrt(sum);

@@ -15,6 +15,7 @@ class Adam : public Base {
   Adam(size_t parameters, bool decoupled) : Base(parameters), decoupled_(decoupled) {}
   const Tensors* momentum() const override { return &exp_avg_; }
   bool has_device_form() const override { return true; }
+  bool is_fused() const override { return true; }
 
  protected:
   std::vector<const Tensors*> states_read(const Hyperparameters& h) const override {
@@ -23,7 +24,7 @@ class Adam : public Base {
     return states;
   }
   void update(const Part& part) override { update(part, part.h["lr"], std::nullopt); }
-  void update_on_device(const Part& part, const at::Tensor& lr, const at::Tensor& bad) override { update(part, lr, bad); }
+  void update_on_device(const Part& part, const Tensors& numbers, const at::Tensor& bad) override { update(part, numbers[0].to(at::kFloat), bad); }
 
  private:
   // `Rate`: a number, or a tensor.

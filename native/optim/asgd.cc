@@ -16,30 +16,36 @@ namespace {
 class Asgd : public Base {
  public:
   using Base::Base;
+  bool has_device_form() const override { return true; }
+  // 1 − λη, −η, μ
+  std::vector<double> numbers(const Hyperparameters& h, size_t k) const override {
+    const double eta = kept(eta_[k], static_cast<float>(h["lr"]));
+    return {1 - h["lambd"] * eta, -eta, kept(mu_[k], 1)};
+  }
 
  protected:
   void update(const Part& part) override {
-    const double lr = part.h["lr"], lambd = part.h["lambd"], alpha = part.h["alpha"], t0 = part.h["t0"];
-    const auto g = gradient(part, part.h["weightDecay"]);
-    const auto ax = like_w(ax_, part);
-    const auto t = count(step_, part);
-    Scalars shrink, minus_eta, mu;
-    for (const auto k : part.index) {
-      const double eta = number(eta_[k], static_cast<float>(lr));
-      shrink.emplace_back(1 - lambd * eta);
-      minus_eta.emplace_back(-eta);
-      mu.emplace_back(static_cast<double>(number(mu_[k], 1)));
-    }
-    at::_foreach_mul_(part.w, shrink);
-    at::_foreach_add_(part.w, at::_foreach_mul(g, minus_eta));
-    at::_foreach_lerp_(ax, part.w, mu);
-    for (size_t i = 0; i < part.index.size(); i++) {
-      number(eta_[part.index[i]]) = static_cast<float>(lr / std::pow(1 + lambd * lr * t[i], alpha));
-      number(mu_[part.index[i]]) = static_cast<float>(1 / std::max(1.0, t[i] - t0));
-    }
+    advance(part, numbers_of(*this, part));
+    for (const auto k : part.index) count(part.h, k);
   }
+  void update_on_device(const Part& part, const Tensors& n, const at::Tensor&) override { advance(part, n); }
+  void count(const Hyperparameters& h, size_t k) override {
+    const double lr = h["lr"], t = number(step_[k]) += 1;
+    number(eta_[k]) = static_cast<float>(lr / std::pow(1 + h["lambd"] * lr * t, h["alpha"]));
+    number(mu_[k]) = static_cast<float>(1 / std::max(1.0, t - h["t0"]));
+  }
+  std::vector<const Tensors*> states_read(const Hyperparameters&) const override { return {&ax_}; }
 
  private:
+  template <class Numbers>
+  void advance(const Part& part, const Numbers& n) {
+    const auto g = gradient(part, part.h["weightDecay"]);
+    const auto ax = like_w(ax_, part);
+    scale_(part.w, n[0]);
+    add_(part.w, g, n[1]);
+    approach_(ax, part.w, n[2]);
+  }
+
   Tensors &step_ = keep("step"), &eta_ = keep("eta"), &mu_ = keep("mu"), &ax_ = keep("ax");
 };
 

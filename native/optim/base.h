@@ -32,13 +32,18 @@ class Base {
   // gives each parameter's group. w and d agree in dtype, device and strides.
   void step(const Tensors& w, const Tensors& d, const std::vector<uint32_t>& group_of, const Groups& groups);
 
-  // The same for weights on a device, with nothing that the CPU has to wait for: learning rates (float32, one per group) are
-  // tensors there, and where `bad` (float32) is 1 all stays as it is. Only where `is_ready`.
-  void step_on_device(const Tensors& w, const Tensors& d, const std::vector<uint32_t>& group_of, const Groups& groups, const Tensors& lr,
-                      const at::Tensor& bad);
-  // Whether there is such a form, and the state exists of all parameters that have a gradient.
+  // The same for weights on a device, with nothing that the CPU has to wait for: each group's `numbers` are tensors there
+  // (float64), and where `bad` (a boolean) is true all stays as it is. Only where `is_ready`; afterwards, once it is known that the
+  // step was a good one, `count_on_device`.
+  void step_on_device(const Tensors& w, const Tensors& d, const std::vector<uint32_t>& group_of, const Groups& groups,
+                      const std::vector<Tensors>& numbers, const at::Tensor& bad);
+  void count_on_device(const std::vector<uint8_t>& has_gradient, const std::vector<uint32_t>& group_of, const Groups& groups);
+  // Whether there is such a form, the state exists of all parameters that have a gradient, and all of a group have counted as
+  // many steps.
   bool is_ready(const Tensors& w, const std::vector<uint8_t>& has_gradient, const std::vector<uint32_t>& group_of, const Groups& groups) const;
   virtual bool has_device_form() const { return false; }
+  // What the next update of parameter k reads as tensors: numbers made of hyperparameters and of counts of steps.
+  virtual std::vector<double> numbers(const Hyperparameters& h, size_t /*k*/) const { return {h["lr"]}; }
 
   // State under PyTorch's names; an undefined tensor is state that does not exist yet.
   virtual std::vector<std::pair<std::string, Tensors*>> state();
@@ -49,7 +54,12 @@ class Base {
 
  protected:
   virtual void update(const Part& part) = 0;
-  virtual void update_on_device(const Part&, const at::Tensor& /*lr*/, const at::Tensor& /*bad*/) {}
+  // Of weights and state that are copies: what comes of a bad step is thrown away. But where `is_fused`: the kernel itself leaves all
+  // as it is where `bad` (float32) is 1.
+  virtual void update_on_device(const Part&, const Tensors& /*numbers*/, const at::Tensor& /*bad*/) {}
+  virtual bool is_fused() const { return false; }
+  // Counts a step of parameter k, where counts are the CPU's.
+  virtual void count(const Hyperparameters&, size_t /*k*/) {}
   // The states that an update with these hyperparameters reads.
   virtual std::vector<const Tensors*> states_read(const Hyperparameters&) const { return {}; }
   // State of this name for each parameter. For the initialisers of members: the reference stays good.

@@ -1,6 +1,9 @@
 #include "parts.h"
 
 #include <ATen/ops/_foreach_add.h>
+#include <ATen/ops/_foreach_addcdiv.h>
+#include <ATen/ops/_foreach_div.h>
+#include <ATen/ops/_foreach_lerp.h>
 #include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/_foreach_neg.h>
 #include <ATen/ops/_foreach_norm.h>
@@ -10,6 +13,8 @@
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
+
+#include <cmath>
 
 #include "../errors.h"
 
@@ -69,6 +74,46 @@ Tensors gradient(const Part& part, double weight_decay) {
 
 void decay(const Part& part, double lr, double weight_decay) {
   if (weight_decay != 0) at::_foreach_mul_(part.w, 1 - lr * weight_decay);
+}
+
+void add_(const Tensors& x, const Tensors& y, double a) { at::_foreach_add_(x, y, a); }
+void add_(const Tensors& x, const Tensors& y, const Scalars& a) { at::_foreach_add_(x, at::_foreach_mul(y, a)); }
+void add_(const Tensors& x, const Tensors& y, const at::Tensor& a) { at::_foreach_add_(x, at::_foreach_mul(y, a.to(x[0].scalar_type()))); }
+void add_quotient_(const Tensors& x, const Tensors& y, const Tensors& z, double a) { at::_foreach_addcdiv_(x, y, z, a); }
+void add_quotient_(const Tensors& x, const Tensors& y, const Tensors& z, const Scalars& a) { at::_foreach_addcdiv_(x, y, z, a); }
+void add_quotient_(const Tensors& x, const Tensors& y, const Tensors& z, const at::Tensor& a) { add_(x, at::_foreach_div(y, z), a); }
+void scale_(const Tensors& x, double a) { at::_foreach_mul_(x, a); }
+void scale_(const Tensors& x, const Scalars& a) { at::_foreach_mul_(x, a); }
+void scale_(const Tensors& x, const at::Tensor& a) { at::_foreach_mul_(x, a.to(x[0].scalar_type())); }
+Tensors divided(const Tensors& x, const Scalars& a) { return at::_foreach_div(x, a); }
+Tensors divided(const Tensors& x, const at::Tensor& a) { return at::_foreach_div(x, a.to(x[0].scalar_type())); }
+void divide_(const Tensors& x, const Scalars& a) { at::_foreach_div_(x, a); }
+void divide_(const Tensors& x, const at::Tensor& a) { at::_foreach_div_(x, a.to(x[0].scalar_type())); }
+void approach_(const Tensors& x, const Tensors& y, const Scalars& a) { at::_foreach_lerp_(x, y, a); }
+void approach_(const Tensors& x, const Tensors& y, const at::Tensor& a) { at::_foreach_lerp_(x, y, Tensors(x.size(), a.to(x[0].scalar_type()))); }
+
+at::Tensor norms_there(const Tensors& x) { return at::stack(at::_foreach_norm(x, 2)).to(at::kDouble); }
+void scale_each_(const Tensors& x, const at::Tensor& a) { at::_foreach_mul_(x, a.to(x[0].scalar_type()).unbind()); }
+
+at::Tensor root_sizes_there(const Tensors& x) {
+  Tensors roots;  // a graph can be filled by kernels alone, not from the CPU's memory
+  for (const auto& each : x) roots.push_back(at::full({}, std::sqrt(static_cast<double>(each.numel())), each.options().dtype(at::kDouble)));
+  return at::stack(roots);
+}
+
+std::vector<Scalars> numbers_of(const Base& base, const Part& part) {
+  std::vector<Scalars> result;
+  for (const auto k : part.index) {
+    const auto numbers = base.numbers(part.h, k);
+    result.resize(numbers.size());
+    for (size_t i = 0; i < numbers.size(); i++) result[i].emplace_back(numbers[i]);
+  }
+  return result;
+}
+
+double kept(const at::Tensor& state, double otherwise) {
+  if (!state.defined()) return otherwise;
+  return state.is_cpu() && state.scalar_type() == at::kFloat ? *state.const_data_ptr<float>() : state.item<double>();
 }
 
 std::vector<double> norms(const Tensors& x) {

@@ -17,13 +17,29 @@ class RmsProp : public Base {
  public:
   using Base::Base;
   const Tensors* momentum() const override { return &momentum_buffer_; }
+  bool has_device_form() const override { return true; }
+  std::vector<double> numbers(const Hyperparameters& h, size_t) const override { return {-h["lr"]}; }
 
  protected:
   void update(const Part& part) override {
-    const double lr = part.h["lr"], alpha = part.h["alpha"], momentum = part.h["momentum"];
+    advance(part, -part.h["lr"]);
+    optim::count(step_, part);
+  }
+  void update_on_device(const Part& part, const Tensors& n, const at::Tensor&) override { advance(part, n[0]); }
+  void count(const Hyperparameters&, size_t k) override { number(step_[k]) += 1; }
+  std::vector<const Tensors*> states_read(const Hyperparameters& h) const override {
+    std::vector<const Tensors*> states{&square_avg_};
+    if (h["centered"] != 0) states.push_back(&grad_avg_);
+    if (h["momentum"] > 0) states.push_back(&momentum_buffer_);
+    return states;
+  }
+
+ private:
+  template <class Number>
+  void advance(const Part& part, const Number& minus_lr) {
+    const double alpha = part.h["alpha"], momentum = part.h["momentum"];
     const auto g = gradient(part, part.h["weightDecay"]);
     const auto v = like_w(square_avg_, part);
-    count(step_, part);
     at::_foreach_mul_(v, alpha);
     at::_foreach_addcmul_(v, g, g, 1 - alpha);
     Tensors q;
@@ -40,13 +56,12 @@ class RmsProp : public Base {
       const auto b = like_w(momentum_buffer_, part);
       at::_foreach_mul_(b, momentum);
       at::_foreach_addcdiv_(b, g, q);
-      at::_foreach_add_(part.w, b, -lr);
+      add_(part.w, b, minus_lr);
     } else {
-      at::_foreach_addcdiv_(part.w, g, q, -lr);
+      add_quotient_(part.w, g, q, minus_lr);
     }
   }
 
- private:
   Tensors &step_ = keep("step"), &square_avg_ = keep("square_avg"), &momentum_buffer_ = keep("momentum_buffer"), &grad_avg_ = keep("grad_avg");
 };
 

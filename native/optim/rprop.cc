@@ -18,13 +18,23 @@ namespace {
 class Rprop : public Base {
  public:
   using Base::Base;
+  bool has_device_form() const override { return true; }
+  std::vector<double> numbers(const Hyperparameters&, size_t) const override { return {}; }
 
  protected:
   void update(const Part& part) override {
+    advance(part);
+    optim::count(step_, part);
+  }
+  void update_on_device(const Part& part, const Tensors&, const at::Tensor&) override { advance(part); }
+  void count(const Hyperparameters&, size_t k) override { number(step_[k]) += 1; }
+  std::vector<const Tensors*> states_read(const Hyperparameters&) const override { return {&prev_, &step_size_}; }
+
+ private:
+  void advance(const Part& part) {
     const auto& h = part.h;
     const auto g = gradient(part, 0);
     const auto prev = like_w(prev_, part), size = like_w(step_size_, part, h["lr"]);
-    count(step_, part);
     auto turn = at::_foreach_mul(g, prev);
     at::_foreach_copy_(prev, g);
     for (size_t i = 0; i < turn.size(); i++) {
@@ -36,7 +46,6 @@ class Rprop : public Base {
     at::_foreach_addcmul_(part.w, at::_foreach_sign(prev), size, -1);
   }
 
- private:
   Tensors &step_ = keep("step"), &prev_ = keep("prev"), &step_size_ = keep("step_size");
 };
 

@@ -16,6 +16,7 @@ class Sgd : public Base {
   using Base::Base;
   const Tensors* momentum() const override { return &momentum_buffer_; }
   bool has_device_form() const override { return true; }
+  bool is_fused() const override { return true; }
 
  protected:
   void update(const Part& part) override {
@@ -34,10 +35,11 @@ class Sgd : public Base {
   std::vector<const Tensors*> states_read(const Hyperparameters& h) const override {
     return h["momentum"] != 0 ? std::vector<const Tensors*>{&momentum_buffer_} : std::vector<const Tensors*>{};
   }
-  void update_on_device(const Part& part, const at::Tensor& lr, const at::Tensor& bad) override {
+  void update_on_device(const Part& part, const Tensors& numbers, const at::Tensor& bad) override {
     const auto& h = part.h;
     const auto b = h["momentum"] != 0 ? like_w(momentum_buffer_, part) : Tensors{};
-    at::_fused_sgd_(part.w, part.d, b, h["weightDecay"], h["momentum"], lr, h["dampening"], h["nesterov"] != 0, h["maximize"] != 0, /*is_first_step=*/false, {}, bad);
+    at::_fused_sgd_(part.w, part.d, b, h["weightDecay"], h["momentum"], numbers[0].to(at::kFloat), h["dampening"], h["nesterov"] != 0,
+                    h["maximize"] != 0, /*is_first_step=*/false, {}, bad);
   }
 
  private:

@@ -1,11 +1,23 @@
 #include "device_method.h"
 
+#include <ATen/ops/_foreach_add.h>
+#include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/abs.h>
+#include <ATen/ops/div.h>
+#include <ATen/ops/index_copy.h>
+#include <ATen/ops/index_select.h>
 #include <ATen/ops/lerp.h>
+#include <ATen/ops/maximum.h>
 #include <ATen/ops/mul.h>
+#include <ATen/ops/pow.h>
+#include <ATen/ops/reciprocal.h>
 #include <ATen/ops/sqrt.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/where.h>
+#include <ATen/ops/zeros_like.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -21,7 +33,7 @@ const std::map<std::string, std::set<std::string>>& known() {
       {"split", {"whole", "leadingPart", "shards"}},
       {"climb", {"gradient", "otherObjective", "momentum", "lastDirection"}},
       {"direction", {"steepest", "opposite", "adaptive", "fisher", "smoothed", "batchNoise"}},
-      {"ascent", {"oneStep"}},
+      {"ascent", {"oneStep", "gradientStrength"}},
       {"descend", {"piece"}},
       {"combine", {"perturbed", "surrogateGap", "weighted", "reuse", "renormalised", "curvature", "firstOrderFlatness"}},
   };
@@ -95,6 +107,7 @@ DeviceMethod::Outcome DeviceMethod::operator()(Kind kind, const Step& step, Devi
       outcome.loss = outcome.loss.add(part.loss, weight);
       outcome.norm = outcome.norm.add(part.norm, weight);
       if (part.perturbed_loss.defined()) outcome.perturbed_loss = (outcome.perturbed_loss.defined() ? outcome.perturbed_loss : zero).add(part.perturbed_loss, weight);
+      outcome.numbers.merge(part.numbers);
       outcome.state.insert(outcome.state.end(), part.state.begin(), part.state.end());
       if (!part.after.empty()) outcome.after = part.after;
     }
@@ -117,7 +130,9 @@ Tensors DeviceMethod::piece(const Step& step, DevicePasses& passes, const Piece&
   }
   const bool climbs = any_defined(g.g);
   Epsilon epsilon;
-  if (climbs) {
+  if (climbs && name_of("ascent", "oneStep") == "gradientStrength") {
+    epsilon = by_strength(g.g, step, passes, piece, outcome);
+  } else if (climbs) {
     auto [v, length] = direction(step.perturbed_part(g.g), step, outcome);
     epsilon.v = std::move(v);
     const auto per_length = there::inverse(length);
@@ -172,8 +187,73 @@ DeviceMethod::Direction DeviceMethod::direction(const Tensors& g, const Step& st
   return {g, there::norm(g, like)};
 }
 
+// See gradient_strength.cc.
+at::Tensor DeviceMethod::radii(const at::Tensor& lengths, const std::vector<int64_t>& index, const Step& step, Outcome& outcome) const {
+  const double alpha = number("ascent", "alpha"), beta = number("ascent", "beta"), gamma = number("ascent", "gamma");
+  if (!places_.defined()) {
+    std::vector<double> elements;
+    for (const auto k : index) elements.push_back(static_cast<double>(step.w[k].numel()));
+    places_ = at::tensor(index, at::kLong).to(lengths.device());
+    elements_ = at::tensor(elements, at::kDouble).to(lengths.device());
+  }
+  const auto& n = elements_;
+  const auto &all_m = given_->numbers.at("strength"), &all_t = given_->numbers.at("updates"), &reference = given_->numbers.at("reference");
+  const auto m = all_m.index_select(0, places_).mul(beta).add(at::div(lengths, n.clamp(1).sqrt()).mul(1 - beta));
+  const auto t = all_t.index_select(0, places_).add(1);
+  outcome.numbers["strength"] = all_m.index_copy(0, places_, m);
+  outcome.numbers["updates"] = all_t.index_copy(0, places_, t);
+  const auto strength = at::div(m, at::pow(beta, t).neg().add(1));
+  const auto whole = at::div(at::mul(n, strength.square()).sum(), n.sum()).sqrt();
+  const auto reached = at::maximum(reference, whole.reshape({1}));
+  outcome.numbers["reference"] = reached;
+  Tensors rho;
+  for (const auto k : index) rho.push_back(given_->rho[step.group_of[k]]);
+  const auto course = at::pow(at::div(whole, reached), gamma);
+  const auto result = at::div(at::stack(rho).mul(n.sqrt()).mul(strength.pow(alpha)), at::mul(n, strength.pow(2 * alpha)).sum().sqrt()).mul(course);
+  return at::where(whole.eq(0), at::zeros_like(result), result);
+}
+
+DeviceMethod::Epsilon DeviceMethod::by_strength(const Tensors& first, const Step& step, DevicePasses& passes, const Piece& piece, Outcome& outcome) const {
+  std::vector<int64_t> index;
+  for (size_t k = 0; k < first.size(); k++)
+    if (first[k].defined() && step.is_perturbed(k)) index.push_back(static_cast<int64_t>(k));
+  const auto at_index = [&](const Tensors& x) {
+    Tensors chosen;
+    for (const auto k : index) chosen.push_back(x[k]);
+    return chosen;
+  };
+  const auto lengths = [](const Tensors& x) { return at::stack(at::_foreach_norm(x, 2)).to(at::kDouble); };
+  // x_k · factor_k
+  const auto times = [](const Tensors& x, const at::Tensor& factors) {
+    Tensors result;
+    for (size_t i = 0; i < x.size(); i++) result.push_back(at::mul(x[i], factors[static_cast<int64_t>(i)].to(x[i].scalar_type())));
+    return result;
+  };
+  Epsilon epsilon{Tensors(first.size()), {}, /*is_whole=*/true};
+  if (index.empty()) return epsilon;
+  auto g = at_index(first);
+  auto length = lengths(g);
+  const auto r = radii(length, index, step, outcome);
+  const int steps = static_cast<int>(number("ascent", "steps"));
+  Tensors delta;
+  for (int i = 0; i < steps; i++) {
+    const auto move = times(g, r.mul(std::min(1.0, 2.5 / steps)).mul(there::inverse(length)));
+    delta = delta.empty() ? move : Tensors(at::_foreach_add(delta, move));
+    if (steps > 1) {  // one full step ends on the ball: nothing to project
+      const auto reached = lengths(times(delta, there::inverse(r)));
+      delta = times(delta, at::reciprocal(reached.clamp(1)));
+    }
+    for (size_t j = 0; j < index.size(); j++) epsilon.v[index[j]] = delta[j];
+    if (i + 1 == steps) break;
+    g = at_index(passes.at(step, point(step, epsilon), {.samples = piece.climb}).g);
+    length = lengths(g);
+  }
+  return epsilon;
+}
+
 // w + times·ε; w itself where nothing moves.
 Tensors DeviceMethod::point(const Step& step, const Epsilon& epsilon, double times) const {
+  if (epsilon.is_whole) return add(step.w, epsilon.v, times);
   Tensors point = step.w;
   for (size_t group = 0; group < epsilon.scale.size(); group++) {
     std::vector<size_t> index;

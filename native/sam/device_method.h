@@ -27,18 +27,22 @@ class DeviceMethod {
     Tensors d;
     at::Tensor loss, norm, perturbed_loss{};  // of no perturbed point: undefined
     std::vector<std::pair<at::Tensor, at::Tensor>> state{};  // the method's memory, and what becomes of it
+    std::map<std::string, at::Tensor> numbers{};             // likewise of its numbers: what becomes of them, [n]
     Tensors after{};                           // is added to the weights after the base optimizer's step; NaN where that is not taken
   };
   Outcome operator()(Kind kind, const Step& step, DevicePasses& passes, const std::vector<Piece>& pieces, device::Branches& branches) const;
 
-  // Numbers of the groups, as tensors; memory by name.
+  // Numbers of the groups, as tensors; memory by name, its numbers as tensors [n] of float64.
   struct Given {
     const Tensors& lr;
     const Tensors& rho;
     const Memory& memory;
+    const std::map<std::string, at::Tensor>& numbers;
     bool turns_alike;  // pieces may move the same buffers at the same time
   };
   void give(const Given& given) { given_ = &given; }
+  // Groups have changed.
+  void forget() { places_ = elements_ = at::Tensor(); }
 
   // Whether all memory exists that a step with a perturbation reads or writes, of parameters that have a gradient.
   bool is_ready(Kind kind, const Step& step, const Memory& memory, const std::vector<uint8_t>& has_gradient) const;
@@ -49,12 +53,16 @@ class DeviceMethod {
     Tensors v;
     at::Tensor length;
   };
-  // ε_k = scale_g v_k, g the group of k.
+  // ε_k = scale_g v_k, g the group of k; or ε itself.
   struct Epsilon {
     Tensors v;
-    Tensors scale;
+    Tensors scale{};
+    bool is_whole = false;
   };
   Direction direction(const Tensors& g, const Step& step, Outcome& outcome) const;
+  Epsilon by_strength(const Tensors& first, const Step& step, DevicePasses& passes, const Piece& piece, Outcome& outcome) const;
+  // GA-SAM's radii of the parameters with these numbers, [their number].
+  at::Tensor radii(const at::Tensor& lengths, const std::vector<int64_t>& index, const Step& step, Outcome& outcome) const;
   Tensors point(const Step& step, const Epsilon& epsilon, double times = 1) const;
   Tensors piece(const Step& step, DevicePasses& passes, const Piece& piece, Outcome& outcome) const;
   Tensors combine(const Step& step, DevicePasses& passes, const Piece& piece, const Gradient& g, const Gradient& g_p, const Epsilon& epsilon,
@@ -67,6 +75,8 @@ class DeviceMethod {
 
   const MethodSpec& spec_;
   const Given* given_ = nullptr;
+  // Made from numbers of the CPU at the first step, which is not captured: which parameters GA-SAM perturbs, and their elements.
+  mutable at::Tensor places_, elements_;
 };
 
 }  // namespace steppe::sam

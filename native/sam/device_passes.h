@@ -35,7 +35,7 @@ class DeviceNoise {
 // Passes whose numbers stay where the weights are.
 class DevicePasses {
  public:
-  using Programs = std::map<ProgramPasses::Key, std::shared_ptr<Program>>;
+  using Programs = ProgramPasses::Programs;
   struct Gradient {
     at::Tensor loss;
     Tensors g;

@@ -1,10 +1,12 @@
 #include "device_step.h"
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/clamp.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/stack.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/util/Exception.h>
@@ -37,7 +39,7 @@ DeviceStep::DeviceStep(Settings settings, DevicePasses::Programs programs, Tenso
       captures_(captures),
       cancelled_(cancelled),
       method_(settings_.method),
-      noise_(any_draws(passes_.programs), settings_.same_noise, tensors_of(inputs)),
+      noise_(any_draws(passes_.programs), settings_.same_noise, drawing_places(tensors_of(inputs), passes_.programs)),
       branches_(device) {
   for (const auto& [tensor, batched] : inputs) passes_.inputs.push_back({at::empty_like(tensor), batched});
   for (const auto& [key, program] : passes_.programs) {
@@ -56,6 +58,7 @@ std::optional<Report> DeviceStep::operator()(const Given& given) {
   if (auto now = fixed(given); now != fixed_) {
     fixed_ = std::move(now);
     graph_.reset();
+    method_.forget();
     runs_ = 0;
   }
   set_inputs(given);
@@ -69,6 +72,14 @@ std::optional<Report> DeviceStep::operator()(const Given& given) {
     noise_.take_back();
     return std::nullopt;
   }
+  const auto* number = values + 4;
+  for (const auto& name : remembered_) {
+    auto& held = memory_held_.at(name);
+    held.assign(number, number + held.size());
+    number += held.size();
+    *given.memory.numbers.at(name) = held;
+  }
+  step.base.count_on_device(has_gradient_, step.group_of, step.groups);
   Report report;
   report.loss = values[0];
   if (perturbed_) report.perturbed_loss = values[1];
@@ -135,9 +146,26 @@ void DeviceStep::Numbers::set(size_t i, double value, at::TensorOptions options)
 void DeviceStep::set_numbers(const Given& given) {
   const auto options = at::TensorOptions().device(device_);
   const auto& groups = given.step.groups;
+  base_.resize(groups.size());
   for (size_t g = 0; g < groups.size(); g++) {
-    lr_.set(g, groups[g]["lr"], options.dtype(at::kFloat));  // the fused kernels want float32
+    lr_.set(g, groups[g]["lr"], options.dtype(at::kDouble));
     rho_.set(g, groups[g].rho, options.dtype(at::kDouble));
+    size_t k = 0;  // of those that are updated all have the same numbers
+    while (k < has_gradient_.size() && (!has_gradient_[k] || given.step.group_of[k] != g)) k++;
+    if (k == has_gradient_.size()) continue;
+    const auto values = given.step.base.numbers(groups[g], k);
+    for (size_t i = 0; i < values.size(); i++) base_[g].set(i, values[i], options.dtype(at::kDouble));
+  }
+  for (const auto& [name, values] : given.memory.numbers) {
+    auto& held = memory_held_[name];
+    if (held == *values) continue;
+    held = *values;
+    const auto here = at::tensor(held, at::kDouble);
+    if (auto& there = memory_[name]; there.defined()) {
+      there.copy_(here);
+    } else {
+      there = here.to(device_);
+    }
   }
   if (!settings_.scales_loss) return;
   scale_.set(0, given.loss_scale, options.dtype(at::kDouble));
@@ -160,7 +188,7 @@ void DeviceStep::work(const Given& given, device::Graph* captured) {
   const auto& step = given.step;
   noise_.begin_step(captured);
   DevicePasses passes(passes_, noise_, cancelled_);
-  const DeviceMethod::Given numbers{lr_.there, rho_.there, given.memory, turns_alike_};
+  const DeviceMethod::Given numbers{lr_.there, rho_.there, given.memory, memory_, turns_alike_};
   method_.give(numbers);
   auto outcome = method_(settings_.kind, step, passes, given.pieces, branches_);
   perturbed_ = outcome.perturbed_loss.defined();
@@ -172,7 +200,17 @@ void DeviceStep::work(const Given& given, device::Graph* captured) {
     if (each.defined()) each = at::where(bad, at::zeros_like(each), each);
   // Nothing that can fail for want of memory comes after this.
   report_ = at::stack({outcome.loss, perturbed_ ? outcome.perturbed_loss : outcome.loss, outcome.norm, bad.to(at::kDouble)});
-  step.base.step_on_device(step.w, d, step.group_of, step.groups, lr_.there, bad.to(at::kFloat));
+  remembered_.clear();
+  Tensors report{report_};
+  for (const auto& [name, next] : outcome.numbers) {
+    remembered_.push_back(name);
+    report.push_back(next);
+    outcome.state.emplace_back(memory_.at(name), next);
+  }
+  report_ = at::cat(report);
+  std::vector<Tensors> of_base;
+  for (const auto& each : base_) of_base.push_back(each.there);
+  step.base.step_on_device(step.w, d, step.group_of, step.groups, of_base, bad);
   for (size_t k = 0; k < outcome.after.size(); k++)
     if (outcome.after[k].defined()) at::Tensor(step.w[k]).add_(outcome.after[k]);
   for (const auto& [now, next] : outcome.state) there::take_over(now, next, bad);

@@ -76,8 +76,13 @@ class DeviceStep {
   DeviceNoise noise_;
   device::Branches branches_;
   Numbers lr_, rho_, scale_;
+  std::vector<Numbers> base_;  // by group
+  // The method's memory of numbers: as tensors, and what these hold.
+  std::map<std::string, at::Tensor> memory_;
+  std::map<std::string, std::vector<double>> memory_held_;
+  std::vector<std::string> remembered_;  // those that the step changes, as they stand in the report
   Fixed fixed_;
-  at::Tensor report_;                  // loss, loss at w + ε, norm, whether a gradient is not finite
+  at::Tensor report_;                  // loss, loss at w + ε, norm, whether a gradient is not finite; the numbers that the method remembers
   std::unique_ptr<device::Graph> graph_;
   std::string failure_;
   int runs_ = 0;                       // on this thread, which has libraries' handles of its own

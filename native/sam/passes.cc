@@ -1,6 +1,7 @@
 #include "passes.h"
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/full_like.h>
@@ -35,10 +36,16 @@ void share_noise(NoiseState& noise) {
 
 }  // namespace
 
+Tensors drawing_places(Tensors inputs, const ProgramPasses::Programs& programs) {
+  const auto& options = programs.begin()->second->loss_options;
+  if (!options.device().is_cpu()) inputs.push_back(at::empty({0}, options));
+  return inputs;
+}
+
 ProgramPasses::ProgramPasses(std::map<Key, std::shared_ptr<Program>> programs, Tensors buffers, std::vector<Input> inputs, int64_t batch_size,
                              Settings settings, const std::atomic<bool>& cancelled)
     : programs_(std::move(programs)), buffers_(std::move(buffers)), inputs_(std::move(inputs)), batch_size_(batch_size), settings_(settings),
-      noise_(this->inputs()),
+      noise_(drawing_places(this->inputs(), programs_)),
       cancelled_(cancelled) {
   for (const auto& [key, program] : programs_) draws_ |= program->draws;
 }

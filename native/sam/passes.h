@@ -73,6 +73,7 @@ class ProgramPasses : public Passes {
     bool batched;  // first dimension is the sample
   };
   using Key = std::pair<int64_t, Objective>;
+  using Programs = std::map<Key, std::shared_ptr<Program>>;
   struct Settings {
     bool same_noise = true;
     double loss_scale = 1;  // gradients come back without it
@@ -108,6 +109,9 @@ class ProgramPasses : public Passes {
   BufferTurns turns_;
   const std::atomic<bool>& cancelled_;
 };
+
+// Tensors on all devices whose random numbers passes may draw: also where no input lies on the model's.
+Tensors drawing_places(Tensors inputs, const ProgramPasses::Programs& programs);
 
 // Calls the user's closure on the JavaScript thread. The closure reads the model's own parameters, so these are set to the
 // point and set back, exactly, whatever the closure does.
