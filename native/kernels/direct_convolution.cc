@@ -166,7 +166,8 @@ Rows rows_of(const Shape& shape) {
 
 bool is_available() {
 #if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
-  static const bool available = __builtin_cpu_supports("x86-64-v4");
+  static const bool available = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
+                                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   return available;
 #else
   return false;
