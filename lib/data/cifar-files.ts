@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SteppeError, describe } from "../errors.js";
-import { formatError, ioError } from "../io/file-errors.js";
+import { formatError } from "../io/file-errors.js";
 import { ByteArray, unpickleArrays } from "../io/numpy-pickle.js";
+import { readWhole } from "../io/read-whole.js";
 import { readTarGz } from "./archive.js";
 import { verifyFile } from "./checksums.js";
 
@@ -84,12 +84,6 @@ export async function readCifar(place: Place): Promise<{ names: string[]; train:
   }
   const train = parts.length === 1 ? parts[0]! : { images: Buffer.concat(parts.map(({ images }) => images)), labels: Buffer.concat(parts.map(({ labels }) => labels)) };
   return { names: layout.parseNames(...(await read(layout.names))), train, test: layout.parse(...(await read(layout.test))) };
-}
-
-async function readWhole(path: string): Promise<Buffer> {
-  return readFile(path).catch((error: unknown) => {
-    throw ioError("read", path, error);
-  });
 }
 
 /** Rows of label bytes, of which `at` is the one that is wanted, and an image. */

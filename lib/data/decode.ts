@@ -1,5 +1,5 @@
-import { readFile } from "node:fs/promises";
-import { formatError, ioError } from "../io/file-errors.js";
+import { formatError } from "../io/file-errors.js";
+import { readWhole } from "../io/read-whole.js";
 import { loadSharp } from "./sharp.js";
 
 /** How images come out of their files. */
@@ -24,9 +24,7 @@ export interface Pixels {
  */
 export async function decodeImage(path: string, { size, fit, channels }: DecodeSettings): Promise<Pixels> {
   const sharp = await loadSharp();
-  const file = await readFile(path).catch((error: unknown) => {
-    throw ioError("read", path, error);
-  });
+  const file = await readWhole(path);
   if (file.length === 0) throw formatError(path, 0, "an image", "an empty file");
   let image = sharp(file, { failOn: "error", pages: 1 }).autoOrient();
   if (size !== null) image = image.resize({ height: size[0], width: size[1], fit, background: { r: 0, g: 0, b: 0, alpha: channels === 4 ? 0 : 1 } });

@@ -1,9 +1,8 @@
-import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { dtypes } from "../dtype.js";
-import { formatError, ioError } from "../io/file-errors.js";
-import { isSystemError } from "../io/whole-file.js";
+import { formatError } from "../io/file-errors.js";
+import { readWhole } from "../io/read-whole.js";
 import { torch } from "../torch.js";
 import type { Tensor } from "../tensor.js";
 import type { DType } from "../types.js";
@@ -42,13 +41,7 @@ interface Header {
  * @example const images = await data.readIdx("train-images-idx3-ubyte.gz"); // uint8 [60000, 28, 28]
  */
 export async function readIdx(path: string): Promise<Tensor> {
-  let file: Buffer;
-  try {
-    file = await readFile(path);
-  } catch (error) {
-    throw isSystemError(error) ? ioError("read", path, error) : error;
-  }
-  return parseIdx(file, path);
+  return parseIdx(await readWhole(path), path);
 }
 
 /** The tensor in the bytes of an IDX file, gzipped or not. `path` is for messages. */

@@ -78,6 +78,7 @@ describe("corrupt files", () => {
     const folder = temporaryFolder();
     await expect(data.readIdx(join(folder, "none"))).rejects.toThrow(expect.objectContaining({ code: "IO" }));
     await expect(data.readIdx(folder)).rejects.toThrow(expect.objectContaining({ code: "IO" }));
+    await expect(data.readIdx("/dev/zero")).rejects.toThrow("Expected a file at byte 0 of /dev/zero but received a device or a pipe.");
   });
 
   test("1,000 damaged files (seed 3) are refused in words or read as what they say", async () => {
