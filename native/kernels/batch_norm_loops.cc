@@ -316,7 +316,7 @@ int64_t windows_of_row(const Windows& w, int64_t row) { return row * w.out_width
 }  // namespace
 
 void moments(Rows rows, const float* x, double* mean, double* squares) {
-  const auto [count, channels] = rows;
+  const auto count = rows.count, channels = rows.channels;
   Partial partial(channels);
   const auto pieces = each_piece(count, 4 * kChunk, [&](int64_t i, int64_t begin, int64_t end) {
     moments_of_piece(end - begin, channels, x + begin * channels, partial.first(i), partial.second(i));
@@ -342,7 +342,7 @@ void normalize_and_pool(Windows w, const float* x, Affine affine, float* y, uint
 }
 
 void gradient_sums(Rows rows, const float* x, const float* dy, Affine affine, double* sum, double* dot) {
-  const auto [count, channels] = rows;
+  const auto count = rows.count, channels = rows.channels;
   Partial partial(channels);
   const auto pieces = each_piece(count, 4 * kChunk, [&](int64_t i, int64_t begin, int64_t end) {
     sums_of_piece(end - begin, channels, x + begin * channels, dy + begin * channels, affine, partial.first(i), partial.second(i));

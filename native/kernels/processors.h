@@ -11,7 +11,11 @@
 #define STEPPE_LOOPS_END
 #endif
 #if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
+#if __GNUC__ >= 12
 #define STEPPE_FOR_ALL_PROCESSORS __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
+#else  // knows no levels
+#define STEPPE_FOR_ALL_PROCESSORS __attribute__((target_clones("default", "avx2", "avx512f")))
+#endif
 #else
 #define STEPPE_FOR_ALL_PROCESSORS
 #endif

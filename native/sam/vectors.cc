@@ -31,16 +31,20 @@ struct PartsOfNorm {
 
 PartsOfNorm parts_of_norm(const Tensors& x) {
   PartsOfNorm parts;
-  Tensors rest;
+  Tensors rest, narrow;  // of the latter a norm might not be finite in their own dtype
   for (const auto& tensor : x) {
     if (!tensor.defined() || tensor.numel() == 0) continue;
     if (const auto squares = small::square_sum(tensor)) {
       parts.squares += *squares;
     } else {
-      rest.push_back(tensor);
+      (is_narrow(tensor) ? narrow : rest).push_back(tensor);
     }
   }
-  if (!rest.empty()) parts.norms = at::_foreach_norm(rest, 2, is_narrow(rest.front()) ? std::optional(at::kFloat) : std::nullopt);
+  if (!rest.empty()) parts.norms = at::_foreach_norm(rest, 2);
+  if (!narrow.empty()) {
+    const auto norms = at::_foreach_norm(narrow, 2, at::kFloat);
+    parts.norms.insert(parts.norms.end(), norms.begin(), norms.end());
+  }
   return parts;
 }
 

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { optim, torch } from "../../lib/index.js";
+import { nn, optim, torch } from "../../lib/index.js";
 import type { Tensor } from "../../lib/index.js";
 import { needsPython, python, sameLibTorch } from "../support/python.js";
 import { basesFor, drawing, lossFunction, makeBatch, makeModel, methods, nets, normalises, over, takesClosures, titled, type MethodOptions, type Net, type NetName } from "./nets.js";
@@ -101,4 +101,16 @@ describe("closures in mixed precision", () => {
       expect(run("closure"), `${name} ${autocast}`).toEqual(run("compiled"));
     }
   });
+});
+
+test("parameters of several dtypes: the norm of a float16 gradient that float16 has no number for", () => {
+  // 100 × 100 elements of 1000 have the norm 1e5.
+  const make = (dtype: "float16" | "float32" | "float64") => nn.parameter(torch.zeros([100, 100], { dtype }));
+  const [single, half, double] = [make("float32"), make("float16"), make("float64")];
+  const optimizer = optim.create([single, half, double], { method: "sam", rho: 0.5, base: { name: "sgd", lr: 1e-3 } });
+  const step = optimizer.compile(() => {
+    return half.sum({ dtype: "float32" }).mul(1000).add(single.sum().mul(2000)).add(double.sum().mul(2000).to("float32"));
+  });
+  const { gradNorm, skipped } = step.sync();
+  expect([gradNorm, skipped]).toEqual([expect.closeTo(3e5, -1), false]);
 });
