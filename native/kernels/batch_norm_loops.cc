@@ -1,12 +1,11 @@
 #include "batch_norm_loops.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <cstring>
 #include <limits>
 #include <vector>
 
+#include "parallel.h"
 #include "processors.h"
 
 namespace steppe::batch_norm {
@@ -277,7 +276,7 @@ STEPPE_LOOPS_END
 template <class Use>
 int64_t each_piece(int64_t n, int64_t least, const Use& use) {
   const auto pieces = std::clamp<int64_t>(n / least, 1, kPieces);
-  at::parallel_for(0, pieces, 1, [&](int64_t first, int64_t last) {
+  parallel_for(0, pieces, 1, [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; i++) use(i, n * i / pieces, n * (i + 1) / pieces);
   });
   return pieces;
@@ -304,7 +303,7 @@ constexpr int64_t kGrain = 8192;  // elements that are worth a thread
 template <class Use>
 void each_window_row(const Windows& w, const Use& use) {
   const auto rows = std::max<int64_t>(1, kGrain / std::max<int64_t>(1, w.width * w.kernel_height * w.channels));
-  at::parallel_for(0, w.n * w.out_height, rows, [&](int64_t begin, int64_t end) {
+  parallel_for(0, w.n * w.out_height, rows, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++) use(i);
   });
 }
@@ -330,7 +329,7 @@ void moments(Rows rows, const float* x, double* mean, double* squares) {
 }
 
 void normalize(Rows rows, const float* x, Affine affine, float* y) {
-  at::parallel_for(0, rows.count, std::max<int64_t>(1, kGrain / rows.channels), [&](int64_t begin, int64_t end) {
+  parallel_for(0, rows.count, std::max<int64_t>(1, kGrain / rows.channels), [&](int64_t begin, int64_t end) {
     normalize_rows(end - begin, rows.channels, x + begin * rows.channels, affine.mean, affine.scale, affine.shift, affine.relu, y + begin * rows.channels);
   });
 }
@@ -360,7 +359,7 @@ void pooled_gradient_sums(Windows w, const float* x, const float* dy, const uint
 }
 
 void spread_gradient(Rows rows, const float* x, const float* dy, Affine affine, Spread spread, float* dx) {
-  at::parallel_for(0, rows.count, std::max<int64_t>(1, kGrain / rows.channels), [&](int64_t begin, int64_t end) {
+  parallel_for(0, rows.count, std::max<int64_t>(1, kGrain / rows.channels), [&](int64_t begin, int64_t end) {
     const auto at = begin * rows.channels;
     spread_rows(end - begin, rows.channels, x + at, dy + at, affine, spread, dx + at);
   });

@@ -1,12 +1,12 @@
 #include "convolution_products.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/mm.h>
 
 #include <algorithm>
 #include <cstring>
 
+#include "parallel.h"
 #include "processors.h"
 
 namespace steppe::convolution_products {
@@ -50,7 +50,7 @@ void each_part(const Convolution& c, int64_t oy, int64_t ox, const Use& use) {
 // The windows of images [first, first + count), a row each.
 void gather_windows(const Convolution& c, const float* x, int64_t first, int64_t count, float* rows) {
   const auto size = c.window(), image = c.x.pixels() * c.x.channels;
-  at::parallel_for(0, count * c.y.height, 1, [&](int64_t begin, int64_t end) {
+  parallel_for(0, count * c.y.height, 1, [&](int64_t begin, int64_t end) {
     for (int64_t line = begin; line < end; line++) {
       const auto* from = x + (first + line / c.y.height) * image;
       for (int64_t ox = 0; ox < c.y.width; ox++) {
@@ -70,7 +70,7 @@ void gather_windows(const Convolution& c, const float* x, int64_t first, int64_t
 // The transpose of it: adds the rows to the pixels that they came from.
 void scatter_windows(const Convolution& c, const float* rows, int64_t first, int64_t count, float* x) {
   const auto size = c.window(), image = c.x.pixels() * c.x.channels;
-  at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
+  parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; n++) {
       auto* to = x + (first + n) * image;
       for (int64_t pixel = 0; pixel < c.y.pixels(); pixel++) {

@@ -1,11 +1,10 @@
 #include "direct_convolution.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <cstring>
 #include <vector>
 
+#include "parallel.h"
 #include "processors.h"
 
 namespace steppe::direct_convolution {
@@ -177,7 +176,7 @@ bool is_available() {
 void convolve(const Shape& shape, const float* x, const float* w, const float* bias, float* y) {
   const auto rows = rows_of(shape);
   const auto height = shape.out_height(), width = shape.out_width();
-  at::parallel_for(0, shape.n, 1, [&](int64_t begin, int64_t end) {
+  parallel_for(0, shape.n, 1, [&](int64_t begin, int64_t end) {
     Padded padded(shape);
     for (int64_t n = begin; n < end; n++) {
       const auto* image = padded(x + n * shape.height * shape.width * shape.channels);
@@ -191,7 +190,7 @@ void weight_gradient(const Shape& shape, const float* x, const float* dy, float*
   const auto height = shape.out_height(), width = shape.out_width(), size = shape.window() * shape.out;
   const auto pieces = std::min(kPieces, shape.n), band = std::max<int64_t>(1, kBand / (rows.row + width * shape.out));
   std::vector<float> sums(static_cast<size_t>(pieces * size));
-  at::parallel_for(0, pieces, 1, [&](int64_t begin, int64_t end) {
+  parallel_for(0, pieces, 1, [&](int64_t begin, int64_t end) {
     Padded padded(shape);
     for (int64_t piece = begin; piece < end; piece++) {
       for (int64_t n = shape.n * piece / pieces; n < shape.n * (piece + 1) / pieces; n++) {
