@@ -138,8 +138,10 @@ void expect_parameters_in_order(Program& program, const std::vector<Program::Lay
   // Neither may anything write to the copy, nor look at its memory in another way.
   for (const auto& instruction : program.instructions) {
     const auto& arguments = instruction.op.schema().arguments();
+    const auto written = written_arguments(instruction.op);
     for (size_t i = 0; i < instruction.inputs.size(); i++) {
-      const bool aliases = !instruction.views.empty() || i >= arguments.size() || arguments[i].alias_info() != nullptr;
+      const bool aliases = !instruction.views.empty() || i >= arguments.size() || arguments[i].alias_info() != nullptr ||
+                           std::find(written.begin(), written.end(), i) != written.end();
       const auto& operand = instruction.inputs[i];
       if (operand.kind == Program::Operand::Kind::reg && copy_of[operand.reg] >= 0 && aliases) stays[copy_of[operand.reg]] = true;
       for (const auto reg : operand.regs)

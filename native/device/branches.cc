@@ -15,11 +15,12 @@ c10::Stream current_stream_of(c10::Device device) { return at::accelerator::getC
 
 void Branches::fork(size_t pieces) {
   if (device_.is_cpu()) return;
-  used_ = std::min(pieces, kMost);
-  while (streams_.size() < used_) streams_.push_back(c10::impl::VirtualGuardImpl(device_.type()).getNewStream(device_));
+  const auto count = std::min(pieces, kMost);
+  while (streams_.size() < count) streams_.push_back(c10::impl::VirtualGuardImpl(device_.type()).getNewStream(device_));
   c10::Event before(device_.type());
   before.record(current_stream_of(device_));
-  for (size_t i = 0; i < used_; i++) before.block(streams_[i]);
+  for (size_t i = 0; i < count; i++) before.block(streams_[i]);
+  used_ = count;
 }
 
 void Branches::on(size_t piece, const std::function<void()>& work) {

@@ -99,7 +99,7 @@ bool pays_directly(const direct_convolution::Shape& shape) {
 }
 
 Choice choose(const Convolution& c) {
-  if (c.windows() == 0) return {};
+  if (c.windows() == 0 || c.window() == 0) return {};
   if (c.w.n >= 64 && c.w.channels >= 64) {
     const bool few_pixels = c.y.width <= 4 || c.windows() <= 512;
     const bool strided = c.stride[0] > 1 || c.stride[1] > 1;

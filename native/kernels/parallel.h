@@ -27,13 +27,13 @@ void parallel_for(int64_t begin, int64_t end, int64_t grain, const Body& body) {
   const auto threads = std::min<int64_t>(at::get_num_threads(), (end - begin + grain - 1) / std::max<int64_t>(grain, 1));
   if (threads > 1 && GOMP_parallel != nullptr && omp_get_thread_num != nullptr && omp_get_num_threads != nullptr && !at::in_parallel_region()) {
     struct Task {
-      int64_t begin, end;
+      int64_t begin, end, parts;
       const Body& body;
       std::mutex mutex;
       std::exception_ptr failure;
       static void run(void* data) {
         auto& task = *static_cast<Task*>(data);
-        const int64_t count = omp_get_num_threads(), part = (task.end - task.begin + count - 1) / count;
+        const auto count = std::min<int64_t>(omp_get_num_threads(), task.parts), part = (task.end - task.begin + count - 1) / count;
         const auto first = task.begin + omp_get_thread_num() * part;
         try {
           if (first < task.end) task.body(first, std::min(task.end, first + part));
@@ -42,8 +42,8 @@ void parallel_for(int64_t begin, int64_t end, int64_t grain, const Body& body) {
           task.failure = std::current_exception();
         }
       }
-    } task{begin, end, body, {}, nullptr};
-    GOMP_parallel(&Task::run, &task, static_cast<unsigned>(threads), 0);
+    } task{begin, end, threads, body, {}, nullptr};
+    GOMP_parallel(&Task::run, &task, /*threads, as many as are set:*/ 0, 0);  // a smaller team would end the threads that it leaves out
     if (task.failure != nullptr) std::rethrow_exception(task.failure);
     return;
   }

@@ -80,7 +80,7 @@ void Base::step_on_device(const Tensors& w, const Tensors& d, const std::vector<
           auto& state = tensors[part.index[i]];
           if (!state.defined() || is_count(name)) continue;
           if (state.sizes() != part.w[i].sizes()) {
-            if (state.device() != part.w[i].device()) state = state.to(part.w[i].device());
+            state = state.to(part.w[i].options());  // itself where it fits
           } else if (state.scalar_type() != part.w[i].scalar_type() || state.device() != part.w[i].device() || state.strides() != part.w[i].strides())
             state = at::empty_like(part.w[i]).copy_(state);
           originals.emplace_back(state, &state);

@@ -64,7 +64,12 @@ std::optional<Report> DeviceStep::operator()(const Given& given) {
   set_inputs(given);
   set_numbers(given);
   noise_.remember();
-  run(given);
+  try {
+    run(given);
+  } catch (...) {
+    noise_.take_back();
+    throw;
+  }
   runs_++;
   const auto numbers = report_.to(at::kCPU);
   const auto* values = numbers.const_data_ptr<double>();

@@ -100,6 +100,7 @@ Tensors Engine::direction(const Step& step, Report& report) {
   arrangement_ = {};
   shard_points_.clear();
   device_steps_.clear();
+  owned_.clear();
   StepMemory::release();
   device::empty_caches();
   return compute();
@@ -330,6 +331,8 @@ Memory Engine::memory() const {
 
 void Engine::recalled() {
   for (auto* part : method_.parts()) part->recalled();
+  device_steps_.clear();  // made for another loss scale, perhaps
+  owned_.clear();
 }
 
 }  // namespace steppe::sam

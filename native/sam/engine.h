@@ -128,7 +128,7 @@ class Engine {
   bool arranges_;  // nothing that the method keeps from step to step lies as the arranged w does
   using DeviceKey = std::tuple<int64_t, DeviceMethod::Kind, std::vector<const Program*>>;  // the number of samples comes first
   std::map<DeviceKey, std::unique_ptr<DeviceStep>> device_steps_;
-  std::map<std::weak_ptr<const Program>, std::string, std::owner_less<>> device_obstacles_;  // by a step's first program
+  std::map<std::weak_ptr<const Program>, std::string, std::owner_less<>> device_obstacles_;  // by program
   std::map<std::string, Tensors> owned_;  // the method's memory, by name, as far as steps on the device may change it in place
   AccumulatedPasses window_;
   WeightedMean shards_;                     // the micro-batches' directions

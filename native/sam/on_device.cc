@@ -68,13 +68,15 @@ std::optional<Report> Engine::step_on_device(ProgramPasses& passes, const Device
   at::NoGradGuard no_grad;
   const auto step = step_over(passes, plan);
   const bool active = is_active(step);
-  const std::weak_ptr<const Program> first = programs.begin()->second;
-  auto obstacle = device_obstacles_.find(first);
-  if (obstacle == device_obstacles_.end()) {
-    if (device_obstacles_.size() >= kMostPrograms) device_obstacles_.clear();
-    obstacle = device_obstacles_.emplace(first, obstacle_on_device(programs, inputs)).first;
+  for (const auto& [size, program] : programs) {
+    const std::weak_ptr<const Program> each = program;
+    auto obstacle = device_obstacles_.find(each);
+    if (obstacle == device_obstacles_.end()) {
+      if (device_obstacles_.size() >= kMostPrograms) device_obstacles_.clear();
+      obstacle = device_obstacles_.emplace(each, obstacle_on_device({{size, program}}, inputs)).first;
+    }
+    if (!obstacle->second.empty()) return std::nullopt;
   }
-  if (!obstacle->second.empty()) return std::nullopt;
   const auto device = w_.front().device();
   if (captures && !device.is_cuda()) return std::nullopt;
   NoiseState noise(w_);
@@ -107,6 +109,7 @@ std::optional<Report> Engine::step_on_device(ProgramPasses& passes, const Device
     noise.restore();
     if (!is_out_of_memory()) throw;
     device_steps_.clear();
+    owned_.clear();
     device::empty_caches();
     return std::nullopt;
   }
@@ -118,6 +121,7 @@ std::optional<Report> Engine::step_on_device(ProgramPasses& passes, const Device
     noise.restore();
     return std::nullopt;
   }
+  for (auto* part : active_parts(step)) part->discard();  // what it remembers was changed in place: what the last ordinary step had ready is old
   counters.steps++;
   counters.method_steps += active;
   loss_scale.update(true);

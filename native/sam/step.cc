@@ -67,7 +67,7 @@ const Tensors& Arrangement::of(const Tensors& w, const std::vector<Program::Layo
   storage_.resize(w.size());
   for (size_t k = 0; k < w.size(); k++) {
     const auto& layout = layouts[k];
-    if (!layout.strided || w[k].strides().equals(layout.strides)) continue;
+    if (!layout.strided || !w[k].sizes().equals(layout.sizes) || w[k].strides().equals(layout.strides)) continue;  // the program refuses another shape
     auto& storage = storage_[k];
     if (!storage.defined() || !storage.sizes().equals(layout.sizes) || !storage.strides().equals(layout.strides) ||
         storage.scalar_type() != w[k].scalar_type() || storage.device() != w[k].device()) {

@@ -250,3 +250,40 @@ test("a state that is loaded is taken over", () => {
 test("a wrong option is refused", () => {
   expect(() => trained({ method: "sam", base: { name: "sgd", lr: 0.1 } }, { graphs: 1 as never })).toThrow('Expected true, false or "uncaptured" for options.graphs but received 1 of type number.');
 });
+
+test("ordinary steps in between go on from what those of that form remember", () => {
+  const run = (other: optim.CompileOptions) => {
+    const count = watch();
+    torch.manualSeed(0);
+    const net = nets.norms().to("float64");
+    const optimizer = optim.create(net, { method: "look", rho: 0.3, k: 5, alpha: 0.5, base: { name: "sgd", lr: 0.1, momentum: 0.9 } });
+    const loss = (x: Tensor, y: Tensor) => nn.functional.crossEntropy(net.forward(x), y);
+    const [usual, fixed] = [optimizer.compile(loss), optimizer.compile(loss, other)];
+    torch.manualSeed(1);
+    for (let s = 0; s < 12; s++) (s % 6 === 0 ? usual : fixed).sync(torch.randn([10, 6], { dtype: "float64" }), torch.randint(0, 3, [10]));
+    return { weights: net.parameters().map((each) => each.detach()), count: count() };
+  };
+  const [usual, mixed] = [run({}), run({ graphs: "uncaptured" })];
+  expect(mixed.count).toBeGreaterThanOrEqual(9);
+  usual.weights.forEach((weight, k) => expect(distance(mixed.weights[k]!, weight)).toBeLessThan(1e-6)); // learning rates in float32
+});
+
+test("a state of another dtype goes on in the weights'", () => {
+  const run = (compile: optim.CompileOptions) => {
+    torch.manualSeed(0);
+    const net = nets.norms().to("float64");
+    const optimizer = optim.create(net, { method: "none", base: { name: "adafactor", lr: 0.05 } });
+    const step = optimizer.compile((x: Tensor, y: Tensor) => nn.functional.crossEntropy(net.forward(x), y), compile);
+    torch.manualSeed(1);
+    for (let s = 0; s < 6; s++) {
+      if (s === 3) {
+        const state = optimizer.stateDict();
+        optimizer.loadStateDict({ ...state, tensors: Object.fromEntries(Object.entries(state.tensors).map(([name, tensor]) => [name, tensor.to("float32")])) });
+      }
+      step.sync(torch.randn([10, 6], { dtype: "float64" }), torch.randint(0, 3, [10]));
+    }
+    return net.parameters().map((each) => each.detach());
+  };
+  const [usual, fixed] = [run({}), run({ graphs: "uncaptured" })];
+  usual.forEach((weight, k) => expect(distance(fixed[k]!, weight)).toBeLessThan(1e-6));
+});

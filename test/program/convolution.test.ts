@@ -93,6 +93,12 @@ describe("few channels: directly, where the processor has AVX-512", () => {
     expect(ownKernels(expectLikeAutograd(() => build(sizes, true).subject, [images]))).toEqual(wide ? both : []);
   });
 
+  test("no channels at all", () => {
+    const model = new nn.Sequential(new nn.Conv2d(0, 16, 3));
+    const images = torch.zeros([2, 0, 5, 5]).contiguous({ memoryFormat: "channels_last" });
+    expect(recorded({ model, loss: (x: Tensor) => model.forward(x).sin().mean() }, [images]).loss).toBe(model.forward(images).sin().mean().item());
+  });
+
   test("the same bits whatever the number of threads", () => {
     const bits = (threads: number) => {
       torch.setNumThreads(threads);
