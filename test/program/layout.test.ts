@@ -82,8 +82,8 @@ describe("a weight that is read through copies in one order alone is expected in
   });
 
   test("a batch norm writes to the copies of statistics that it is given, though its schema does not say so", () => {
-    const model = new nn.ParameterDict({ mean: nn.parameter(torch.zeros([3]), false), variance: nn.parameter(torch.ones([3]), false), weight: nn.parameter(torch.ones([3])) });
-    const [mean, variance, weight] = model.parameters() as [Tensor, Tensor, Tensor];
+    const [mean, variance, weight] = [nn.parameter(torch.zeros([3]), false), nn.parameter(torch.ones([3]), false), nn.parameter(torch.ones([3]))];
+    const model = new nn.ParameterDict({ mean, variance, weight });
     const loss = (x: Tensor) => nn.functional.batchNorm(x, mean.clone(), variance.clone(), { weight, training: true }).sin().mean();
     expectReplayNearAutograd(model, (x) => loss(x!), [[torch.randn([4, 3, 5, 5])], [torch.randn([4, 3, 5, 5])]]);
     expect([mean.toArray(), variance.toArray()]).toEqual([[0, 0, 0], [1, 1, 1]]);
