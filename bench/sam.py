@@ -21,7 +21,7 @@ class Textbook:
     def __init__(self, model, settings):
         self.model = self.net = model
         self.rho = settings["rho"]
-        self.mixed = settings["mixed"]
+        self.mixed = settings.get("mixed", False)
         self.parameters = list(model.parameters())
         self.has_statistics = any(isinstance(m, torch.nn.modules.batchnorm._BatchNorm) for m in model.modules())
         self.base = torch.optim.SGD(self.parameters, **self.base_options(settings))
