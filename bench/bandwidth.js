@@ -4,13 +4,7 @@ import { median } from "../dist/statistics.js";
 import { settings } from "./cases.js";
 import { nets } from "./nets.js";
 
-/**
- * What is read and written of each parameter's element, in numbers of 4 bytes. Weights are not restored: they were never changed.
- * The passes of this step write their gradients, and do nothing else.
- */
-export const moved = { "gradients of two passes": 2, "their norms": 2, "w + ε": 3, "SGD with momentum": 5 };
-export const bytesPerElement = 4 * Object.values(moved).reduce((sum, count) => sum + count, 0);
-
+// The bytes of an element are counted in report.js.
 const COPIED = { cpu: 2 ** 26, gpu: 2 ** 29 };
 
 /** Bytes per second that a large copy moves, reading and writing: the best of some. */

@@ -5,22 +5,23 @@ import { writeFileSync } from "node:fs";
 import { Command, Option } from "commander";
 import { torch } from "../dist/index.js";
 import { measureBandwidth } from "./bandwidth.js";
-import { cases } from "./cases.js";
+import { cases, pytorchContenders, steppeContenders } from "./cases.js";
 import { measureCase } from "./measure.js";
+import { list, positive } from "./options.js";
 import { bandwidthTable, engineTable, facts, pytorchTable, toMarkdown, toText } from "./report.js";
 
 const known = ["mlp-2", "mlp-20", "convnet", "resnet18", "lstm", "transformer", "bert-base", "gpt2"];
-const list = (text) => text.split(",").filter((name) => name !== "");
+const contenders = [...Object.keys(steppeContenders), ...pytorchContenders];
 const options = new Command("node bench/gpu.js")
-  .option("--cases <list>", "with commas between", list, known)
-  .option("--bandwidth <list>", "cases whose norms, perturbation and update are held against the memory's speed", list, ["resnet18", "bert-base", "gpt2"])
-  .option("--contenders <list>", "Steppe's and PyTorch's, with commas between", list, ["sam", "captured", "msam", "base", "passes", "textbook", "foreach", "compiled", "graphs"])
+  .option("--cases <list>", "with commas between", list(known), known)
+  .option("--bandwidth <list>", "cases whose norms, perturbation and update are held against the memory's speed", list(known), ["resnet18", "bert-base", "gpt2"])
+  .option("--contenders <list>", "Steppe's and PyTorch's, with commas between", list(contenders), ["sam", "captured", "msam", "base", "passes", "textbook", "foreach", "compiled", "graphs"])
   .addOption(new Option("--precision <kind>", "of products of matrices").choices(["float32", "tf32", "bfloat16"]).default("float32"))
   .option("--device <device>", "where both sides compute", "cuda")
   .option("--little", "the nets as small as can be, to try the program")
-  .option("--rounds <n>", "rounds, in each of which every contender takes its steps", Number, 3)
-  .option("--round-ms <n>", "how long a contender steps in a round, in milliseconds", Number, 300)
-  .option("--seconds <n>", "begins no case after that many", Number, Infinity)
+  .option("--rounds <n>", "rounds, in each of which every contender takes its steps", positive, 3)
+  .option("--round-ms <n>", "how long a contender steps in a round, in milliseconds", positive, 300)
+  .option("--seconds <n>", "begins no case after that many", positive, Infinity)
   .option("--markdown <file>", "writes the tables to a file, too, after each case")
   .parse()
   .opts();

@@ -3,27 +3,17 @@
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import { runScript, setup } from "../scripts/setup/main.js";
 import { SetupError, say } from "../scripts/setup/report.js";
 import { cases, pytorchContenders, steppeContenders } from "./cases.js";
 import { measureAdd, measureCase } from "./measure.js";
+import { list, positive } from "./options.js";
 import { measureMemory } from "./memory.js";
 import { addTable, engineTable, facts, memoryTable, pytorchTable, toMarkdown, toText } from "./report.js";
 
 const everything = ["add", ...cases.map(({ id }) => id), "memory", "loader"];
 const usual = everything.filter((id) => cases.find((each) => each.id === id)?.forGpu !== true);
-
-const list = (known) => (text) => {
-  const names = text.split(",");
-  const unknown = names.find((name) => !known.includes(name));
-  if (unknown !== undefined) throw new InvalidArgumentError(`Expected some of ${known.join(", ")}.`);
-  return names;
-};
-const positive = (text) => {
-  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError("Expected a positive integer.");
-  return Number(text);
-};
 
 const program = new Command("npm run bench --")
   .description("Times optimizer steps of Steppe and of PyTorch on the same LibTorch, in turn, and prints their ratios.")

@@ -5,7 +5,7 @@ import type { Config, OptimizerConfig } from "./config.js";
 import { mergedOptimizer } from "./methods.js";
 import { optimizerProblem, relocated } from "./optimizer.js";
 import { shapeProblems, wrongConfig } from "./schema.js";
-import { defaultTuneSeed, gridOf } from "./tuning.js";
+import { defaultTuneSeed, gridOf } from "./settings-grid.js";
 
 /**
  * Checks a configuration as far as that goes without its data.

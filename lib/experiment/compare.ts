@@ -15,8 +15,8 @@ import { trainConfig } from "./run.js";
 import type { RunResult, TrainOptions } from "./run.js";
 import { differing, plain, requireSame } from "./run-settings.js";
 import { tuneMethods } from "./tune-methods.js";
-import { defaultTuneSeed, gridOf, settingOf } from "./tuning.js";
-import type { Setting } from "./tuning.js";
+import { defaultTuneSeed, gridOf, settingOf } from "./settings-grid.js";
+import type { Setting } from "./settings-grid.js";
 
 export interface CompareOptions extends Pick<TrainOptions, "signal" | "progress" | "tell"> {
   /** The comparison's folder; default the configuration's, else `runs/NAME-compare`. */

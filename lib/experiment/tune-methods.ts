@@ -3,7 +3,7 @@ import { isBetterWhenSmaller } from "../train/metric-names.js";
 import { defaultMetric, valueOf } from "./comparison.js";
 import type { Comparison } from "./comparison.js";
 import type { RunResult } from "./run.js";
-import type { Setting } from "./tuning.js";
+import type { Setting } from "./settings-grid.js";
 
 /** A setting of a method, and the run with which it is tried. */
 interface Trial {

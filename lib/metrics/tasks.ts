@@ -38,11 +38,13 @@ class Several<Names extends string> implements TaskMetric<Names> {
   readonly #dtype: "int64" | "float64";
   /** Texts that were no label (-1) count as the wrong one of two. */
   readonly #binary: boolean;
+  readonly #classes: number;
 
-  constructor(metrics: Readonly<Record<Names, Metric>>, { dtype = "int64", binary = false }: { dtype?: "int64" | "float64"; binary?: boolean } = {}) {
+  constructor(metrics: Readonly<Record<Names, Metric>>, { dtype = "int64", binary = false, classes = 2 }: { dtype?: "int64" | "float64"; binary?: boolean; classes?: number } = {}) {
     this.#metrics = metrics;
     this.#dtype = dtype;
     this.#binary = binary;
+    this.#classes = classes;
   }
 
   reset(): void {
@@ -55,6 +57,8 @@ class Several<Names extends string> implements TaskMetric<Names> {
       if (this.#dtype === "float64") return this.#each(given, truth);
       const classes = classesOf(given);
       if (classes.dim() !== 1 || truth.dim() !== 1 || classes.shape[0] !== truth.shape[0]) throw expectedTensor(`${truth.shape[0]} classes, or scores of them`, "predictions", given);
+      const wrong = (truth.toArray() as number[]).find((label) => !(label >= 0 && label < this.#classes));
+      if (wrong !== undefined) throw expected(`labels from 0 to ${this.#classes - 1}`, "targets", wrong);
       this.#each(this.#binary ? torch.where(classes.lt(0), truth.mul(-1).add(1), classes) : classes, truth);
     });
   }
@@ -144,6 +148,7 @@ class EntityAnswers implements TaskMetric<"f1" | "exactMatch", readonly string[]
 }
 
 const accuracy = () => new Several({ accuracy: new ClassAccuracy() });
+const accuracyOfThree = () => new Several({ accuracy: new ClassAccuracy() }, { classes: 3 });
 const f1AndAccuracy = () => new Several({ f1: new F1(), accuracy: new ClassAccuracy() }, { binary: true });
 
 const glueMetrics = {
@@ -152,7 +157,7 @@ const glueMetrics = {
   mrpc: f1AndAccuracy,
   qqp: f1AndAccuracy,
   stsb: () => new Several({ pearson: new PearsonCorrelation(), spearman: new SpearmanCorrelation() }, { dtype: "float64" }),
-  mnli: accuracy,
+  mnli: accuracyOfThree,
   qnli: accuracy,
   rte: accuracy,
   wnli: accuracy,
@@ -160,7 +165,7 @@ const glueMetrics = {
 
 const superGlueMetrics = {
   boolq: accuracy,
-  cb: () => new Several({ f1: new F1({ average: "macro", classes: 3 }), accuracy: new ClassAccuracy() }),
+  cb: () => new Several({ f1: new F1({ average: "macro", classes: 3 }), accuracy: new ClassAccuracy() }, { classes: 3 }),
   copa: accuracy,
   multirc: () => new MultiRc(),
   record: () => new EntityAnswers(),

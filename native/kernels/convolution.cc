@@ -41,11 +41,10 @@ direct_convolution::Shape shape_of_input_gradient(const Convolution& c) {
   return {c.y.n, c.y.height, c.y.width, c.w.n, c.w.channels, c.w.height, c.w.width, c.w.height - 1 - c.padding[0], c.w.width - 1 - c.padding[1]};
 }
 
-std::vector<float> transposed(const float* from, int64_t rows, int64_t columns) {
-  std::vector<float> to(static_cast<size_t>(rows * columns));
+// By hand, as below: LibTorch's way to a copy takes as long as a small convolution.
+void transpose(const float* from, int64_t rows, int64_t columns, float* to) {
   for (int64_t i = 0; i < rows; i++)
     for (int64_t j = 0; j < columns; j++) to[j * rows + i] = from[i * columns + j];
-  return to;
 }
 
 // [out, height, width, channels] as [height, width, out, channels], each window from its end.
@@ -59,7 +58,8 @@ std::vector<float> turned(const Image& w, const float* from) {
 
 at::Tensor output_directly(const Convolution& c, const at::Tensor& x, const at::Tensor& w, const at::Tensor& bias) {
   auto y = empty_image(c.y, x);
-  const auto matrix = transposed(w.const_data_ptr<float>(), c.w.n, c.window());
+  std::vector<float> matrix(static_cast<size_t>(c.window() * c.w.n));
+  transpose(w.const_data_ptr<float>(), c.w.n, c.window(), matrix.data());
   const auto start = bias.defined() ? bias.contiguous() : bias;
   direct_convolution::convolve(shape_of(c), x.const_data_ptr<float>(), matrix.data(), start.defined() ? start.const_data_ptr<float>() : nullptr, y.mutable_data_ptr<float>());
   return y;
@@ -76,8 +76,7 @@ at::Tensor weight_gradient_directly(const Convolution& c, const at::Tensor& dy, 
   auto dw = empty_image(c.w, x);
   std::vector<float> matrix(static_cast<size_t>(c.window() * c.w.n));
   direct_convolution::weight_gradient(shape_of(c), x.const_data_ptr<float>(), dy.const_data_ptr<float>(), matrix.data());
-  const auto rows = transposed(matrix.data(), c.window(), c.w.n);
-  std::copy(rows.begin(), rows.end(), dw.mutable_data_ptr<float>());
+  transpose(matrix.data(), c.window(), c.w.n, dw.mutable_data_ptr<float>());
   return dw;
 }
 

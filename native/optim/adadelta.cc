@@ -20,7 +20,6 @@ class Adadelta : public Base {
  protected:
   void update(const Part& part) override {
     advance(part, -part.h["lr"]);
-    optim::count(step_, part);
   }
   void update_on_device(const Part& part, const Tensors& n, const at::Tensor&) override { advance(part, n[0]); }
   void count(const Hyperparameters&, size_t k) override { number(step_[k]) += 1; }

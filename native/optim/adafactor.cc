@@ -1,4 +1,3 @@
-#include <ATen/ops/_foreach_add.h>
 #include <ATen/ops/_foreach_clamp_min.h>
 #include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/_foreach_rsqrt.h>
@@ -62,7 +61,6 @@ class Adafactor : public Base {
       scale.emplace_back(-alpha / std::max(1.0, norm_u[i] / (root_n * h["d"])));
     }
     add_(part.w, u, scale);
-    optim::count(step_, part);
   }
   void update_on_device(const Part& part, const Tensors& n, const at::Tensor&) override {
     const auto& h = part.h;

@@ -65,7 +65,6 @@ class AdafactorT5 : public Base {
     if (h["weightDecay"] != 0) at::_foreach_mul_(w, shrink);
     at::_foreach_add_(w, u, -1);
     if (half) at::_foreach_copy_(part.w, w);
-    optim::count(step_, part);
   }
   void update_on_device(const Part& part, const Tensors& n, const at::Tensor&) override {
     const auto& h = part.h;

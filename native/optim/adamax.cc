@@ -1,6 +1,5 @@
 #include <ATen/ops/_foreach_abs.h>
 #include <ATen/ops/_foreach_add.h>
-#include <ATen/ops/_foreach_addcdiv.h>
 #include <ATen/ops/_foreach_lerp.h>
 #include <ATen/ops/_foreach_maximum.h>
 #include <ATen/ops/_foreach_mul.h>
@@ -24,7 +23,6 @@ class Adamax : public Base {
  protected:
   void update(const Part& part) override {
     advance(part, numbers_of(*this, part)[0]);
-    optim::count(step_, part);
   }
   void update_on_device(const Part& part, const Tensors& n, const at::Tensor&) override { advance(part, n[0]); }
   void count(const Hyperparameters&, size_t k) override { number(step_[k]) += 1; }

@@ -1,6 +1,3 @@
-#include <ATen/ops/_foreach_add.h>
-#include <ATen/ops/_foreach_lerp.h>
-#include <ATen/ops/_foreach_mul.h>
 
 #include <algorithm>
 #include <cmath>
@@ -26,7 +23,6 @@ class Asgd : public Base {
  protected:
   void update(const Part& part) override {
     advance(part, numbers_of(*this, part));
-    for (const auto k : part.index) count(part.h, k);
   }
   void update_on_device(const Part& part, const Tensors& n, const at::Tensor&) override { advance(part, n); }
   void count(const Hyperparameters& h, size_t k) override {

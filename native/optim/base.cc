@@ -54,7 +54,11 @@ Parts parts_of(const Tensors& w, const Tensors& d, const std::vector<uint32_t>& 
 }  // namespace
 
 void Base::step(const Tensors& w, const Tensors& d, const std::vector<uint32_t>& group_of, const Groups& groups) {
-  for (const auto& part : parts_of(w, d, group_of, groups).parts) update(part);
+  const auto [parts, _] = parts_of(w, d, group_of, groups);
+  for (const auto& part : parts) {
+    update(part);
+    for (const auto k : part.index) count(part.h, k);
+  }
 }
 
 void Base::step_on_device(const Tensors& w, const Tensors& d, const std::vector<uint32_t>& group_of, const Groups& groups,

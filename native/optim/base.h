@@ -58,7 +58,7 @@ class Base {
   // as it is where `bad` (float32) is 1.
   virtual void update_on_device(const Part&, const Tensors& /*numbers*/, const at::Tensor& /*bad*/) {}
   virtual bool is_fused() const { return false; }
-  // Counts a step of parameter k, where counts are the CPU's.
+  // Counts a step of parameter k, after its update; counts are the CPU's.
   virtual void count(const Hyperparameters&, size_t /*k*/) {}
   // The states that an update with these hyperparameters reads.
   virtual std::vector<const Tensors*> states_read(const Hyperparameters&) const { return {}; }

@@ -36,7 +36,6 @@ class Lamb : public Base {
     Scalars scale;
     for (size_t i = 0; i < norm_w.size(); i++) scale.emplace_back(n[0][i].toDouble() * (norm_w[i] > 0 && norm_r[i] > 0 ? norm_w[i] / norm_r[i] : 1));
     add_(part.w, r, scale);
-    optim::count(step_, part);
   }
   void update_on_device(const Part& part, const Tensors& n, const at::Tensor&) override {
     const auto r = direction(part, n);

@@ -1,7 +1,5 @@
 #include <ATen/ops/_foreach_add.h>
-#include <ATen/ops/_foreach_addcdiv.h>
 #include <ATen/ops/_foreach_addcmul.h>
-#include <ATen/ops/_foreach_div.h>
 #include <ATen/ops/_foreach_lerp.h>
 #include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/_foreach_sqrt.h>
@@ -31,7 +29,6 @@ class Nadam : public Base {
  protected:
   void update(const Part& part) override {
     advance(part, numbers_of(*this, part));
-    for (const auto k : part.index) count(part.h, k);
   }
   void update_on_device(const Part& part, const Tensors& n, const at::Tensor&) override { advance(part, n); }
   void count(const Hyperparameters& h, size_t k) override {

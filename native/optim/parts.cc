@@ -72,10 +72,6 @@ Tensors gradient(const Part& part, double weight_decay) {
   return g;
 }
 
-void decay(const Part& part, double lr, double weight_decay) {
-  if (weight_decay != 0) at::_foreach_mul_(part.w, 1 - lr * weight_decay);
-}
-
 void add_(const Tensors& x, const Tensors& y, double a) { at::_foreach_add_(x, y, a); }
 void add_(const Tensors& x, const Tensors& y, const Scalars& a) { at::_foreach_add_(x, at::_foreach_mul(y, a)); }
 void add_(const Tensors& x, const Tensors& y, const at::Tensor& a) { at::_foreach_add_(x, at::_foreach_mul(y, a.to(x[0].scalar_type()))); }

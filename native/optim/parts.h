@@ -25,8 +25,6 @@ std::vector<double> count(Tensors& step, const Part& part);
 // ±d + λw: the gradient that most rules begin with. d itself where there is nothing to change.
 Tensors gradient(const Part& part, double weight_decay);
 
-// w ← (1 − ηλ)w.
-void decay(const Part& part, double lr, double weight_decay);
 
 // The L2 norm of each tensor, accumulated in at least float32.
 std::vector<double> norms(const Tensors& x);

@@ -49,7 +49,6 @@ class Radam : public Base {
       at::_foreach_addcdiv_(pick(part.w, rectified), pick(m, rectified), root, rectified_scale);
     }
     if (!plain.empty()) add_(pick(part.w, plain), pick(m, plain), plain_scale);
-    optim::count(step_, part);
   }
   void update_on_device(const Part& part, const Tensors& n, const at::Tensor&) override {
     const auto [m, v] = moments(part, n[2]);

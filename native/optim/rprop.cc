@@ -24,7 +24,6 @@ class Rprop : public Base {
  protected:
   void update(const Part& part) override {
     advance(part);
-    optim::count(step_, part);
   }
   void update_on_device(const Part& part, const Tensors&, const at::Tensor&) override { advance(part); }
   void count(const Hyperparameters&, size_t k) override { number(step_[k]) += 1; }

@@ -1,6 +1,5 @@
 #include "device_passes.h"
 
-#include <ATen/ops/index_select.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/stack.h>

@@ -2,7 +2,6 @@
 #include <ATen/ops/abs.h>
 #include <ATen/ops/lerp.h>
 #include <ATen/ops/mul.h>
-#include <ATen/ops/ones_like.h>
 #include <ATen/ops/rand_like.h>
 #include <ATen/ops/reciprocal.h>
 

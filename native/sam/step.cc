@@ -2,7 +2,6 @@
 
 #include <ATen/ops/_foreach_add.h>
 #include <ATen/ops/add.h>
-#include <ATen/ops/empty_like.h>
 #include <ATen/ops/empty_strided.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/neg.h>
@@ -26,6 +25,14 @@ struct Together {
   }
 };
 
+// Memory that is kept from step to step: made anew where w has another form now.
+at::Tensor& kept(at::Tensor& storage, at::IntArrayRef sizes, at::IntArrayRef strides, const at::Tensor& w) {
+  const bool fits = storage.defined() && storage.sizes() == sizes && storage.strides() == strides && storage.scalar_type() == w.scalar_type() &&
+                    storage.device() == w.device();
+  if (!fits) storage = at::empty_strided(sizes, strides, w.options());
+  return storage;
+}
+
 }  // namespace
 
 const Tensors& Point::move(const Tensors& w, const Perturbation& epsilon, double times) {
@@ -46,11 +53,7 @@ const Tensors& Point::move(const Tensors& w, const Perturbation& epsilon, double
       group->index.push_back(k);
       continue;
     }
-    auto& storage = storage_[k];
-    if (!storage.defined() || storage.sizes() != w[k].sizes() || storage.strides() != w[k].strides() ||
-        storage.scalar_type() != w[k].scalar_type() || storage.device() != w[k].device()) {
-      storage = at::empty_like(w[k]);
-    }
+    auto& storage = kept(storage_[k], w[k].sizes(), w[k].strides(), w[k]);
     const double a = times * epsilon.scale[k];
     if (!small::add(storage, w[k], epsilon.direction[k], a)) at::add_out(storage, w[k], epsilon.direction[k], a);
     point_[k] = storage;
@@ -68,12 +71,7 @@ const Tensors& Arrangement::of(const Tensors& w, const std::vector<Program::Layo
   for (size_t k = 0; k < w.size(); k++) {
     const auto& layout = layouts[k];
     if (!layout.strided || !w[k].sizes().equals(layout.sizes) || w[k].strides().equals(layout.strides)) continue;  // the program refuses another shape
-    auto& storage = storage_[k];
-    if (!storage.defined() || !storage.sizes().equals(layout.sizes) || !storage.strides().equals(layout.strides) ||
-        storage.scalar_type() != w[k].scalar_type() || storage.device() != w[k].device()) {
-      storage = at::empty_strided(layout.sizes, layout.strides, w[k].options());
-    }
-    arranged_[k] = storage.copy_(w[k]);
+    arranged_[k] = kept(storage_[k], layout.sizes, layout.strides, w[k]).copy_(w[k]);
   }
   return arranged_;
 }

@@ -8,7 +8,7 @@ import { idx, imageFiles } from "../support/idx.js";
 import { python, needsPython, runPython } from "../support/python.js";
 import { randomNumbers } from "../support/random.js";
 import { sendFile, serve } from "../support/server.js";
-import { zip } from "../support/zip.js";
+import { zip } from "../support/zip.mjs";
 
 afterEach(() => vi.unstubAllEnvs());
 

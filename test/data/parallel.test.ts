@@ -87,6 +87,16 @@ describe("IWSLT", () => {
     expect(back.sets["tst2013"]).toEqual([{ source: "One", target: "Eins\n Zeile" }]);
   });
 
+  test("talks of others than TED stand beside TED's of the same year; a set of several years is refused", async () => {
+    const named = (name: string, text: string) => ({ [`${name}.de-en.de.xml`]: xml("de", [text]), [`${name}.de-en.en.xml`]: xml("en", [text]) });
+    const { folder } = files({ ...layout(), ...named("IWSLT16.TEDX.tst2013", "X"), ...named("IWSLT16.QED.dev2016", "Q") });
+    const { sets } = await data.iwslt(folder, { source: "de", target: "en" });
+    expect(Object.keys(sets).sort()).toEqual(["QED.dev2016", "TEDX.tst2013", "dev2010", "tst2013"]);
+    expect([sets["tst2013"]![0]!.target, sets["TEDX.tst2013"]![0]!.target]).toEqual(["One", "X"]);
+    const twice = files({ ...layout(), ...named("IWSLT14.TED.dev2010", "old") }).folder;
+    await expect(data.iwslt(twice, { source: "de", target: "en" })).rejects.toMatchObject({ code: "FORMAT", message: expect.stringContaining("Expected the set dev2010 once in") as unknown });
+  });
+
   test.skipIf(python === null)(`the same segments as Python's XML parser finds (${needsPython})`, async () => {
     const { folder, "IWSLT16.TED.dev2010.de-en.en.xml": path } = files(layout());
     const script = "import xml.etree.ElementTree as tree\noutputs = [seg.text.strip() for seg in tree.parse(inputs).iter('seg')]";

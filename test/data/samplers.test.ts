@@ -115,6 +115,27 @@ describe("with a loader", () => {
     expect(pass(resumed)).toEqual(first);
   });
 
+  const labels = [0, 0, 0, 1, 1, 2, 0, 0, 1, 2];
+  const samplers: [string, () => data.Sampler][] = [
+    ["random", () => new data.RandomSampler(10, { seed: 4 })],
+    ["weighted", () => new data.WeightedRandomSampler([1, 2, 3, 1, 1, 1, 5, 1, 1, 1], { numSamples: 10, seed: 4 })],
+    ["balanced", () => new data.BalancedSampler(torch.tensor(labels, { dtype: "int64" }), { numSamples: 11, seed: 4 })],
+    ["bucket", () => new data.BucketSampler([3, 9, 4, 1, 1, 7, 2, 8, 5, 6], { batchSize: 3, seed: 4 })],
+    ["distributed", () => new data.DistributedSampler(10, { numReplicas: 2, rank: 1, seed: 4 })],
+  ];
+  test.each(samplers)("and so with the order of a sampler: %s", (_, sampler) => {
+    const make = () => data.loader(set(), { batchSize: 2, sampler: sampler() });
+    const whole = make();
+    const passes = [pass(whole), pass(whole), pass(whole)];
+    expect(passes[0]).not.toEqual(passes[1]);
+    const broken = make();
+    pass(broken);
+    for (const _batch of broken) break;
+    const resumed = make();
+    resumed.loadStateDict(JSON.parse(JSON.stringify(broken.stateDict())) as data.LoaderState);
+    expect([pass(resumed), pass(resumed)]).toEqual([passes[1]!.slice(1), passes[2]]);
+  });
+
   test("an array of numbers is an order; what is none, or too short, or beyond the data, is told", async () => {
     const loaderWith = (order: unknown, length = 2) => data.loader(["a", "b", "c"], { batchSize: 2, sampler: { length, order: () => order } as data.Sampler });
     expect([...loaderWith([2, 0])]).toEqual([["c", "a"]]);

@@ -3,10 +3,11 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { crc32, deflateRawSync, gunzipSync, gzipSync } from "node:zlib";
+import { gunzipSync, gzipSync } from "node:zlib";
 import sharp from "sharp";
 import { pack as tarPack } from "tar-stream";
 import { data, io, torch } from "../../dist/index.js";
+import { zip } from "../support/zip.mjs";
 
 const fixtures = fileURLToPath(new URL("../fixtures/", import.meta.url));
 const fixture = (name) => readFileSync(join(fixtures, name));
@@ -19,35 +20,6 @@ function idx(type, shape, elements) {
   header[3] = shape.length;
   shape.forEach((size, i) => header.writeUInt32BE(size, 4 + 4 * i));
   return Buffer.concat([header, elements]);
-}
-
-/** A zip archive (PKWARE's APPNOTE) of deflated files. */
-function zip(files) {
-  const [chunks, directory] = [[], []];
-  let at = 0;
-  for (const [name, content] of Object.entries(files)) {
-    const packed = deflateRawSync(content);
-    const fields = Buffer.alloc(26);
-    fields.writeUInt16LE(20, 0);
-    fields.writeUInt16LE(8, 4);
-    fields.writeUInt32LE(crc32(content), 10);
-    fields.writeUInt32LE(packed.length, 14);
-    fields.writeUInt32LE(content.length, 18);
-    fields.writeUInt16LE(name.length, 22);
-    const rest = Buffer.alloc(14);
-    rest.writeUInt32LE(at, 10);
-    chunks.push(Buffer.from("PK\x03\x04"), fields, Buffer.from(name), packed);
-    directory.push(Buffer.from("PK\x01\x02\x14\x00", "latin1"), fields, rest, Buffer.from(name));
-    at += 30 + name.length + packed.length;
-  }
-  const listed = Buffer.concat(directory);
-  const end = Buffer.alloc(22);
-  end.write("PK\x05\x06", "latin1");
-  end.writeUInt16LE(Object.keys(files).length, 8);
-  end.writeUInt16LE(Object.keys(files).length, 10);
-  end.writeUInt32LE(listed.length, 12);
-  end.writeUInt32LE(at, 16);
-  return Buffer.concat([...chunks, listed, end]);
 }
 
 async function tar(files) {
@@ -121,7 +93,7 @@ export const kinds = [
   set("CIFAR, pickled", pickled, ["test_batch", "batches.meta"], (root) => data.cifar10({ root, dtype: "uint8" })),
   one("tar, damaged and then gzipped", "cifar-10-python.tar.gz", await tar(pickled), (root) => data.cifar10({ root, dtype: "uint8" }), gzip),
   one("tar in damaged gzip", "cifar-10-binary.tar.gz", gzip(await tar(binary)), (root) => data.cifar10({ root, dtype: "uint8" })),
-  set("zip", { "gzip.zip": zip(emnist) }, ["gzip.zip"], (root) => data.emnist({ split: "digits", root })),
+  set("zip", { "gzip.zip": zip(emnist, true) }, ["gzip.zip"], (root) => data.emnist({ split: "digits", root })),
   ...readdirSync(join(fixtures, "parquet")).filter((name) => name.endsWith(".parquet")).map((name) => one(`Parquet, ${name}`, "a.parquet", fixture(`parquet/${name}`), data.readRows)),
   one("safetensors", "a.safetensors", safetensors(), async (path) => io.loadSafetensors(path)),
   one("torch.save", "a.pt", unchecked(fixture("models/checkpoint.pt")), async (path) => io.loadTorch(path)),

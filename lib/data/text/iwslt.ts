@@ -9,7 +9,7 @@ import type { AlignedFiles, PairFilter, TextPair } from "./parallel.js";
 /** Talks and their translations. */
 export interface Iwslt {
   readonly train: readonly TextPair[];
-  /** The sets to tune and to test by, by name: dev2010, tst2010, … */
+  /** The sets to tune and to test by, by name: dev2010, tst2010, … of TED's talks; those of others with their name, as TEDX.tst2013. */
   readonly sets: Readonly<Record<string, readonly TextPair[]>>;
 }
 
@@ -29,7 +29,8 @@ const tag = /^\s*<\/?(url|keywords|talkid|speaker|reviewer|translator|title|desc
  *
  * @param folder where the files are unpacked
  * @param options the languages; and which pairs of the training text stay: those of the other sets all do
- * @throws SteppeError `IO` for a missing file; `FORMAT` for texts of different lengths, broken XML and broken UTF-8
+ * @throws SteppeError `IO` for a missing file; `FORMAT` for texts of different lengths, a set that is there twice, broken XML and
+ *   broken UTF-8
  * @example const { train, sets } = await data.iwslt("de-en", { source: "de", target: "en", minLength: 1, maxLength: 100 });
  */
 export async function iwslt(folder: string, options: IwsltOptions): Promise<Iwslt> {
@@ -53,7 +54,9 @@ export async function iwslt(folder: string, options: IwsltOptions): Promise<Iwsl
     const [from, into] = [file(name, source, ".xml"), file(name, target, ".xml")];
     const [first, second] = [await segments(from), await segments(into)];
     if (first.length !== second.length) throw new SteppeError("FORMAT", `Expected as many <seg> elements in ${into} as in ${from} but received ${second.length} and ${first.length}.`);
-    sets[name.split(".").at(-1)!] = first.map((text, i) => ({ source: text, target: second[i]! }));
+    const short = name.replace(/^IWSLT[^.]*\.(TED\.)?/, "");
+    if (Object.hasOwn(sets, short)) throw new SteppeError("FORMAT", `Expected the set ${short} once in ${folder} but found it in files of several years.`);
+    sets[short] = first.map((text, i) => ({ source: text, target: second[i]! }));
   }
   return { train, sets };
 }

@@ -1,9 +1,9 @@
 import { crc32, deflateRawSync } from "node:zlib";
 
-/** Bytes of a zip archive, as PKWARE's APPNOTE has them: files stored or deflated, then the directory. */
-export function zip(files: Readonly<Record<string, Buffer>>, compressed = false): Buffer {
-  const chunks: Buffer[] = [];
-  const directory: Buffer[] = [];
+/** Bytes of a zip archive, as PKWARE's APPNOTE has them: files stored or deflated, then the directory. JavaScript: plain Node runs it, too. */
+export function zip(files, compressed = false) {
+  const chunks = [];
+  const directory = [];
   let at = 0;
   for (const [name, content] of Object.entries(files)) {
     const packed = compressed ? deflateRawSync(content) : content;
