@@ -1,8 +1,12 @@
 #pragma once
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
+#include <utility>
 #include <vector>
+
+#include "errors.h"
 
 namespace steppe {
 
@@ -18,6 +22,12 @@ class BufferOrder {
   // Waits until the run before has done `turns` turns. false: a run has failed, there is nothing to wait for.
   virtual bool wait(size_t run, uint32_t turns) {
     if (run == 0) return true;
+    // Mostly it is a matter of microseconds, fewer than sleeping and waking take.
+    for (int i = 0; i < kLooks; i++) {
+      if (failed_.load(std::memory_order_relaxed)) return false;
+      if (done_[run - 1].load(std::memory_order_acquire) >= turns) return true;
+      pause();
+    }
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return failed_ || done_[run - 1] >= turns; });
     return !failed_;
@@ -38,16 +48,47 @@ class BufferOrder {
   }
 
  private:
+  static constexpr int kLooks = 1 << 12;
+  static void pause() {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#endif
+  }
+
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::vector<uint32_t> done_;
-  bool failed_ = false;
+  std::vector<std::atomic<uint32_t>> done_;
+  std::atomic<bool> failed_{false};
 };
 
 // A run's place among others.
 struct BufferTurns {
   BufferOrder* order = nullptr;
   size_t run = 0;
+};
+
+// An instruction's turn, held from `take` to `give`. A kernel that knows when it touches the buffers does both by itself, so that other
+// runs wait for no more than that.
+class Turn {
+ public:
+  Turn(const BufferTurns& turns, uint32_t turns_before) : turns_(turns), turns_before_(turns_before) { current_ = this; }
+  ~Turn() { current_ = nullptr; }
+  Turn(const Turn&) = delete;
+
+  void take() {
+    if (!turns_.order->wait(turns_.run, turns_before_)) fail(Code::closed, "A shard before this one has failed.");
+  }
+  void give() {
+    if (!std::exchange(given_, true)) turns_.order->done(turns_.run);
+  }
+  // That of the instruction that this thread is at; null where nobody else moves its buffers.
+  static Turn* current() { return current_; }
+
+ private:
+  const BufferTurns& turns_;
+  const uint32_t turns_before_;
+  bool given_ = false;
+  static inline thread_local Turn* current_ = nullptr;
 };
 
 }  // namespace steppe

@@ -1,5 +1,9 @@
 #include "openmp.h"
 
+#include <ATen/Parallel.h>
+#include <ATen/TensorIterator.h>
+#include <ATen/ops/from_blob.h>
+
 #if !defined(_WIN32)
 #include <dlfcn.h>
 #endif
@@ -7,8 +11,16 @@
 #include <link.h>
 #endif
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
+
+#ifdef __linux__
+extern "C" {
+__attribute__((weak)) void omp_set_num_threads(int);
+__attribute__((weak)) int MKL_Set_Num_Threads_Local(int);  // MKL's C name; returns what was set before, 0 for nothing
+}
+#endif
 
 namespace steppe {
 namespace {
@@ -40,6 +52,35 @@ std::vector<Pause> find() {
 }
 
 }  // namespace
+
+// LibTorch's iterator calls back within its own at::parallel_for: here over tensors of one element per call, which nobody reads.
+void on_kernel_threads(int64_t count, c10::function_ref<void(int64_t i)> body) {
+  static char cells[1024];
+  const auto most = static_cast<int64_t>(sizeof(cells));
+  for (int64_t done = 0; done < count; done += most) {
+    auto some = at::from_blob(cells, {std::min(count - done, most)}, at::kByte);
+    auto each = at::TensorIterator::nullary_op(some);
+    each.for_each(
+        [&](char** data, const int64_t*, int64_t size, int64_t) {
+          for (int64_t i = 0; i < size; i++) body(done + (data[0] - cells) + i);
+        },
+        /*grain_size=*/1);
+  }
+}
+
+OneKernelThread::OneKernelThread() : threads_(at::get_num_threads()) {  // a thread's first question sets its default: it must not come after
+#ifdef __linux__
+  if (omp_set_num_threads != nullptr) omp_set_num_threads(1);
+  if (MKL_Set_Num_Threads_Local != nullptr) mkl_threads_ = MKL_Set_Num_Threads_Local(1);
+#endif
+}
+
+OneKernelThread::~OneKernelThread() {
+#ifdef __linux__
+  if (omp_set_num_threads != nullptr) omp_set_num_threads(threads_);
+  if (MKL_Set_Num_Threads_Local != nullptr) MKL_Set_Num_Threads_Local(mkl_threads_);
+#endif
+}
 
 void release_kernel_threads() {
   static const auto pauses = find();

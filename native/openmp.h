@@ -1,6 +1,26 @@
 #pragma once
+#include <c10/util/FunctionRef.h>
+
+#include <cstdint>
 
 namespace steppe {
+
+// Calls body(i) for 0 ≤ i < count on the threads that this thread's kernels may use, each i on one of its own if there are as many,
+// lower ones first. at::parallel_for does that only in code that is compiled with OpenMP, and such code would bring a second OpenMP,
+// with threads of its own, beside the one that LibTorch carries. What `body` throws is thrown once all are done.
+void on_kernel_threads(int64_t count, c10::function_ref<void(int64_t i)> body);
+
+// While it lives, kernels that this thread calls run on it alone, with the numbers that one thread gives. at::set_num_threads would set
+// the default of threads to come, too.
+class OneKernelThread {
+ public:
+  OneKernelThread();
+  ~OneKernelThread();
+  OneKernelThread(const OneKernelThread&) = delete;
+
+ private:
+  int threads_, mkl_threads_ = 0;
+};
 
 // Ends the OpenMP threads that wait for this thread's next kernel. Each thread that calls LibTorch has a pool of them. Where the
 // pools together have more threads than the machine has processors, GNU's OpenMP lets waiting ones sleep at once instead of

@@ -152,14 +152,15 @@ void Program::replay_below_autograd(Tensors& registers, bool with_backward, cons
           if (!in_place) stack.push_back(stack[position]);
         }
       }
-      const bool in_turn = turns.order != nullptr && instruction.turn >= 0;
-      if (in_turn && !turns.order->wait(turns.run, instruction.turns_before)) fail(Code::closed, "A shard before this one has failed.");
+      std::optional<Turn> turn;
+      if (turns.order != nullptr && instruction.turn >= 0) turn.emplace(turns, instruction.turns_before);
+      if (turn.has_value() && !instruction.takes_turn) turn->take();
       if (instruction.kernel != nullptr) {
         instruction.kernel(*op, stack);
       } else {
         op->callBoxed(stack);
       }
-      if (in_turn) turns.order->done(turns.run);
+      if (turn.has_value()) turn->give();
       for (size_t i = 0; i < instruction.outputs.size(); i++) store(instruction.outputs[i], stack[i], registers);
       stack.clear();
       if (expected != nullptr && instruction.kernel == nullptr) check_outputs(instruction, *expected, registers);

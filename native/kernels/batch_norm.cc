@@ -66,8 +66,11 @@ void take_statistics(const at::Tensor& x, const c10::IValue* arguments, at::Tens
     auto* to = running.toTensor().mutable_data_ptr<float>();
     for (int64_t c = 0; c < rows.channels; c++) to[c] = static_cast<float>(momentum * batch[c] * factor + (1.0 - momentum) * to[c]);
   };
+  auto* turn = Turn::current();
+  if (turn != nullptr) turn->take();
   move(arguments[3], means, 1.0);
   move(arguments[4], squares, 1.0 / (n - 1.0));  // the variance of a sample
+  if (turn != nullptr) turn->give();
 }
 
 void give(torch::jit::Stack& stack, size_t arguments, std::initializer_list<at::Tensor> results) {
@@ -271,6 +274,7 @@ class Fusion {
     if (!backward.has_value()) return;
     const auto j = *backward;
     at(i).kernel = normalize<false>;
+    at(i).takes_turn = true;
     at(j).kernel = differentiate<false>;
     const auto y = result(i);
     if (users_[y].size() != 1 || !is(users_[y][0], "aten::relu")) return;

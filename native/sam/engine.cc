@@ -15,6 +15,7 @@
 #include "../errors.h"
 #include "../step_memory.h"
 #include "minimize.h"
+#include "shard_threads.h"
 
 namespace steppe::sam {
 namespace {
@@ -224,7 +225,6 @@ Tensors Engine::sum_at_the_same_time(const Step& step, const std::vector<Piece>&
                                      BufferOrder& order, Report& report) {
   const size_t count = pieces.size();
   const size_t threads = std::min(count, static_cast<size_t>(at::get_num_threads()));
-  if (shard_threads_ == nullptr) shard_threads_ = std::make_unique<ShardThreads>();
   shard_points_.resize(std::max(shard_points_.size(), threads));
 
   struct Result {
@@ -238,7 +238,7 @@ Tensors Engine::sum_at_the_same_time(const Step& step, const std::vector<Piece>&
   size_t summed = 0;
   std::mutex mutex;
   std::atomic<bool> failed{false};
-  shard_threads_->run(count, threads, [&](size_t j, size_t thread) {
+  run_shards(count, threads, [&](size_t j, size_t thread) {
     if (failed.load()) return;
     at::NoGradGuard no_grad;
     try {

@@ -8,7 +8,6 @@
 #include "accumulated_passes.h"
 #include "device_step.h"
 #include "parts.h"
-#include "shard_threads.h"
 
 namespace steppe::sam {
 
@@ -134,7 +133,6 @@ class Engine {
   WeightedMean shards_;                     // the micro-batches' directions
   std::optional<NonFinite> bad_shard_;
   std::vector<Point> shard_points_;  // one per thread
-  std::unique_ptr<ShardThreads> shard_threads_;
 };
 
 }  // namespace steppe::sam
