@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { temporaryFolder } from "../../support/folder.js";
 
 // Files made for the tests in exactly the layout in which their publishers ship them: columns, headers, quotes and ends of lines
-// are theirs, the sentences are not.
+// are theirs, the sentences are not: they bring what is rare, and what is damaged on purpose. Real rows: published.test.ts.
 
 /** Writes files into a new folder. */
 export function folderOf(files: Record<string, string | Buffer>): string {
