@@ -4,7 +4,7 @@ import { torch } from "../torch.js";
 import { Accuracy } from "./classification.js";
 import { F1, MatthewsCorrelation } from "./confusion.js";
 import type { Metric } from "./metric.js";
-import { ExactMatch, TokenF1 } from "./question-answering.js";
+import { ExactMatch, TokenF1, wordF1 } from "./question-answering.js";
 import { PearsonCorrelation, SpearmanCorrelation } from "./regression.js";
 
 /** A task's official metrics, each from 0 to 1 (correlations from -1), and their mean, which a benchmark's average takes. */
@@ -124,8 +124,15 @@ class MultiRc implements TaskMetric<"f1a" | "exactMatch", Tensor | readonly numb
   }
 }
 
+/** ReCoRD's own script does not let two answers agree of which normalising leaves nothing. */
+class EntityF1 extends TokenF1 {
+  protected override score(prediction: string, reference: string): number {
+    return wordF1(prediction, reference);
+  }
+}
+
 class EntityAnswers implements TaskMetric<"f1" | "exactMatch", readonly string[], readonly { answers: readonly string[] }[]> {
-  readonly #f1 = new TokenF1();
+  readonly #f1 = new EntityF1();
   readonly #exact = new ExactMatch();
 
   reset(): void {
