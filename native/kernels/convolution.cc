@@ -9,6 +9,7 @@
 
 #include "convolution_products.h"
 #include "direct_convolution.h"
+#include "processors.h"
 
 namespace steppe {
 namespace {
@@ -106,7 +107,7 @@ Choice choose(const Convolution& c) {
     return {product_if(few_pixels), product_if(few_pixels || strided || c.w.n >= 256), product_if(few_pixels)};
   }
   const std::array<int64_t, 2> one = {1, 1};
-  if (c.stride != one || c.dilation != one || c.w.pixels() == 1 || !direct_convolution::is_available()) return {};
+  if (c.stride != one || c.dilation != one || c.w.pixels() == 1 || !has_avx512()) return {};
   const auto shape = shape_of(c);
   const bool little = shape.channels <= kFewChannels || c.windows() * c.window() * c.w.n <= kLittleWork;
   return {direct_if(pays_directly(shape)), direct_if(pays_directly(shape) && little), direct_if(pays_directly(shape_of_input_gradient(c)))};

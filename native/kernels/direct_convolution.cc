@@ -163,16 +163,6 @@ Rows rows_of(const Shape& shape) {
 
 }  // namespace
 
-bool is_available() {
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
-  static const bool available = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
-                                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  return available;
-#else
-  return false;
-#endif
-}
-
 void convolve(const Shape& shape, const float* x, const float* w, const float* bias, float* y) {
   const auto rows = rows_of(shape);
   const auto height = shape.out_height(), width = shape.out_width();

@@ -3,7 +3,7 @@
 
 // A convolution of few channels as it is written: each output pixel's channels stand in registers, and the window goes by. Nothing
 // is gathered, nothing brought into another order but the weight, which is small, and an image with its border of zeros. Stride
-// and dilation 1, one group, float32, channels last.
+// and dilation 1, one group, float32, channels last; on processors with AVX-512.
 namespace steppe::direct_convolution {
 
 struct Shape {
@@ -17,9 +17,6 @@ struct Shape {
 };
 
 constexpr int64_t kLanes = 16;  // floats: a register of AVX-512
-
-// Whether this processor has such registers, and the compiler code for them.
-bool is_available();
 
 // y ← x * w (+ bias, which may be null). x is [n, height, width, channels], w [window, out], y [n, out height, out width, out].
 void convolve(const Shape& shape, const float* x, const float* w, const float* bias, float* y);

@@ -3,15 +3,19 @@
 #include <ATen/core/List.h>
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
+#include <ATen/ops/from_blob.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/sum.h>
 #include <ATen/ops/zeros_like.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <optional>
 
+#include "parallel.h"
 #include "processors.h"
+#include "row_product.h"
 
 namespace steppe {
 namespace {
@@ -86,9 +90,41 @@ void backward_row(int64_t hidden, const float* __restrict__ gates, const float* 
   }
 }
 
+STEPPE_FOR_ALL_PROCESSORS
+void add_to(int64_t n, const float* __restrict__ from, float* __restrict__ to) {
+  for (int64_t i = 0; i < n; i++) to[i] += from[i];
+}
+
 STEPPE_LOOPS_END
 
-// What the forward keeps for the backward, in one tensor [steps, batch, 6 hidden], plane by plane.
+// The matrix that the rows of each time step are multiplied with, [in, out]: in panels; or by LibTorch, which is as fast where the matrix
+// does not stay in a processor's own cache, and faster where there is too little to multiply for bringing it into panels.
+class Recurrence {
+ public:
+  Recurrence(const at::Tensor& w, int64_t rows, int64_t steps) : w_(w) {
+    if (has_avx512() && w.size(1) % row_product::kLanes == 0 && w.numel() > 0 && w.numel() <= kMostElements && rows * steps >= kLeastRows) panels_.emplace(w);
+  }
+  // So many samples go through all time steps on a thread of their own, at least.
+  int64_t grain(int64_t samples, int64_t steps) const { return panels_.has_value() ? 1 + kGrain / (w_.numel() * steps) : samples; }
+  // y[rows, out] ← x[rows, in] W, or y + x W.
+  void multiply(int64_t rows, const float* x, float* y, bool adds) const {
+    if (panels_.has_value()) return panels_->multiply(rows, x, y, adds);
+    auto to = at::from_blob(y, {rows, w_.size(1)}, w_.options());
+    const auto from = at::from_blob(const_cast<float*>(x), {rows, w_.size(0)}, w_.options());
+    if (adds) {
+      to.addmm_(from, w_);
+    } else {
+      at::mm_out(to, from, w_);
+    }
+  }
+
+ private:
+  static constexpr int64_t kMostElements = 1 << 20, kLeastRows = 16, kGrain = 1 << 20;
+  const at::Tensor w_;
+  std::optional<row_product::Matrix> panels_;
+};
+
+// What the forward keeps for the backward, in one tensor [steps, batch, 7 hidden], plane by plane.
 struct Kept {
   Kept(const at::Tensor& all, int64_t steps, int64_t batch, int64_t hidden) {
     const auto flat = all.view(-1);
@@ -96,8 +132,9 @@ struct Kept {
     gates = flat.narrow(0, 0, 4 * n).view({steps, batch, 4 * hidden});
     cells = flat.narrow(0, 4 * n, n).view({steps, batch, hidden});
     tanh_cells = flat.narrow(0, 5 * n, n).view({steps, batch, hidden});
+    before = flat.narrow(0, 6 * n, n).view({steps * batch, hidden});
   }
-  at::Tensor gates, cells, tanh_cells;
+  at::Tensor gates, cells, tanh_cells, before;  // the last: h of the step before
 };
 
 bool is_plain(const at::Tensor& x) { return x.defined() && x.is_cpu() && x.scalar_type() == at::kFloat && x.layout() == at::kStrided && !x.is_mkldnn(); }
@@ -115,7 +152,7 @@ void forward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const bool reverse = stack[first + 7].toBool(), has_biases = stack[first + 12].toBool();
   const int64_t steps = x.size(0), batch = x.size(1), hidden = u.size(1);
   const auto options = x.options();
-  auto output = at::empty({steps, batch, hidden}, options), kept = at::empty({steps, batch, 6 * hidden}, options);
+  auto output = at::empty({steps, batch, hidden}, options), kept = at::empty({steps, batch, 7 * hidden}, options);
   Kept k(kept, steps, batch, hidden);
   auto all = k.gates.view({steps * batch, 4 * hidden});
   if (has_biases) {
@@ -123,22 +160,27 @@ void forward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   } else {
     at::mm_out(all, x.view({steps * batch, -1}), w.t());
   }
-  const auto u_t = u.t().contiguous();
   const auto start_h = h0.reshape({batch, hidden}).contiguous(), start_c = c0.reshape({batch, hidden}).contiguous();
-  at::Tensor h = start_h, c = start_c;
-  for (int64_t s = 0; s < steps; s++) {
-    const int64_t t = reverse ? steps - 1 - s : s;
-    auto gates = k.gates.select(0, t), cells = k.cells.select(0, t), tanh_cells = k.tanh_cells.select(0, t), out = output.select(0, t);
-    gates.addmm_(h, u_t);
-    auto* g = gates.mutable_data_ptr<float>();
-    const auto* before = c.const_data_ptr<float>();
-    auto *to_c = cells.mutable_data_ptr<float>(), *to_tanh = tanh_cells.mutable_data_ptr<float>(), *to_h = out.mutable_data_ptr<float>();
-    for (int64_t b = 0; b < batch; b++)
-      forward_row(hidden, g + 4 * hidden * b, before + hidden * b, to_c + hidden * b, to_tanh + hidden * b, to_h + hidden * b);
-    h = out;
-    c = cells;
-  }
-  auto last_h = h.clone().view(h0.sizes()), last_c = c.clone().view(c0.sizes());
+  const Recurrence recurrence(u.t(), batch, steps);
+  const auto n = batch * hidden;
+  auto *gates = k.gates.mutable_data_ptr<float>(), *cells = k.cells.mutable_data_ptr<float>(), *tanh_cells = k.tanh_cells.mutable_data_ptr<float>();
+  auto *out = output.mutable_data_ptr<float>(), *before = k.before.mutable_data_ptr<float>();
+  const auto *first_h = start_h.const_data_ptr<float>(), *first_c = start_c.const_data_ptr<float>();
+  parallel_for(0, batch, recurrence.grain(batch, steps), [&](int64_t begin, int64_t end) {
+    const float *h = first_h, *c = first_c;
+    for (int64_t s = 0; s < steps; s++) {
+      const int64_t t = reverse ? steps - 1 - s : s;
+      auto *g = gates + 4 * n * t, *to_c = cells + n * t, *to_tanh = tanh_cells + n * t, *to_h = out + n * t;
+      std::copy(h + hidden * begin, h + hidden * end, before + n * t + hidden * begin);
+      recurrence.multiply(end - begin, h + hidden * begin, g + 4 * hidden * begin, /*adds=*/true);
+      for (int64_t b = begin; b < end; b++)
+        forward_row(hidden, g + 4 * hidden * b, c + hidden * b, to_c + hidden * b, to_tanh + hidden * b, to_h + hidden * b);
+      h = to_h;
+      c = to_c;
+    }
+  });
+  const auto last = [&](const at::Tensor& all, const at::Tensor& start) { return (steps == 0 ? start : all.select(0, reverse ? 0 : steps - 1)).clone().view(h0.sizes()); };
+  auto last_h = last(output, start_h), last_c = last(k.cells, start_c);
   stack.erase(stack.begin() + static_cast<std::ptrdiff_t>(first), stack.end());
   for (auto& result : {output, last_h, last_c, kept}) stack.emplace_back(result);
 }
@@ -150,7 +192,7 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const auto at = [&](size_t i) { return tensor_at(stack, first, i); };
   const auto kept = stack.back().toTensor();
   if (!is_plain(kept)) return op.callBoxed(stack);  // LibTorch's own
-  const auto x = at(0).contiguous(), w = at(1), u = at(2), h0 = at(5), c0 = at(6), output = at(7).contiguous(), d_output = at(10), d_h = at(11), d_c = at(12);
+  const auto x = at(0).contiguous(), w = at(1), u = at(2), h0 = at(5), c0 = at(6), d_output = at(10), d_h = at(11), d_c = at(12);
   const bool reverse = stack[first + 13].toBool(), has_biases = stack[first + 17].toBool();
   const int64_t steps = x.size(0), batch = x.size(1), hidden = u.size(1);
   const auto options = x.options();
@@ -162,28 +204,25 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   auto dc = d_c.defined() ? d_c.reshape({batch, hidden}).clone(at::MemoryFormat::Contiguous) : at::zeros_like(start_c);
   auto d_gates = at::empty({steps, batch, 4 * hidden}, options);
   const auto index = [&](int64_t s) { return reverse ? steps - 1 - s : s; };
-  for (int64_t s = steps - 1; s >= 0; s--) {
-    const int64_t t = index(s);
-    if (dy.defined()) dh.add_(dy.select(0, t));
-    const auto before = s > 0 ? k.cells.select(0, index(s - 1)) : start_c;
-    auto d = d_gates.select(0, t);
-    const auto *gates = k.gates.select(0, t).const_data_ptr<float>(), *cells = before.const_data_ptr<float>(), *tanh_cells = k.tanh_cells.select(0, t).const_data_ptr<float>();
-    const auto* from_h = dh.const_data_ptr<float>();
-    auto *to_c = dc.mutable_data_ptr<float>(), *to_gates = d.mutable_data_ptr<float>();
-    for (int64_t b = 0; b < batch; b++)
-      backward_row(hidden, gates + 4 * hidden * b, cells + hidden * b, tanh_cells + hidden * b, from_h + hidden * b, to_c + hidden * b, to_gates + 4 * hidden * b);
-    at::mm_out(dh, d, u);
-  }
+  const Recurrence recurrence(u, batch, steps);
+  const auto n = batch * hidden;
+  const auto *gates = k.gates.const_data_ptr<float>(), *cells = k.cells.const_data_ptr<float>(), *tanh_cells = k.tanh_cells.const_data_ptr<float>();
+  const auto *first_c = start_c.const_data_ptr<float>(), *from_y = dy.defined() ? dy.const_data_ptr<float>() : nullptr;
+  auto *to_h = dh.mutable_data_ptr<float>(), *to_c = dc.mutable_data_ptr<float>(), *to_gates = d_gates.mutable_data_ptr<float>();
+  parallel_for(0, batch, recurrence.grain(batch, steps), [&](int64_t begin, int64_t end) {
+    for (int64_t s = steps - 1; s >= 0; s--) {
+      const int64_t t = index(s);
+      if (from_y != nullptr) add_to((end - begin) * hidden, from_y + n * t + hidden * begin, to_h + hidden * begin);
+      const auto *before = s > 0 ? cells + n * index(s - 1) : first_c, *g = gates + 4 * n * t, *tanh_c = tanh_cells + n * t;
+      auto* d = to_gates + 4 * n * t;
+      for (int64_t b = begin; b < end; b++)
+        backward_row(hidden, g + 4 * hidden * b, before + hidden * b, tanh_c + hidden * b, to_h + hidden * b, to_c + hidden * b, d + 4 * hidden * b);
+      recurrence.multiply(end - begin, d + 4 * hidden * begin, to_h + hidden * begin, /*adds=*/false);
+    }
+  });
   const auto all = d_gates.view({steps * batch, 4 * hidden}), all_t = all.t();
   auto dx = at::mm(all, w).view(x.sizes());
-  auto dw = at::mm(all_t, x.view({steps * batch, -1}));
-  // dU = Σ dGₜᵀ hₜ₋₁: the first step's h is h₀, the others' are the outputs one step before.
-  auto du = at::mm(d_gates.select(0, index(0)).t(), start_h);
-  if (steps > 1) {
-    const auto rest = (steps - 1) * batch;
-    const auto later = d_gates.narrow(0, reverse ? 0 : 1, steps - 1).reshape({rest, 4 * hidden});
-    du.addmm_(later.t(), output.narrow(0, reverse ? 1 : 0, steps - 1).reshape({rest, hidden}));
-  }
+  auto dw = at::mm(all_t, x.view({steps * batch, -1})), du = at::mm(all_t, k.before);
   // Without biases other weights stand in their places, and nobody looks at these.
   auto db = has_biases ? all.sum(0) : at::zeros_like(at(3)), db2 = has_biases ? db.clone() : at::zeros_like(at(4));
   dh = dh.view(h0.sizes());

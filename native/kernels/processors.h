@@ -20,3 +20,19 @@
 #define STEPPE_FOR_ALL_PROCESSORS
 #endif
 #define STEPPE_INSIDE __attribute__((always_inline)) inline
+
+namespace steppe {
+
+// Whether this processor has the 32 registers of 16 floats of AVX-512, and the compiler code for them: loops that hold their sums in
+// registers are written for these.
+inline bool has_avx512() {
+#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
+  static const bool has = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
+                          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  return has;
+#else
+  return false;
+#endif
+}
+
+}  // namespace steppe

@@ -15,11 +15,11 @@ const lossOf = (layer: nn.LSTM) => (x: Tensor, h: Tensor, c: Tensor) => {
   return y.mul(y).sum().add(hn.exp().sum()).add(cn.mul(0.5).sin().sum());
 };
 
-function make(options: Options, dtype: "float32" | "float64" = "float32") {
+function make(options: Options, dtype: "float32" | "float64" = "float32", { hidden = 10, samples = 3, steps = 7 } = {}) {
   torch.manualSeed(4);
-  const layer = new nn.LSTM(6, 10, options).to(dtype);
-  const size = options.batchFirst === true ? [3, 7, 6] : [7, 3, 6];
-  const states = [(options.numLayers ?? 1) * (options.bidirectional === true ? 2 : 1), 3, 10];
+  const layer = new nn.LSTM(6, hidden, options).to(dtype);
+  const size = options.batchFirst === true ? [samples, steps, 6] : [steps, samples, 6];
+  const states = [(options.numLayers ?? 1) * (options.bidirectional === true ? 2 : 1), samples, hidden];
   const batch = [size, states, states].map((shape) => torch.randn(shape).to(dtype));
   // Gates far from 0, too, where an activation is flat.
   torch.noGrad(() => void layer.parameters()[0]!.mul_(6));
@@ -62,6 +62,37 @@ describe.each<[string, Options]>([
     lossOf(wide.layer)(exact[0]!, exact[1]!, exact[2]!).backward();
     const error = (of: (i: number) => Tensor) => Math.max(...wide.layer.parameters().map((parameter, i) => of(i).to("float64").sub(parameter.grad!).abs().max().item() as number));
     expect(error((i) => gradients[i]!)).toBeLessThan(3 * error((i) => layer.parameters()[i]!.grad!) + 1e-6);
+  });
+});
+
+// Up to here the matrices of a time step are LibTorch's. Of whole registers they are brought into panels of 64, 32 and 16 columns, and rows
+// into blocks of up to 6.
+describe("in panels", () => {
+  test.each([
+    [16, 17, 1],
+    [48, 7, 3],
+    [112, 5, 4],
+    [112, 1, 16],
+    [64, 13, 5],
+  ])("%i units, %i samples, %i steps, both directions: as LibTorch's, and the same with any number of threads", (hidden, samples, steps) => {
+    const { layer, batch } = make({ bidirectional: true }, "float32", { hidden, samples, steps });
+    const { gradients, loss } = run(layer, batch);
+    for (const threads of [2, 3]) {
+      torch.setNumThreads(threads);
+      const again = run(layer, batch);
+      torch.setNumThreads(1);
+      expect(again.loss).toBe(loss);
+    }
+    const wide = make({ bidirectional: true }, "float64", { hidden, samples, steps });
+    wide.layer.loadStateDict(layer.stateDict());
+    const exact = batch.map((tensor) => tensor.to("float64"));
+    lossOf(wide.layer)(exact[0]!, exact[1]!, exact[2]!).backward();
+    lossOf(layer)(batch[0]!, batch[1]!, batch[2]!).backward();
+    layer.parameters().forEach((parameter, i) => {
+      const reference = wide.layer.parameters()[i]!.grad!;
+      const error = (of: Tensor) => of.to("float64").sub(reference).abs().max().item() as number;
+      expect(error(gradients[i]!)).toBeLessThan(3 * error(parameter.grad!) + 1e-6 * (reference.abs().max().item() as number));
+    });
   });
 });
 
