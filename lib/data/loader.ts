@@ -10,6 +10,8 @@ import { pinning } from "./pin.js";
 import { RandomSampler, SequentialSampler, generatorOf } from "./samplers.js";
 import type { Pending, Place } from "./batches.js";
 import type { Transform } from "./native-transform.js";
+import { checkIdentity, checkState, hashOf } from "./loader-state.js";
+import type { LoaderState } from "./loader-state.js";
 import type { Sampler } from "./samplers.js";
 import type { Dataset } from "./tensor-dataset.js";
 
@@ -53,18 +55,14 @@ export interface ArrayLoaderOptions<Item, Batch> extends LoaderOptions, Transfor
   collate?: (items: Item[]) => Batch;
 }
 
-/** Where a loader is, to go on from later: plain JSON. */
-export interface LoaderState {
-  /** The pass that is under way, or the next one. */
-  epoch: number;
-  /** How many of its batches were given. */
-  batch: number;
-}
-
-/** A pass that is under way. */
+/** A pass, and how far it is. */
 interface Pass {
-  current: LoaderState;
-  order: Tensor;
+  readonly epoch: number;
+  batch: number;
+  /** Null once it has ended or was broken off. */
+  order: Tensor | null;
+  /** Of its order, where somebody may still ask. */
+  hash?: string;
 }
 
 /**
@@ -84,7 +82,7 @@ export class Loader<Batch> implements Iterable<Batch>, AsyncIterable<Batch> {
   /** The number of the next pass, from 0: it grows when a pass begins. Set it to repeat a pass or to go on from one. */
   epoch = 0;
   /** The pass that began last, and how far it is. */
-  #current: LoaderState | null = null;
+  #current: Pass | null = null;
   /** Batches of the next pass that were given before. */
   #skip = 0;
 
@@ -130,7 +128,8 @@ export class Loader<Batch> implements Iterable<Batch>, AsyncIterable<Batch> {
   }
 
   *[Symbol.iterator](): Generator<Batch, void, undefined> {
-    const { current, order } = this.#begin();
+    const current = this.#begin();
+    const order = current.order!;
     try {
       while (current.batch < this.length) {
         const made = this.#batches.make(this.#place(order, current.epoch, current.batch));
@@ -142,12 +141,13 @@ export class Loader<Batch> implements Iterable<Batch>, AsyncIterable<Batch> {
         yield made as Batch;
       }
     } finally {
-      order.dispose();
+      this.#end(current);
     }
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Batch, void, undefined> {
-    const { current, order } = this.#begin();
+    const current = this.#begin();
+    const order = current.order!;
     const pending: Pending[] = [];
     let started = current.batch;
     try {
@@ -164,16 +164,37 @@ export class Loader<Batch> implements Iterable<Batch>, AsyncIterable<Batch> {
       }
     } finally {
       pending.forEach((each) => each.drop());
-      order.dispose();
+      this.#end(current);
     }
   }
 
   /** A pass begins. */
   #begin(): Pass {
-    const current = { epoch: this.epoch++, batch: this.#skip };
+    const epoch = this.epoch++;
+    const current: Pass = { epoch, batch: this.#skip, order: null };
     this.#current = current;
     this.#skip = 0;
-    return { current, order: outsideScopes(() => asOrder(this.sampler.order(current.epoch), this.sampler.length)) };
+    current.order = this.#orderOf(epoch);
+    return current;
+  }
+
+  /** A pass that was broken off may be asked for its state. */
+  #end(pass: Pass): void {
+    if (pass.batch < this.length) this.#hashOf(pass);
+    pass.order?.dispose();
+    pass.order = null;
+  }
+
+  #orderOf(epoch: number): Tensor {
+    return outsideScopes(() => asOrder(this.sampler.order(epoch), this.sampler.length));
+  }
+
+  #hashOf(pass: Pass): string {
+    return (pass.hash ??= torch.scope(() => hashOf(pass.order ?? asOrder(this.sampler.order(pass.epoch), this.sampler.length), this.sampler.length)));
+  }
+
+  get #identity() {
+    return { samples: this.sampler.length, batchSize: this.batchSize, seed: this.seed };
   }
 
   #place(order: Tensor, epoch: number, batch: number): Place {
@@ -194,22 +215,25 @@ export class Loader<Batch> implements Iterable<Batch>, AsyncIterable<Batch> {
    * until the next begins.
    */
   stateDict(): LoaderState {
-    if (this.#skip > 0) return { epoch: this.epoch, batch: this.#skip };
+    const of = (pass: Pass): LoaderState => ({ epoch: pass.epoch, batch: pass.batch, of: { ...this.#identity, order: this.#hashOf(pass) } });
+    if (this.#skip > 0) return of({ epoch: this.epoch, batch: this.#skip, order: null });
     const current = this.#current;
     const underWay = current !== null && current.batch < this.length && current.epoch + 1 === this.epoch;
-    return underWay ? { ...current } : { epoch: this.epoch, batch: 0 };
+    if (!underWay) return { epoch: this.epoch, batch: 0 };
+    return current.batch === 0 ? { epoch: current.epoch, batch: 0 } : of(current);
   }
 
   /**
    * The next pass goes on from there: the batches that were given are left out, the others are the same as they would have been.
+   * Between passes another seed, batch size or sampler is taken as it is; in the middle of one it is an error.
    *
-   * @throws SteppeError `ARGUMENT` for a state that does not fit
+   * @throws SteppeError `ARGUMENT` for a state that does not fit, with what differs
    */
   loadStateDict(state: LoaderState): void {
-    const { epoch, batch } = state ?? {};
-    if (!Number.isSafeInteger(epoch) || epoch < 0) throw expected("a non-negative integer", "state.epoch", epoch);
-    if (!Number.isSafeInteger(batch) || batch < 0 || batch > this.length) throw expected(`an integer from 0 to ${this.length}`, "state.batch", batch);
-    const over = batch === this.length;
+    checkState(state, this.length);
+    const { epoch, batch } = state;
+    if (batch > 0) checkIdentity(state, this.#identity, () => this.#hashOf({ epoch, batch, order: null }));
+    const over = batch >= this.length;
     this.epoch = over ? epoch + 1 : epoch;
     this.#skip = over ? 0 : batch;
     this.#current = null;

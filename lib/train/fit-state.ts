@@ -106,10 +106,10 @@ export class FitCheckpoints<Batch extends Tensor[]> {
     if ((saved.average === null) !== (average === undefined)) {
       throw new SteppeError("ARGUMENT", `Expected ${saved.average === null ? "no average" : "an average"} for average, as the run in ${path} had, but received ${average === undefined ? "none" : "one"}.`);
     }
+    if (data.train instanceof Loader && saved.loader !== null) data.train.loadStateDict(saved.loader);
     optimizer.loadStateDict(saved.optimizer);
     model.loadStateDict(checkpoint.model);
     if (saved.average !== null) average!.loadStateDict(saved.average);
-    if (data.train instanceof Loader && saved.loader !== null) data.train.loadStateDict(saved.loader);
     this.#random.state = saved.generator;
     for (const [device, state] of Object.entries(saved.generators ?? {})) if (otherDevices(model).includes(device)) torch.defaultGenerator(device).setState(state);
     this.#best = saved.best;

@@ -52,11 +52,11 @@ describe("batches made ahead are those that are made when they are asked for", (
       let given = 0;
       for await (const batch of loader) {
         given++;
-        expect(loader.stateDict()).toEqual({ epoch: 0, batch: given });
+        expect(loader.stateDict()).toMatchObject({ epoch: 0, batch: given });
         expect(same(batch, all[given - 1]!)).toBe(true);
         if (given === 3) break;
       }
-      expect(loader.stateDict()).toEqual({ epoch: 0, batch: 3 });
+      expect(loader.stateDict()).toMatchObject({ epoch: 0, batch: 3 });
       const next = make(prefetch);
       next.loadStateDict(loader.stateDict());
       expect(allSame(await collect(next), all.slice(3))).toBe(true);
@@ -160,7 +160,7 @@ describe("errors come when their batch is awaited", () => {
       for await (const [x] of loader) seen.push(x.shape[0]!);
     }).rejects.toThrow(expect.objectContaining({ name: "SteppeError", code: "OPERATOR" }));
     expect(seen).toEqual([2, 2]); // labels 0 to 3; the third batch has class 5
-    expect(loader.stateDict()).toEqual({ epoch: 0, batch: 2 });
+    expect(loader.stateDict()).toMatchObject({ epoch: 0, batch: 2 });
     expect(labels.shape).toEqual([10]);
   });
 

@@ -103,7 +103,7 @@ describe("with a loader", () => {
     let seen = 0;
     for (const _ of broken) if (++seen === 2) break;
     const state = JSON.parse(JSON.stringify(broken.stateDict())) as data.LoaderState;
-    expect(state).toEqual({ epoch: 1, batch: 2 });
+    expect(state).toEqual({ epoch: 1, batch: 2, of: { samples: 10, batchSize: 3, seed: 8, order: expect.stringMatching(/^[0-9a-f]{16}$/) as string } });
     const resumed = make();
     resumed.loadStateDict(state);
     expect(resumed.stateDict()).toEqual(state);
@@ -113,6 +113,38 @@ describe("with a loader", () => {
     expect(resumed.stateDict()).toEqual({ epoch: 1, batch: 0 });
     resumed.loadStateDict({ epoch: 0, batch: 0 });
     expect(pass(resumed)).toEqual(first);
+  });
+
+  test("in the middle of a pass another seed, batch size, sampler or data set is told; between passes it is taken", () => {
+    const make = (options: Partial<data.LoaderOptions> = {}) => data.loader(set(), { batchSize: 3, shuffle: true, seed: 8, ...options });
+    const broken = make();
+    pass(broken);
+    const states: data.LoaderState[] = [];
+    for (const _ of broken) if (states.push(broken.stateDict()) === 2) break;
+    // While it runs, once it was broken off, and from a loader that was set to go on there: the same.
+    expect(broken.stateDict()).toEqual(states[1]);
+    const state = JSON.parse(JSON.stringify(states[1])) as data.LoaderState;
+    const rest = " What is left of a pass that is under way can only go on as it began: set `epoch` to 2 to begin the next one, or to 1 to repeat it.";
+    const others: [data.Loader<unknown>, string][] = [
+      [make({ batchSize: 4 }), "Expected a loader with the batchSize of the state (3) but received 4."],
+      [make({ seed: 9 }), "Expected a loader with the seed of the state (8) but received 9."],
+      [data.loader([1, 2, 3], { batchSize: 3, shuffle: true, seed: 8 }), "Expected a loader with the number of samples of the state (10) but received 3."],
+      [make({ shuffle: false }), "Expected a loader with the order of samples of the state, in pass 1, but received another one: the sampler, its seed or its weights differ."],
+      [data.loader(set(), { batchSize: 3, seed: 8, sampler: new data.RandomSampler(10, { seed: 80 }) }), "Expected a loader with the order of samples of the state, in pass 1, but received another one: the sampler, its seed or its weights differ."],
+    ];
+    for (const [loader, message] of others) {
+      loader.epoch = 7;
+      expect(() => loader.loadStateDict(state)).toThrow(expect.objectContaining({ code: "ARGUMENT", message: message + rest }));
+      expect(loader.stateDict()).toEqual({ epoch: 7, batch: 0 });
+      loader.loadStateDict({ epoch: 2, batch: 0 });
+      expect(loader.epoch).toBe(2);
+    }
+    // The same order by other means is no other one.
+    const same = data.loader(set(), { batchSize: 3, seed: 8, sampler: new data.RandomSampler(10, { seed: 8 }) });
+    same.loadStateDict(state);
+    expect(same.stateDict()).toEqual(state);
+    const whole = make();
+    expect([pass(whole), pass(whole)].at(-1)!.slice(2)).toEqual(pass(same));
   });
 
   const labels = [0, 0, 0, 1, 1, 2, 0, 0, 1, 2];
