@@ -27,11 +27,11 @@ function copySpeed(device) {
 
 /**
  * @param {import("./cases.js").Case} each whose parameters are taken, with a loss function that costs next to nothing
- * @param {{ device: string, rounds: number, roundMs: number }} options
- * @returns {Promise<{ title: string, parameters: number, speed: number, calls: number, graph: number }>} bytes per second; milliseconds per step, the lowest
+ * @param {{ device: string, rounds: number, roundMs: number, captures: boolean }} options `captures`: in a graph, too
+ * @returns {Promise<{ title: string, parameters: number, speed: number, calls: number, graph?: number }>} bytes per second; milliseconds per step, the lowest
  *   median of the rounds
  */
-export async function measureBandwidth(each, { device, rounds, roundMs }) {
+export async function measureBandwidth(each, { device, rounds, roundMs, captures }) {
   torch.manualSeed(0);
   const model = new nets[each.net](each.sizes).to(device);
   const parameters = model.parameters();
@@ -55,6 +55,6 @@ export async function measureBandwidth(each, { device, rounds, roundMs }) {
     }
     return Math.min(...found);
   };
-  const [calls, graph] = [await time(false), await time(device === "cpu" ? "uncaptured" : true)];
+  const [calls, graph] = [await time(false), captures ? await time(device === "cpu" ? "uncaptured" : true) : undefined];
   return { title: each.title, parameters: model.numParameters(), speed: copySpeed(device), calls, graph };
 }

@@ -54,7 +54,7 @@ const small = ({ little = {}, title, ...rest }) => ({ ...rest, ...little, title:
 const named = (ids) => cases.filter(({ id }) => ids.includes(id)).map((each) => ({ ...(little ? small(each) : each), goal: undefined }));
 for (const each of named(options.bandwidth)) {
   await measure(`${each.title}, norms, perturbation and update`, async () => {
-    speeds.push(await measureBandwidth(each, { device, rounds, roundMs }));
+    speeds.push(await measureBandwidth(each, { device, rounds, roundMs, captures: options.contenders.includes("captured") }));
   });
 }
 for (const each of named(options.cases)) {

@@ -109,8 +109,8 @@ export function bandwidthTable(found, { device }) {
     rows: found.map(({ title, parameters, speed, calls, graph }) => {
       const bytes = bytesPerElement * parameters;
       const floor = (bytes / speed) * 1000;
-      const value = Math.min(calls, graph) / floor;
-      return [title, (parameters / 1e6).toFixed(2), (bytes / 1e6).toFixed(1), (speed / 1e9).toFixed(0), ...[floor, calls, graph].map(milliseconds), ratio(value), verdict(value, device === "cpu" ? undefined : 1.1)];
+      const value = Math.min(calls, graph ?? Infinity) / floor;
+      return [title, (parameters / 1e6).toFixed(2), (bytes / 1e6).toFixed(1), (speed / 1e9).toFixed(0), ...[floor, calls, graph].map((ms) => (ms === undefined ? none : milliseconds(ms))), ratio(value), verdict(value, device === "cpu" ? undefined : 1.1)];
     }),
     notes: [`Bytes counted: ${Object.entries(moved).map(([what, count]) => `${what} ${count}`).join(", ")} times 4 for each parameter. The passes do nothing but write gradients.`],
   };
