@@ -1,26 +1,39 @@
-import { readFileSync } from "node:fs";
-import { describe } from "../errors.js";
+import { constants } from "node:buffer";
+import { readFileSync, statSync } from "node:fs";
+import { SteppeError, describe } from "../errors.js";
 import { formatError, ioError } from "./file-errors.js";
 import { checkUtf8 } from "./utf8.js";
+
+/** A string has at most this many UTF-16 units, and a byte of UTF-8 is at least a third of one. */
+const mostBytes = 3 * constants.MAX_STRING_LENGTH;
 
 /**
  * Reads a file that is one JSON value, with or without a byte order mark.
  *
- * @throws SteppeError `IO` if the file system refuses, `FORMAT` for broken UTF-8 and what is no JSON
+ * @throws SteppeError `IO` if the file system refuses, `FORMAT` for broken UTF-8, what is no JSON, what does not fit into a string
+ * (512 MiB), and for a device or a pipe, which may have no end
  */
 export function readJson(path: string): unknown {
   let bytes: Buffer;
   try {
+    const about = statSync(path);
+    if (!about.isFile() && !about.isDirectory()) throw formatError(path, 0, "a file", "a device or a pipe");
+    if (about.size > mostBytes) throw tooLong(path, about.size);
     bytes = readFileSync(path);
   } catch (error) {
-    throw ioError("read", path, error);
+    throw error instanceof SteppeError ? error : ioError("read", path, error);
   }
   checkUtf8(bytes, path);
   try {
     return JSON.parse(bytes.toString("utf8").replace(/^\ufeff/, ""));
   } catch (error) {
+    if ((error as { code?: unknown }).code === "ERR_STRING_TOO_LONG") throw tooLong(path, bytes.length);
     throw formatError(path, 0, "JSON", (error as Error).message, error);
   }
+}
+
+function tooLong(path: string, bytes: number): SteppeError {
+  return formatError(path, 0, "JSON of at most 512 MiB, as much as a string holds,", `${bytes} bytes: JSON lines and Parquet, in which many sets are published as well, may be larger`);
 }
 
 /**

@@ -1,4 +1,5 @@
 #include <ATen/ops/_standard_gamma.h>
+#include <ATen/ops/aminmax.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/one_hot.h>
 #include <ATen/ops/rand.h>
@@ -25,8 +26,20 @@ at::Tensor probabilities(const Batch& batch, int64_t classes, const char* name) 
   const std::string what = std::string("the batch of ") + name;
   if (batch.size() < 2 || !batch[1].defined()) fail_expected("images and labels", what, "images alone");
   const auto& labels = batch[1];
-  if (labels.size(0) != batch[0].size(0)) fail_expected("as many labels as images", what, std::to_string(labels.size(0)) + " and " + std::to_string(batch[0].size(0)));
-  return labels.dim() == 2 ? labels : at::one_hot(labels, classes).to(at::kFloat);
+  if (labels.dim() < 1 || labels.size(0) != batch[0].size(0)) fail_expected("as many labels as images", what, std::to_string(labels.dim() < 1 ? 1 : labels.size(0)) + " and " + std::to_string(batch[0].size(0)));
+  const std::string count = std::to_string(classes);
+  if (labels.dim() == 2 && labels.is_floating_point()) {
+    if (labels.size(1) != classes) fail_expected("probabilities of " + count + " classes", what, std::to_string(labels.size(1)));
+    return labels;
+  }
+  if (labels.dim() != 1 || labels.scalar_type() != at::kLong) fail_expected("int64 labels [N] or probabilities [N, " + count + "]", what, std::string(at::toString(labels.scalar_type())) + " of " + std::to_string(labels.dim()) + " dimensions");
+  if (labels.numel() > 0) {
+    const auto [least, most] = at::aminmax(labels);
+    for (const auto label : {least.item<int64_t>(), most.item<int64_t>()}) {
+      if (label < 0 || label >= classes) fail_expected("labels from 0 to " + std::to_string(classes - 1), what, std::to_string(label));
+    }
+  }
+  return at::one_hot(labels, classes).to(at::kFloat);
 }
 
 at::Tensor order_of(const at::Tensor& images, const Random& random) {

@@ -73,6 +73,33 @@ describe.skipIf(!numpy)(numpy ? "beside Python" : `beside Python (${needsPython}
     expect(digests(await data.cifar10({ root, dtype }))).toEqual(found[i]!["cifar-10"]);
   });
 
+  test("pickled labels out of range, or of another number", async () => {
+    const wrong: [labels: unknown, message: RegExp][] = [
+      [[3, 10], /Expected labels from 0 to 9 at byte 0 of .*data_batch_3 but received 10 of type number for image 1\./],
+      [[-1, 3], /Expected labels from 0 to 9 at byte 0 of .*data_batch_3 but received -1 of type number for image 0\./],
+      [[1.5, 3], /Expected labels from 0 to 9 at byte 0 of .*data_batch_3 but received .* for image 0\./],
+      [["cat", 3], /Expected labels from 0 to 9 at byte 0 of .*data_batch_3 but received "cat" of type string for image 0\./],
+      [[1, 2, 3], /Expected a list of 2 labels under "labels" at byte 0 of .*data_batch_3 but received 3\./],
+    ];
+    const cases = [[9, 0], ...wrong.map(([labels]) => labels)].map((labels) => ({ root: temporaryFolder(), labels }));
+    runPython(
+      `
+import numpy as np, os, pickle
+batch = {"data": np.zeros((2, 3072), np.uint8), "labels": [0, 9]}
+for case in inputs:
+    files = {f"data_batch_{i}": batch for i in range(1, 6)} | {"test_batch": batch, "batches.meta": {"label_names": [f"kind {i}" for i in range(10)]}}
+    files["data_batch_3"] = {**batch, "labels": case["labels"]}
+    for name, content in files.items():
+        with open(os.path.join(case["root"], name), "wb") as file:
+            pickle.dump(content, file, protocol=2)
+outputs = 0`,
+      cases,
+    );
+    const [good, ...bad] = cases.map(({ root }) => root);
+    expect((await data.cifar10({ root: good! })).train.tensors[1].toArray()).toEqual([0, 9, 0, 9, 9, 0, 0, 9, 0, 9]);
+    for (const [i, root] of bad.entries()) await expect(data.cifar10({ root }), String(wrong[i]![0])).rejects.toThrow(expect.objectContaining({ code: "FORMAT", message: expect.stringMatching(wrong[i]![1]) }));
+  });
+
   test("a damaged pickle or archive (seed 8) is refused in words or read as what it says", async () => {
     const random = randomNumbers(8);
     const root = temporaryFolder();

@@ -67,8 +67,10 @@ describe("tables", () => {
 
 describe("what is no table", () => {
   test.each<[string, string, string | Buffer, RegExp]>([
-    ["too few fields", "a.csv", "a,b\n1,2\n3\n", /Expected .*fields.*a\.csv/],
-    ["too many fields", "a.tsv", "a\tb\n1\t2\t3\n", /Expected .*fields.*a\.tsv/],
+    ["too few fields", "a.csv", "a,b\n1,2\n3\n", /^Expected 2 fields in line 3 of .*a\.csv but received 1\.$/],
+    ["too few fields after empty lines and lines in a field", "a.csv", 'a,b\n\n"x\ny",2\n\n3\n', /^Expected 2 fields in line 6 of .*a\.csv but received 1\.$/],
+    ["the same with ends of lines as on Windows", "a.csv", 'a,b\r\n\r\n"x\r\ny",2\r\n\r\n3\r\n', /^Expected 2 fields in line 6 of .*a\.csv but received 1\.$/],
+    ["too many fields", "a.tsv", "a\tb\n1\t2\t3\n", /^Expected 2 fields in line 2 of .*a\.tsv but received 3\.$/],
     ["nothing at all", "a.csv", "", /Expected a line with the names of columns in .*a\.csv but received an empty file/],
     ["two columns of one name", "a.csv", "a,a\n1,2\n", /Expected columns of different names in line 1 .* but received "a" twice/],
     ["an open quote", "a.csv", 'a,b\n"1,2\n', /Expected a table in .*a\.csv but received/],
@@ -80,6 +82,15 @@ describe("what is no table", () => {
     ["half a gzip", "a.csv.gz", gzipSync("a,b\n".repeat(1000)).subarray(0, 30), /Expected gzipped data in /],
   ])("%s", async (_, name, content, message) => {
     await expect(data.readRows(file(name, content))).rejects.toThrow(expect.objectContaining({ code: "FORMAT", message: expect.stringMatching(message) }));
+  });
+
+  test("rows that do not fit the columns that are given: the line", async () => {
+    const path = file("train.tsv", "gj04\t1\t\tA.\ngj04\t0\t*\n");
+    const read = (columns: string[], ragged = false) => data.readRows(path, { columns, ragged });
+    await expect(read(["source", "label", "mark", "sentence"])).rejects.toMatchObject({ code: "FORMAT", message: `Expected 4 fields in line 2 of ${path} but received 3.` });
+    // Also where all rows are alike.
+    await expect(read(["source", "label"])).rejects.toMatchObject({ code: "FORMAT", message: `Expected 2 fields in line 1 of ${path} but received 4.` });
+    expect(await read(["source", "label", "mark", "sentence"], true)).toEqual([{ source: "gj04", label: "1", mark: "", sentence: "A." }, { source: "gj04", label: "0", mark: "*", sentence: null }]);
   });
 
   test("no file, no format, misspelled options", async () => {

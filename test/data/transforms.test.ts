@@ -135,6 +135,11 @@ describe("wrong arguments", () => {
     ["a misspelled option", () => any["randomCrop"]!({ pading: 1 }), /Did you mean "padding"/],
     ["no alpha", () => any["mixup"]!({ classes: 3 }), /Expected a number above 0 for alpha but received nothing/],
     ["no classes", () => any["cutmix"]!({ alpha: 1 }), /Expected an integer of at least 2 for classes/],
+    ["a label beyond the classes", () => any["mixup"]!({ alpha: 1, classes: 3 })([torch.ones([2, 1, 4, 4]), torch.tensor([0, 3], { dtype: "int64" })], generator()), /Expected labels from 0 to 2 for the batch of mixup but received 3/],
+    ["a negative label", () => any["cutmix"]!({ alpha: 1, classes: 3 })([torch.ones([2, 1, 4, 4]), torch.tensor([-1, 2], { dtype: "int64" })], generator()), /Expected labels from 0 to 2 for the batch of cutmix but received -1/],
+    ["labels of another dtype", () => any["mixup"]!({ alpha: 1, classes: 3 })([torch.ones([2, 1, 4, 4]), torch.tensor([0, 1], { dtype: "int32" })], generator()), /Expected int64 labels \[N\] or probabilities \[N, 3\] for the batch of mixup but received Int of 1 dimensions/],
+    ["one label for all", () => any["mixup"]!({ alpha: 1, classes: 3 })([torch.ones([2, 1, 4, 4]), torch.tensor(1, { dtype: "int64" })], generator()), /Expected as many labels as images for the batch of mixup but received 1 and 2/],
+    ["probabilities of other classes", () => any["cutmix"]!({ alpha: 1, classes: 3 })([torch.ones([2, 1, 4, 4]), torch.ones([2, 4])], generator()), /Expected probabilities of 3 classes for the batch of cutmix but received 4/],
     ["no transform", () => any["compose"]!(5), /Expected a transform for transforms\[0\] but received 5/],
   ])("%s", (_, work, message) => {
     expect(work).toThrow(expect.objectContaining({ code: "ARGUMENT", message: expect.stringMatching(message) }));

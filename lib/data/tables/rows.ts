@@ -83,14 +83,19 @@ function readOptions(path: unknown, options: RowOptions): Settings {
   return { format, columns, quotes, ragged };
 }
 
-async function* delimited(source: Readable, path: string, { format, columns, quotes, ragged }: Settings): AsyncGenerator<Row> {
+/** The library's parser on a stream; `each` sees every row with the number of its last line. */
+function parserOf(source: Readable, { format, quotes }: Settings, each?: (fields: string[], about: { lines: number }) => string[]) {
   const parser = source.pipe(
-    parse({ delimiter: format === "csv" ? "," : "\t", quote: quotes ? '"' : null, skip_empty_lines: true, max_record_size: 2 ** 26, relax_column_count: ragged }),
+    parse({ delimiter: format === "csv" ? "," : "\t", quote: quotes ? '"' : null, skip_empty_lines: true, max_record_size: 2 ** 26, relax_column_count: true, ...(each === undefined ? {} : { on_record: each }) }),
   );
   source.on("error", (error) => parser.destroy(error));
-  let names = columns;
+  return parser as AsyncIterable<string[]>;
+}
+
+async function* delimited(source: Readable, path: string, settings: Settings): AsyncGenerator<Row> {
+  let names = settings.columns;
   let row = 0;
-  for await (const fields of parser as AsyncIterable<string[]>) {
+  for await (const fields of parserOf(source, settings)) {
     row++;
     if (names === null) {
       const doubled = fields.find((name, i) => fields.indexOf(name) !== i);
@@ -98,10 +103,28 @@ async function* delimited(source: Readable, path: string, { format, columns, quo
       names = fields;
       continue;
     }
-    if (fields.length !== names.length && !ragged) throw new SteppeError("FORMAT", `Expected ${names.length} fields in row ${row} of ${path} but received ${fields.length}.`);
+    if (fields.length !== names.length && !settings.ragged) {
+      throw new SteppeError("FORMAT", `Expected ${names.length} fields in line ${await lineOf(row, path, settings)} of ${path} but received ${fields.length}.`);
+    }
     yield Object.fromEntries(names.map((name, i) => [name, fields[i] ?? null]));
   }
   if (names === null) throw new SteppeError("FORMAT", `Expected a line with the names of columns in ${path} but received an empty file.`);
+}
+
+/** In which line a row ends: gone through once more, because to know it of every row takes as long as to read it. */
+async function lineOf(row: number, path: string, settings: Settings): Promise<number> {
+  let [line, seen, twice] = [row, 0, 0];
+  const each = (fields: string[], { lines }: { lines: number }): string[] => {
+    // The library counts an end of a line in a field as two if it is one of Windows'.
+    if (seen++ < row) for (const field of fields) twice += field.split("\r\n").length - 1;
+    if (seen === row) line = lines - twice;
+    return fields;
+  };
+  const reading = readText(path, async function* (bytes) {
+    for await (const _ of parserOf(bytes, settings, each)) yield _;
+  });
+  for await (const _ of reading) if (seen >= row) break;
+  return line;
 }
 
 async function* jsonLines(path: string): AsyncGenerator<Row, void, undefined> {
@@ -125,6 +148,5 @@ async function* jsonLines(path: string): AsyncGenerator<Row, void, undefined> {
 /** The error of the library that parses, as one of ours. */
 function asSteppe(error: unknown, path: string): unknown {
   if (!(error instanceof CsvError)) return error;
-  if (error.code === "CSV_RECORD_INCONSISTENT_FIELDS_LENGTH") return new SteppeError("FORMAT", `Expected as many fields as before in line ${String(error["lines"])} of ${path}: ${error.message}`, { cause: error });
   return new SteppeError("FORMAT", `Expected a table in ${path} but received: ${error.message}.`, { cause: error });
 }

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { data } from "../../../lib/index.js";
@@ -98,6 +98,12 @@ describe("questions", () => {
     expect(tydi.examples.map(({ language, answers }) => [language, answers[0]!.text])).toEqual([["finnish", "Kissa"], ["swahili", "Paka"]]);
     expect((await data.tydiQa({ folder, split: "validation", languages: ["swahili"] })).examples).toHaveLength(1);
     await expect(data.tydiQa({ folder, split: "validation", languages: ["latin"] })).rejects.toThrow("Expected some of finnish, swahili for languages");
+    // Files count code points: of letters outside the Basic Multilingual Plane, one in the middle of an answer.
+    const gothic = "\u{10330}\u{1033f} 𐌱ird \u{1f426}s fly, \u{1f426}.";
+    const qas = [{ id: "english-9-0", question: "What flies?", answers: [{ text: "𐌱ird \u{1f426}s", answer_start: [..."\u{10330}\u{1033f} "].length }, { text: "\u{1f426}", answer_start: [...gothic].length - 2 }] }];
+    const far = folderOf({ "tydiqa-goldp-v1.1-train.json": JSON.stringify({ version: "TyDiQA-GoldP-1.1-for-SQuAD-1.1", data: [{ title: "", paragraphs: [{ context: gothic, qas }] }] }) });
+    const [bird] = (await data.tydiQa({ folder: far })).examples;
+    expect(bird!.answers.map(({ text, start }) => [start, bird!.context.slice(start, start + text.length)])).toEqual([[5, "𐌱ird \u{1f426}s"], [20, "\u{1f426}"]]);
     expect((await data.webQuestions({ folder })).examples).toEqual([{ question: "who ran?", answers: ['Ann "A" Lee', "Bob"], url: "http://www.freebase.com/view/en/ann" }]);
     expect((await data.naturalQuestions({ folder })).examples).toEqual([{ question: "who ran the race", answers: ["Ann", "Ann Lee"] }]);
     expect((await data.triviaQa({ folder, split: "validation" })).examples).toEqual([
@@ -184,7 +190,8 @@ describe("what is not as published", () => {
     ["another word as a label", { "train.tsv": glueFiles["RTE/train.tsv"]!.replace("not_entailment", "contradiction") }, (folder) => data.glue("rte", { folder }), /Expected one of entailment, not_entailment, or 0 to 1 in the column "label" of row 2/],
     ["a score out of range", { "train.tsv": glueFiles["STS-B/train.tsv"]!.replace("4.750", "5.2") }, (folder) => data.glue("stsb", { folder }), /Expected a number from 0 to 5 in the column "score" of row 1/],
     ["a score that is none", { "train.tsv": glueFiles["STS-B/train.tsv"]!.replace("4.750", "much") }, (folder) => data.glue("stsb", { folder }), /Expected a number in the column "score" of row 1/],
-    ["a ragged row", { "train.tsv": "sentence\tlabel\nfine\t1\nodd\n" }, (folder) => data.glue("sst2", { folder }), /Expected .*fields.*train\.tsv/],
+    ["a ragged row", { "train.tsv": "sentence\tlabel\nfine\t1\nodd\n" }, (folder) => data.glue("sst2", { folder }), /Expected 2 fields in line 3 of .*train\.tsv but received 1\./],
+    ["a ragged row without a header", { "train.tsv": "gj04\t1\t\tA.\ngj04\t0\t*\n" }, (folder) => data.glue("cola", { folder }), /Expected 4 fields in line 2 of .*train\.tsv but received 3\./],
     ["a file cut off in a row", { "train.tsv": glueFiles["MNLI/train.tsv"]!.slice(0, -40) }, (folder) => data.glue("mnli", { folder }), /Expected .*fields.*train\.tsv/],
     ["broken UTF-8", { "train.tsv": Buffer.concat([Buffer.from("sentence\tlabel\nfine"), Buffer.from([0xff]), Buffer.from("\t1\n")]) }, (folder) => data.glue("sst2", { folder }), /Expected UTF-8 at byte 19 of .*train\.tsv but received the byte 0xff/],
     ["JSON that is cut off", { "train.jsonl": superGlueFiles["BoolQ/train.jsonl"]!.slice(0, -9) }, (folder) => data.superGlue("boolq", { folder }), /Expected JSON in line 2 of .*train\.jsonl/],
@@ -204,6 +211,19 @@ describe("what is not as published", () => {
     ["a trivia question without its answer", { "wikipedia-train.json": '{"Data": [{"Question": "q", "QuestionId": "1"}]}' }, (folder) => data.triviaQa({ folder }), /Expected the column "Answer" in Data\[0\] of/],
     ["Parquet that is none", { "train-00000-of-00001.parquet": "PAR1" }, (folder) => data.glue("cola", { folder }), /Expected a Parquet file/],
   ])("%s", async (_, files, read, message) => wrong(files, read, "FORMAT", message));
+
+  test("JSON that is too large for a string, and what has no end", async () => {
+    const message = (bytes: number) => new RegExp(`Expected JSON of at most 512 MiB, as much as a string holds, at byte 0 of .*train-v1\\.1\\.json but received ${bytes} bytes: JSON lines and Parquet`);
+    // Files of zeros that take no room on the disk: the second is not even read.
+    for (const bytes of [2 ** 29, 2 ** 33]) {
+      const folder = folderOf({ "train-v1.1.json": "" });
+      truncateSync(join(folder, "train-v1.1.json"), bytes);
+      await expect(data.squad({ folder })).rejects.toThrow(expect.objectContaining({ code: "FORMAT", message: expect.stringMatching(message(bytes)) }));
+    }
+    const folder = folderOf({});
+    symlinkSync("/dev/zero", join(folder, "train-v1.1.json"));
+    await expect(data.squad({ folder })).rejects.toMatchObject({ code: "FORMAT", message: `Expected a file at byte 0 of ${join(folder, "train-v1.1.json")} but received a device or a pipe.` });
+  });
 
   test("files that are not there: where they were looked for, and where to get them", async () => {
     await wrong({}, (folder) => data.glue("sst2", { folder }), "IO", /Expected train\.tsv or train-00000-of-00001\.parquet of GLUE's SST-2 in one of these folders but found none:\n {2}\S+\n {2}\S+SST-2\n {2}\S+sst2\nGet the files from https:\/\/gluebenchmark\.com\/tasks/);
