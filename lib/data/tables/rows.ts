@@ -32,7 +32,8 @@ const formats: Record<string, TableFormat> = { csv: "csv", tsv: "tsv", txt: "tsv
  * @param path CSV (RFC 4180), TSV, or JSON lines, in UTF-8, gzipped ones are unpacked; or Parquet, of which one row group is in
  * memory at a time: uncompressed, Snappy, gzip, Brotli, Zstandard, LZ4; 64-bit integers are numbers where those are exact, else bigints
  * @throws SteppeError `IO` if the file system refuses; `FORMAT` with the line, or the byte, for broken UTF-8, a row with too many
- * or too few fields, two columns of one name, and a line that is no JSON object; with column and row group for broken Parquet
+ * or too few fields or of more than 16 MiB, two columns of one name, and a line that is no JSON object; with column and row group for
+ * broken Parquet
  * @example for await (const { sentence, label } of data.rows("sst2/train.tsv")) …
  */
 export async function* rows(path: string, options: RowOptions = {}): AsyncGenerator<Row, void, undefined> {
@@ -83,10 +84,13 @@ function readOptions(path: unknown, options: RowOptions): Settings {
   return { format, columns, quotes, ragged };
 }
 
+/** Bytes of a row at most: the parser goes through one without end at a megabyte or so a second. */
+const longestRecord = 2 ** 24;
+
 /** The library's parser on a stream; `each` sees every row with the number of its last line. */
 function parserOf(source: Readable, { format, quotes }: Settings, each?: (fields: string[], about: { lines: number }) => string[]) {
   const parser = source.pipe(
-    parse({ delimiter: format === "csv" ? "," : "\t", quote: quotes ? '"' : null, skip_empty_lines: true, max_record_size: 2 ** 26, relax_column_count: true, ...(each === undefined ? {} : { on_record: each }) }),
+    parse({ delimiter: format === "csv" ? "," : "\t", quote: quotes ? '"' : null, skip_empty_lines: true, max_record_size: longestRecord, relax_column_count: true, ...(each === undefined ? {} : { on_record: each }) }),
   );
   source.on("error", (error) => parser.destroy(error));
   return parser as AsyncIterable<string[]>;
