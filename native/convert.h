@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "instance_data.h"
+#include "js_values.h"
 
 namespace steppe {
 
@@ -63,16 +64,5 @@ at::Scalar to_scalar(Instance& instance, napi_value value, const ArgumentPlan& a
 
 // The way back. Tensors become fresh handles, which lib/dispatch.ts ties to objects.
 napi_value to_js(Instance& instance, const c10::IValue& value, const ReturnPlan& plan);
-
-// Small conversions that the rest of the addon shares.
-std::string read_string(napi_env env, napi_value value, const std::string& name);
-double read_number(napi_env env, napi_value value, const std::string& name);
-int64_t read_integer(napi_env env, napi_value value, const std::string& name);
-bool read_boolean(napi_env env, napi_value value, const std::string& name);
-std::string describe(napi_env env, napi_value value);
-napi_value make_number(napi_env env, double value);
-napi_value make_integer(napi_env env, int64_t value);  // bigint where a double would round
-napi_value make_string(napi_env env, const std::string& value);
-napi_value make_complex(napi_env env, double re, double im);
 
 }  // namespace steppe
