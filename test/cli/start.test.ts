@@ -2,7 +2,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { data, io, models, train } from "../../lib/index.js";
-import { imageFiles } from "../support/idx.js";
+import { imageFiles } from "../support/idx.mjs";
 import { writeFile } from "../setup/fixtures.js";
 import { onlyRun, readJson, readLines, runStart, setUp, start, startScript, workFolder } from "./processes.js";
 

@@ -1,4 +1,4 @@
-import { randomNumbers } from "../support/random.js";
+import { randomNumbers } from "../support/random.mjs";
 
 /** Blocks of Unicode with something about them, from and up to but not including; old ones, which all tables of Unicode have. */
 const blocks: readonly (readonly [number, number])[] = [

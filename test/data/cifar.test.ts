@@ -9,7 +9,7 @@ import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { data, torch } from "../../lib/index.js";
 import { temporaryFolder } from "../support/folder.js";
 import { hasLibraries, needsPython, runPython } from "../support/python.js";
-import { damage, randomNumbers } from "../support/random.js";
+import { damage, randomNumbers } from "../support/random.mjs";
 import { sendFile, serve } from "../support/server.js";
 
 afterEach(() => vi.unstubAllEnvs());

@@ -4,9 +4,9 @@ import { gzipSync } from "node:zlib";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { data } from "../../lib/index.js";
 import { temporaryFolder } from "../support/folder.js";
-import { idx, imageFiles } from "../support/idx.js";
+import { idx, imageFiles } from "../support/idx.mjs";
 import { python, needsPython, runPython } from "../support/python.js";
-import { randomNumbers } from "../support/random.js";
+import { randomNumbers } from "../support/random.mjs";
 import { sendFile, serve } from "../support/server.js";
 import { zip } from "../support/zip.mjs";
 

@@ -5,7 +5,7 @@ import { gzipSync } from "node:zlib";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { data } from "../../lib/index.js";
 import { temporaryFolder } from "../support/folder.js";
-import { idx, imageFiles } from "../support/idx.js";
+import { idx, imageFiles } from "../support/idx.mjs";
 
 afterEach(() => vi.unstubAllEnvs());
 

@@ -4,8 +4,8 @@ import { gunzipSync, gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { data, torch } from "../../lib/index.js";
 import { temporaryFolder } from "../support/folder.js";
-import { idx } from "../support/idx.js";
-import { damage, randomNumbers } from "../support/random.js";
+import { idx } from "../support/idx.mjs";
+import { damage, randomNumbers } from "../support/random.mjs";
 
 function file(content: Uint8Array): string {
   const path = join(temporaryFolder(), "file-idx");

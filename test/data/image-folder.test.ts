@@ -8,7 +8,7 @@ import type { Tensor } from "../../lib/index.js";
 import { temporaryFolder } from "../support/folder.js";
 import { distance, hasLibraries, needsPython, runPython, unpack } from "../support/python.js";
 import type { Packed } from "../support/python.js";
-import { damage, randomNumbers } from "../support/random.js";
+import { damage, randomNumbers } from "../support/random.mjs";
 
 const every = (n: number) => torch.arange(n, { dtype: "int64" });
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { data } from "../../lib/index.js";
 import { temporaryFolder } from "../support/folder.js";
-import { idx, imageFiles } from "../support/idx.js";
+import { idx, imageFiles } from "../support/idx.mjs";
 import { sendFile, serve } from "../support/server.js";
 
 afterEach(() => vi.unstubAllEnvs());

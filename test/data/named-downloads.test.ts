@@ -7,7 +7,7 @@ import { afterEach, expect, test, vi } from "vitest";
 import { data } from "../../lib/index.js";
 import type * as checksums from "../../lib/data/checksums.js";
 import { temporaryFolder } from "../support/folder.js";
-import { imageFiles } from "../support/idx.js";
+import { imageFiles } from "../support/idx.mjs";
 import { sendFile, serve } from "../support/server.js";
 import { zip } from "../support/zip.mjs";
 

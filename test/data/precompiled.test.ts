@@ -4,7 +4,7 @@ import { gunzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { CharsMap } from "../../lib/data/text/precompiled.js";
 import { SteppeError } from "../../lib/index.js";
-import { randomNumbers } from "../support/random.js";
+import { randomNumbers } from "../support/random.mjs";
 import { hasLibraries, needsPython, runPython } from "../support/python.js";
 import { awkwardTexts } from "./awkward.js";
 

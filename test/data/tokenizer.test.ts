@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { data } from "../../lib/index.js";
-import { randomNumbers } from "../support/random.js";
+import { randomNumbers } from "../support/random.mjs";
 import { needsPython, python, runPython } from "../support/python.js";
 import { awkwardTexts } from "./awkward.js";
 

@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { data } from "../../lib/index.js";
 import { fashionMnistFolder } from "../../lib/data/mnist.js";
 import { temporaryFolder } from "../support/folder.js";
-import { imageFiles } from "../support/idx.js";
+import { imageFiles } from "../support/idx.mjs";
 import { hasLibraries, librariesPath, needsPython, runPython } from "../support/python.js";
 
 // The same files, read by torchvision's data sets and by ours; and the digits, which scikit-learn has as well.

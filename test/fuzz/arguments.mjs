@@ -1,16 +1,6 @@
 // Random arguments for any schema: nearly right ones, so that calls go deep, and now and then quite wrong ones. Sizes are small.
 import { Generator, torch } from "../../dist/index.js";
 
-/** Numbers from 0 to 1 that depend on the seed only (mulberry32). */
-export function randomNumbers(state) {
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 const floats = ["float32", "float32", "float32", "float64", "float16", "bfloat16"];
 const integers = ["int64", "int64", "int32", "int16", "int8", "uint8", "bool", "uint16", "uint32", "uint64"];
 const dtypes = [...floats, ...integers, "complex64", "complex128", "complex32", "float8_e5m2"];

@@ -7,7 +7,8 @@
 import { closeSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { SteppeError, torch } from "../../dist/index.js";
 import { native } from "../../dist/native.js";
-import { maker, randomNumbers } from "./arguments.mjs";
+import { randomNumbers } from "../support/random.mjs";
+import { maker } from "./arguments.mjs";
 
 const [seed, from, to] = process.argv.slice(2, 5).map(Number);
 const journal = process.argv[5] === undefined ? null : openSync(process.argv[5], "w");

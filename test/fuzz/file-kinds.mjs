@@ -7,20 +7,13 @@ import { gunzipSync, gzipSync } from "node:zlib";
 import sharp from "sharp";
 import { pack as tarPack } from "tar-stream";
 import { data, io, torch } from "../../dist/index.js";
+import { idx } from "../support/idx.mjs";
 import { zip } from "../support/zip.mjs";
 
 const fixtures = fileURLToPath(new URL("../fixtures/", import.meta.url));
 const fixture = (name) => readFileSync(join(fixtures, name));
 const noise = (length, step = 37) => Buffer.from(Uint8Array.from({ length }, (_, i) => (i * step + (i >> 3)) % 256));
 const gzip = (bytes) => gzipSync(bytes, { level: 1 });
-
-function idx(type, shape, elements) {
-  const header = Buffer.alloc(4 + 4 * shape.length);
-  header[2] = type;
-  header[3] = shape.length;
-  shape.forEach((size, i) => header.writeUInt32BE(size, 4 + 4 * i));
-  return Buffer.concat([header, elements]);
-}
 
 async function tar(files) {
   const archive = tarPack();

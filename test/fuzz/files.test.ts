@@ -1,10 +1,10 @@
-import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { setUp } from "../cli/processes.js";
+import { runWatched } from "../support/watched.js";
 
 // Damaged files of every binary format that is read: each is read as what it says, or refused by a `FORMAT` error, in little memory and in no time.
 //   STEPPE_FUZZ_READS=100000 STEPPE_FUZZ_SEED=2 npx vitest run test/fuzz/files     more of them, or others
@@ -16,40 +16,16 @@ setUp();
 const READS = Number(process.env.STEPPE_FUZZ_READS ?? 250);
 const SEED = Number(process.env.STEPPE_FUZZ_SEED ?? 1);
 const PER_PROCESS = 2000;
-/** A file that takes longer than this hangs: all are small. */
-const PATIENCE = 60_000;
 const program = fileURLToPath(new URL("files.mjs", import.meta.url));
 
 type Counts = Record<string, { read: number; refused: number }>;
 
 /** Reads some, in a process of its own. @returns what came of them, by kind */
-function readSome(from: number, to: number, journal: string): Promise<Counts> {
-  const args = ["--max-old-space-size=512", program, String(SEED), String(from), String(to), journal];
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
-  let [stdout, stderr, seen, since] = ["", "", "", Date.now()];
-  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr = (stderr + text).slice(-3000)));
-  const last = () => {
-    try {
-      return readFileSync(journal, "utf8");
-    } catch {
-      return "";
-    }
-  };
-  const watch = setInterval(() => {
-    const now = last();
-    if (now !== seen) [seen, since] = [now, Date.now()];
-    else if (Date.now() - since > PATIENCE) child.kill("SIGKILL");
-  }, 500);
-  return new Promise((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", (code, signal) => {
-      clearInterval(watch);
-      if (code === 0) return resolve(JSON.parse(stdout.trimEnd().split("\n").at(-1)!) as Counts);
-      const number = Number.parseInt(last());
-      reject(new Error(`${signal ?? `exit code ${code}`} in file ${last()}To see it again: node test/fuzz/files.mjs ${SEED} ${number} ${number + 1}\n${stderr}`));
-    });
-  });
+async function readSome(from: number, to: number, journal: string): Promise<Counts> {
+  const { death, last, said, stderr } = await runWatched(["--max-old-space-size=512", program, String(SEED), String(from), String(to), journal], journal);
+  if (death === null) return JSON.parse(said) as Counts;
+  const number = Number.parseInt(last);
+  throw new Error(`${death} in file ${last}To see it again: node test/fuzz/files.mjs ${SEED} ${number} ${number + 1}\n${stderr}`);
 }
 
 test(`${READS} damaged files, seed ${SEED}`, { timeout: 3600_000 }, async () => {

@@ -1,10 +1,10 @@
-import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { setUp } from "../cli/processes.js";
+import { runWatched } from "../support/watched.js";
 
 // Random arguments to random operators: each call gives a result or a SteppeError. The calls run in processes of their own.
 //   STEPPE_FUZZ_CALLS=100000 STEPPE_FUZZ_SEED=2 npx vitest run test/fuzz     more of them, or others
@@ -19,8 +19,6 @@ const CALLS = Number(process.env.STEPPE_FUZZ_CALLS ?? 3000);
 const SEED = Number(process.env.STEPPE_FUZZ_SEED ?? 1);
 const HEAP = process.env.STEPPE_FUZZ_HEAP === "1" ? { LD_PRELOAD: "libc_malloc_debug.so.0", MALLOC_CHECK_: "3", MALLOC_PERTURB_: "165" } : {};
 const PER_PROCESS = 2000;
-/** A call that takes longer than this hangs: sizes are small. */
-const PATIENCE = 60_000;
 const program = fileURLToPath(new URL("calls.mjs", import.meta.url));
 
 interface Fate {
@@ -29,41 +27,14 @@ interface Fate {
   death: { number: number; how: string } | null;
 }
 
-function runCalls(from: number, to: number, folder: string): Promise<Fate> {
+async function runCalls(from: number, to: number, folder: string): Promise<Fate> {
   const journal = join(folder, "journal");
-  const read = () => {
-    try {
-      return readFileSync(journal, "utf8");
-    } catch {
-      return "";
-    }
-  };
-  rmSync(journal, { force: true });
-  return new Promise((resolve, reject) => {
-    // Some operators write files, under names that may be anything.
-    const args = [program, String(SEED), String(from), String(to), journal];
-    const child = spawn(process.execPath, args, { cwd: join(folder, "files"), stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...HEAP } });
-    let [stdout, stderr, seen, since] = ["", "", "", Date.now()];
-    child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
-    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr = (stderr + text).slice(-2000)));
-    const watch = setInterval(() => {
-      const now = read();
-      if (now !== seen) [seen, since] = [now, Date.now()];
-      else if (Date.now() - since > PATIENCE) child.kill("SIGKILL");
-    }, 500);
-    child.on("error", reject);
-    child.on("close", (code, signal) => {
-      clearInterval(watch);
-      const last = stdout.trimEnd().split("\n").at(-1)!;
-      if (code === 0) return resolve({ outcomes: JSON.parse(last) as Record<string, number>, death: null });
-      const end = signal ?? `exit code ${code}`;
-      const call = read();
-      const number = Number.parseInt(call);
-      if (Number.isNaN(number)) return reject(new Error(`The calls could not begin: ${end}\n${stderr}`));
-      const again = `To see it again: node test/fuzz/calls.mjs ${SEED} ${number} ${number + 1}`;
-      resolve({ outcomes: {}, death: { number, how: `${end} in call ${call}${again}\n${stderr}` } });
-    });
-  });
+  // Some operators write files, under names that may be anything.
+  const { death, last, said, stderr } = await runWatched([program, String(SEED), String(from), String(to), journal], journal, { cwd: join(folder, "files"), env: { ...process.env, ...HEAP } });
+  if (death === null) return { outcomes: JSON.parse(said) as Record<string, number>, death: null };
+  const number = Number.parseInt(last);
+  if (Number.isNaN(number)) throw new Error(`The calls could not begin: ${death}\n${stderr}`);
+  return { outcomes: {}, death: { number, how: `${death} in call ${last}To see it again: node test/fuzz/calls.mjs ${SEED} ${number} ${number + 1}\n${stderr}` } };
 }
 
 test(`${CALLS} random calls, seed ${SEED}`, async () => {

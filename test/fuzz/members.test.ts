@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { describe } from "../../lib/errors.js";
 import { nn, SteppeError, Tensor, torch } from "../../lib/index.js";
 import { functionFamilies, methodFamilies } from "../../lib/ops.generated.js";
-import { randomNumbers } from "../support/random.js";
+import { randomNumbers } from "../support/random.mjs";
 
 // What is written by hand takes any value, too: each call gives a result or a SteppeError.
 

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { io, torch } from "../../lib/index.js";
 import type { DType, Tensor } from "../../lib/index.js";
 import { temporaryFolder } from "../support/folder.js";
-import { damage, randomNumbers } from "../support/random.js";
+import { damage, randomNumbers } from "../support/random.mjs";
 
 const dtypes: readonly DType[] = [
   "float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e8m0fnu",

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { SteppeError, Tensor, io, torch } from "../../lib/index.js";
 import { temporaryFolder } from "../support/folder.js";
 import { needsPython, python, runPython } from "../support/python.js";
-import { damage, randomNumbers } from "../support/random.js";
+import { damage, randomNumbers } from "../support/random.mjs";
 
 const fixtures = fileURLToPath(new URL("../fixtures/models", import.meta.url));
 const fixture = join(fixtures, "checkpoint.pt");

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { nn, optim, torch, type Tensor } from "../../lib/index.js";
 import { distance, needsPython, pack, python, unpack } from "../support/python.js";
-import { randomNumbers } from "../support/random.js";
+import { randomNumbers } from "../support/random.mjs";
 import { reference, type Case, type Run, type Trajectory } from "./base-reference.js";
 
 // Every base optimizer beside PyTorch's: ten steps with given gradients, two groups, a parameter that is never used, one that

@@ -6,7 +6,7 @@ import { io } from "../../lib/index.js";
 import type { Tensor } from "../../lib/index.js";
 import { packageUrl } from "../support/child.js";
 import { temporaryFolder } from "../support/folder.js";
-import { randomNumbers } from "../support/random.js";
+import { randomNumbers } from "../support/random.mjs";
 
 // A run in a process of its own, killed at random moments and started again until it comes to its end.
 

@@ -1,7 +1,9 @@
 import { gzipSync } from "node:zlib";
 
+// JavaScript: plain Node runs it, too.
+
 /** Bytes of an IDX file. */
-export function idx(type: number, shape: readonly number[], elements: Uint8Array): Buffer {
+export function idx(type, shape, elements) {
   const header = Buffer.alloc(4 + 4 * shape.length);
   header[2] = type;
   header[3] = shape.length;
@@ -10,7 +12,7 @@ export function idx(type: number, shape: readonly number[], elements: Uint8Array
 }
 
 /** The four files of an image data set, made of small random-looking images. */
-export function imageFiles(count: number, size = 28): Record<string, Buffer> {
+export function imageFiles(count, size = 28) {
   const pixels = Uint8Array.from({ length: count * size * size }, (_, i) => (i * 37) % 256);
   const labels = Uint8Array.from({ length: count }, (_, i) => i % 10);
   return {
