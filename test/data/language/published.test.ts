@@ -184,6 +184,20 @@ test.each(["ptb", "wikitext-2"])("%s: the words of word_language_model", async (
   expect([text.train, text.validation!, text.test!].map((ids) => text.vocabulary.decode(ids))).toEqual(wanted.map((words) => words.map(seen)));
 });
 
+test("translations: two files, and a TSV of three columns", async () => {
+  const lines = (name: string) => readFileSync(at(name), "utf8").trimEnd().split("\n");
+  const [de, en] = [lines("multi30k/train.de"), lines("multi30k/train.en")];
+  expect(await data.readParallelText({ source: at("multi30k", "train.de"), target: at("multi30k", "train.en") })).toEqual(de.map((source, i) => ({ source, target: en[i]! })));
+  expect(await data.readParallelText(at("tatoeba", "deu.txt"), { columns: [1, 0] })).toEqual([
+    { source: "Geh.", target: "Go." },
+    { source: "Hallo!", target: "Hi." },
+    { source: "Ruf mich an.", target: "Call me." },
+    { source: "Lauf!", target: "Run!" },
+  ]);
+  const [first] = await data.readRows(at("tatoeba", "deu.txt"), { columns: ["english", "german", "attribution"] });
+  expect(first!["attribution"]).toBe("CC-BY 2.0 (France) Attribution: tatoeba.org #2877272 (CM) & #8597805 (Roujin)");
+});
+
 test("IWSLT: lines between the tags, and segments, in both directions", async () => {
   const pairs = ({ de, en }: { de: string[]; en: string[] }) => de.map((source, i) => ({ source, target: en[i]! }));
   const { train, sets } = await data.iwslt(at("iwslt"), { source: "de", target: "en" });

@@ -81,6 +81,29 @@ describe("SuperGLUE, from the benchmark's JSON lines", () => {
   });
 });
 
+test("SuperGLUE's validation and test sets: in the latter of every task labels and answers are missing, or -1", async () => {
+  const without = (value: unknown, gone: unknown): unknown => {
+    if (Array.isArray(value)) return value.map((each) => without(each, gone));
+    if (typeof value !== "object" || value === null) return value;
+    const entries = Object.entries(value as Record<string, unknown>).flatMap(([name, each]): [string, unknown][] => (name === "label" || (name === "answers" && "query" in value) ? (gone === undefined ? [] : name === "label" ? [[name, gone]] : []) : [[name, without(each, gone)]]));
+    return Object.fromEntries(entries);
+  };
+  const files = Object.entries(superGlueFiles).filter(([name]) => name.endsWith("train.jsonl"));
+  for (const gone of [undefined, -1]) {
+    const changed = files.flatMap(([name, content]): [string, string][] => {
+      const lines = content.trimEnd().split("\n").map((line) => JSON.stringify(without(JSON.parse(line), gone)));
+      return [[name.replace("train", "test"), `${lines.join("\n")}\n`], [name.replace("train", "val"), content], [name, content]];
+    });
+    const folder = folderOf(Object.fromEntries(changed));
+    for (const task of superGlueTasks) {
+      const [train, validation, test] = await Promise.all((["train", "validation", "test"] as const).map((split) => data.superGlue(task, { folder, split })));
+      expect(validation!.examples, task).toEqual(train!.examples);
+      const bare = (train!.examples as object[]).map((example) => ({ ...example, ...("label" in example ? { label: -1 } : { answers: [] }) }));
+      expect(test!.examples, task).toEqual(bare);
+    }
+  }
+});
+
 describe("questions", () => {
   test("SQuAD 1.1 and 2.0: places are those of JavaScript", async () => {
     const folder = folderOf(questionFiles);
