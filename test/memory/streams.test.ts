@@ -79,8 +79,8 @@ describe(`files of ${size} MiB with a heap of ${heap}`, () => {
 import pyarrow as pa, pyarrow.parquet as pq
 schema = pa.schema([("n", pa.int64()), ("text", pa.string())])
 with pq.ParquetWriter(inputs["path"], schema, compression="snappy", use_dictionary=False) as writer:
-    for start in range(0, inputs["rows"], 2000):
-        n = range(start, min(start + 2000, inputs["rows"]))
+    for start in range(0, inputs["rows"], 1000):
+        n = range(start, min(start + 1000, inputs["rows"]))
         writer.write_table(pa.table({"n": list(n), "text": [inputs["row"]] * len(n)}, schema=schema))
 outputs = 0`,
       { path, rows, row },
