@@ -188,7 +188,17 @@ export function collect(trained: Trained, base: BaseName, defaults: Values, chan
   result.modules = [...modules];
   result.buffers = [...new Set(result.modules.flatMap((module) => module.buffers()))];
   if (result.parameters.length === 0) throw expected("at least one parameter", "parameters", trained);
-  return result;
+  return inModelOrder(result);
+}
+
+/** Parameters in their models' order, however they were grouped: masks break ties by it, and random numbers are drawn in it. As given where a model is not known. */
+function inModelOrder(collected: Collected): Collected {
+  const { parameters, names, keys, groupOf, modules } = collected;
+  const place = new Map([...new Set<Tensor>(modules.flatMap((module) => module.parameters()))].map((parameter, i) => [parameter, i]));
+  if (!parameters.every((parameter) => place.has(parameter))) return collected;
+  const order = parameters.map((_, k) => k).sort((a, b) => place.get(parameters[a]!)! - place.get(parameters[b]!)!);
+  const sorted = <T>(list: T[]) => order.map((k) => list[k]!);
+  return { ...collected, parameters: sorted(parameters), names: sorted(names), keys: sorted(keys), groupOf: sorted(groupOf) };
 }
 
 /**

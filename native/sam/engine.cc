@@ -18,13 +18,6 @@
 #include "shard_threads.h"
 
 namespace steppe::sam {
-namespace {
-
-bool any_radius(const optim::Groups& groups) {
-  return std::any_of(groups.begin(), groups.end(), [](const auto& group) { return group.perturb && group.rho != 0; });
-}
-
-}  // namespace
 
 const optim::Groups& Plan::at(int64_t steps) const {
   return groups[static_cast<size_t>(std::clamp<int64_t>(steps - first, 0, static_cast<int64_t>(groups.size()) - 1))];
@@ -61,6 +54,15 @@ Engine::Engine(Settings settings, Tensors parameters, std::vector<std::string> n
 
 Step Engine::step_over(Passes& passes, const Plan& plan) {
   return {w_, names_, in_subset_, group_of_, plan.at(counters.steps), *base_, passes, point_, counters.method_steps, settings_.perturbs};
+}
+
+// A group's radius counts if the method perturbs any parameter of it.
+bool Engine::any_radius(const optim::Groups& groups) const {
+  for (size_t k = 0; k < w_.size(); k++) {
+    const auto& group = groups[group_of_[k]];
+    if (group.perturb && group.rho != 0 && in_subset_[k] != 0 && w_[k].requires_grad()) return true;
+  }
+  return false;
 }
 
 bool Engine::is_active(const Step& step) const { return settings_.perturbs && any_radius(step.groups) && counters.steps >= settings_.start_step; }
@@ -164,9 +166,10 @@ void Engine::descend(const Step& step, Tensors d) {
 std::vector<int64_t> Engine::sample_counts(int64_t batch_size) const {
   std::vector<int64_t> counts;
   const auto& planned = plan->groups;
-  if (batch_size < 0 || !settings_.perturbs || std::none_of(planned.begin(), planned.end(), any_radius)) return {batch_size};
+  const auto has_radius = [this](const optim::Groups& groups) { return any_radius(groups); };
+  if (batch_size < 0 || !settings_.perturbs || std::none_of(planned.begin(), planned.end(), has_radius)) return {batch_size};
   // Whole batches: the base optimizer's own steps (before startStep, or with rho 0), and those that take no perturbation.
-  if (settings_.start_step > 0 || settings_.method.contains("when") || !std::all_of(planned.begin(), planned.end(), any_radius))
+  if (settings_.start_step > 0 || settings_.method.contains("when") || !std::all_of(planned.begin(), planned.end(), has_radius))
     counts.push_back(batch_size);
   for (const auto& more : {method_.split->counts(batch_size), method_.descend->counts(batch_size)})
     for (const auto count : more)

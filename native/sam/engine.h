@@ -87,6 +87,7 @@ class Engine {
 
  private:
   Step step_over(Passes& passes, const Plan& plan);
+  bool any_radius(const optim::Groups& groups) const;
   bool is_active(const Step& step) const;
   std::vector<Part*> active_parts(const Step& step) const;
   // Draws what the parts draw before the first pass. `decides`: whether the step perturbs is drawn, too.

@@ -20,7 +20,7 @@ class Net extends nn.Module {
 function run(trained: (model: Net) => optim.Trained, options: { method: optim.Method }): Record<string, string> {
   torch.manualSeed(1);
   const model = new Net();
-  const optimizer = optim.create(trained(model), { ...options, base } as optim.OptimizerOptions);
+  const optimizer = optim.create(trained(model), { ...options, base: options.method === "bayesian" ? { name: "sgd", lr: 0.1 } : base } as optim.OptimizerOptions);
   const step = optimizer.compile<[Tensor, Tensor]>(((x: Tensor, y: Tensor) => nn.functional.crossEntropy(model.forward(x), y)) as () => never);
   for (let s = 0; s < 5; s++) {
     if (s === 3) model.eval();
@@ -30,9 +30,9 @@ function run(trained: (model: Net) => optim.Trained, options: { method: optim.Me
   return bytes(model.stateDict());
 }
 
-// Names (ASAM), normalisation layers (SAM-ON), buffers that move once, mode.
-describe.each(["sam", "asam", "norm-only"] as const)("%s knows the model", (method) => {
-  const options = { method, rho: 0.2 };
+// Names (ASAM), normalisation layers (SAM-ON), the order in which random numbers are drawn, buffers that move once, mode.
+describe.each(["sam", "asam", "norm-only", "random", "bayesian"] as const)("%s knows the model", (method) => {
+  const options = { method, rho: 0.2, ...(method === "bayesian" && { dataSize: 100 }) };
   const expected = run((model) => model, options);
 
   test.each<[string, (model: Net) => optim.Trained]>([
@@ -44,6 +44,34 @@ describe.each(["sam", "asam", "norm-only"] as const)("%s knows the model", (meth
     const got = run(trained, options);
     for (const [name, value] of Object.entries(expected)) expect(got[name], name).toBe(value);
   });
+});
+
+test("of equal scores a mask keeps the first ones in the model's order, whatever the groups' order", () => {
+  class Words extends nn.Module {
+    tables = new nn.ModuleList([new nn.Embedding(6, 2), new nn.Embedding(6, 2)]);
+    head = new nn.Linear(2, 3);
+  }
+  const run = (trained: (model: Words) => optim.Trained) => {
+    torch.manualSeed(3);
+    const model = new Words();
+    const step = optim.create(trained(model), { method: "sparse", rho: 0.5, keep: 0.75, base }).compile((x) => {
+      const [one, other] = [...model.tables].map((table) => (table as nn.Embedding).forward(x));
+      return model.head.forward(one!.add(other!)).pow(2).mean();
+    });
+    // The mask is of the first step, in which four of each table's six rows have no gradient: half of their equal zeros are in it.
+    for (const row of [0, 4, 5]) step.sync(torch.tensor([row, 1]));
+    return bytes(model.stateDict());
+  };
+  const wanted = run((model) => model);
+  expect(run((model) => [{ parameters: model.parameters().slice(1) }, { parameters: model.parameters().slice(0, 1) }])).toEqual(wanted);
+});
+
+test("a step whose perturbed parameters all have radius 0 is the base's step, whatever the others' radius", () => {
+  const model = new Net();
+  const layer = model.body.parameters().slice(1);
+  const others = model.parameters().filter((parameter) => !layer.includes(parameter));
+  const step = optim.create([{ parameters: layer, rho: 0 }, { parameters: others, rho: 0.3 }], { method: "norm-only", base }).compile((x) => model.forward(x).pow(2).mean());
+  expect(step.sync(torch.randn([8, 4])).perturbedLoss).toBeUndefined();
 });
 
 test("the state of groups whose parameters have the same names is kept apart", () => {

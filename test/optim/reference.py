@@ -96,8 +96,8 @@ class Run:
         self.net = Net(case)
         named = list(self.net.named_parameters())
         groups = case.get("groups") or [{"parameters": [name for name, _ in named]}]
-        if case.get("groups"):
-            named = [(name, self.net.get_parameter(name)) for group in groups for name in group["parameters"]]
+        grouped = {name for group in groups for name in group["parameters"]}
+        named = [(name, parameter) for name, parameter in named if name in grouped]  # in the model's order, whatever the groups'
         self.names, self.w = [name for name, _ in named], [w for _, w in named]
         group_of = {name: g for g, group in enumerate(groups) for name in group["parameters"]}
         self.group_of = [group_of[name] for name in self.names]
