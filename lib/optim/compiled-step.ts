@@ -9,7 +9,7 @@ export interface StepReport {
   loss: number;
   /** The loss at w + ε; undefined if the step took no pass at a perturbed point. */
   perturbedLoss: number | undefined;
-  /** ‖∇L(w)‖ over the perturbed parameters (all but those of groups with `perturb: false`), unclipped. NaN for a micro-batch whose gradient the method does not take at w. */
+  /** ‖∇L(w)‖ over the perturbed parameters (all but those of groups with `perturb: false`; with method `none` over all), unclipped. NaN for a micro-batch whose gradient the method does not take at w. */
   gradNorm: number;
   /** The step met NaN or infinity and changed nothing (`nonFinite: "skip"`); of several micro-batches the last one tells. */
   skipped: boolean;

@@ -11,7 +11,7 @@ const common: Fields = {
   maxGradValue: { default: 0, above: 0 },
   accumulationSteps: { default: 1, min: 1, integer: true },
 };
-/** What methods that perturb take besides. */
+/** About the perturbation: of all methods, `none` among them. */
 const perturbing: Fields = {
   startStep: { default: 0, min: 0, integer: true },
 };
@@ -108,7 +108,8 @@ export function resolve(options: OptimizerOptions): Resolved {
 export function fieldsOf(definition: MethodDefinition): Fields {
   return {
     ...common,
-    ...(definition.rho === null ? {} : { rho: { default: definition.rho, min: 0 }, ...perturbing }),
+    rho: { default: definition.rho ?? 0, min: 0 },
+    ...perturbing,
     ...(decides(definition) ? {} : choosing),
     ...definition.fields,
   };

@@ -49,8 +49,9 @@ optim.create(model, { method: "sma", base });
 optim.create(model, { method: "msam", rho: 0.05, base });
 // @ts-expect-error shards belongs to msam
 optim.create(model, { method: "sam", shards: 4, base });
-// @ts-expect-error no perturbation, no radius
-optim.create(model, { method: "none", rho: 0.05, base });
+optim.create(model, { method: "none", rho: 0.05, startStep: 10, base });
+// @ts-expect-error no perturbation, no schedule of its radius
+optim.create(model, { method: "none", rhoSchedule: { name: "constant" }, base });
 // @ts-expect-error base is missing
 optim.create(model, { method: "sam", rho: 0.05 });
 // @ts-expect-error misspelled

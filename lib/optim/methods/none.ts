@@ -1,8 +1,8 @@
 import type { BaseOptions, LbfgsOptions } from "../base-options.js";
 import type { CommonOptions, MethodDefinition } from "./method.js";
 
-/** The base optimizer alone. */
-export interface NoneOptions extends Omit<CommonOptions, "base" | "rho" | "rhoSchedule" | "startStep" | "every" | "probability"> {
+/** The base optimizer alone. `rho` and `startStep`, which all methods share, change nothing here. */
+export interface NoneOptions extends Omit<CommonOptions, "base" | "rhoSchedule" | "every" | "probability"> {
   method: "none";
   /** The optimizer that takes the step. L-BFGS stands here only. */
   base: BaseOptions | LbfgsOptions;
