@@ -202,6 +202,7 @@ export class Optimizer<M extends Method = Method> {
    */
   loadStateDict(state: OptimizerState): void {
     if (this.#pending > 0) throw new SteppeError("ARGUMENT", "Await the steps that are under way before loadStateDict().");
+    if (typeof state !== "object" || state === null) throw expected("what stateDict() of an optimizer gave", "state", state);
     for (const key of ["method", "base"] as const) {
       if (state[key] !== this.#resolved[key]) throw expected(JSON.stringify(this.#resolved[key]), `state.${key}`, state[key]);
     }

@@ -1,3 +1,4 @@
+import { noGrad } from "../autograd.js";
 import { adopt } from "../dispatch.js";
 import { SteppeError, describe, expected } from "../errors.js";
 import { native, type Handle, type NativeEngineState } from "../native.js";
@@ -59,17 +60,14 @@ export function scheduleStates({ lr, rho }: Schedules): OptimizerState["schedule
  * @throws SteppeError `ARGUMENT` for other groups, unknown parameters, wrong shapes
  */
 export function loadState(engine: number, state: OptimizerState, { keys, parameters, groups }: Collected, schedules: Schedules, window: Window): void {
-  if (!Array.isArray(state.groups) || state.groups.length !== groups.length) throw expected(`${groups.length} groups`, "state.groups", state.groups);
-  for (const name of ["steps", "methodSteps", "goodSteps"] as const) {
-    if (!Number.isInteger(state[name]) || state[name] < 0) throw expected("a number of steps", `state.${name}`, state[name]);
-  }
-  if (!(state.lossScale > 0)) throw expected("a positive number", "state.lossScale", state.lossScale);
+  checkShape(state, groups.length);
   window.check(state.window);
   const present = native.engineState(engine);
   release(present);
   const empty = (all: Record<string, unknown[]>) => Object.fromEntries(Object.entries(all).map(([name, list]) => [name, list.map((): Handle | null => null)]));
   const base = empty(present.base);
   const method = empty(present.method);
+  const converted: Tensor[] = [];
   const elements = parameters.reduce((sum, parameter) => sum + parameter.numel(), 0);
   for (const [key, tensor] of Object.entries(state.tensors)) {
     const cut = key.lastIndexOf("/");
@@ -80,7 +78,7 @@ export function loadState(engine: number, state: OptimizerState, { keys, paramet
     if (!(tensor instanceof Tensor)) throw expected("a Tensor", `state.tensors[${JSON.stringify(key)}]`, tensor);
     const shape = expectedShape(name, tensor.shape, parameters[index]!.shape, elements);
     if (shape !== null) throw new SteppeError("ARGUMENT", `Expected shape ${shape} for ${key} but received [${tensor.shape.join(", ")}].`);
-    list[index] = tensor.handle;
+    list[index] = (base[name] === undefined ? asKept(tensor, name, parameters[index]!, key, converted) : tensor).handle;
   }
   for (const [name, values] of Object.entries(present.numbers)) {
     const given: unknown = state.numbers?.[name];
@@ -100,8 +98,44 @@ export function loadState(engine: number, state: OptimizerState, { keys, paramet
   const batch = state.batch?.map((tensor) => tensor.handle) ?? null;
   const { steps, methodSteps, numbers, lossScale, goodSteps } = state;
   native.engineLoadState(engine, { steps, methodSteps, base, method, numbers, batch, lossScale, goodSteps });
+  for (const tensor of converted) tensor.dispose();
   window.load(state.window);
   state.groups.forEach((values, g) => groups[g]!.load(values));
+}
+
+/** What can be told of a state without an optimizer. */
+function checkShape(state: OptimizerState, groups: number): void {
+  if (!Array.isArray(state.groups) || state.groups.length !== groups) throw expected(`${groups} groups`, "state.groups", state.groups);
+  state.groups.forEach((values, g) => {
+    if (!isRecord(values)) throw expected("an object of hyperparameters", `state.groups[${g}]`, values);
+  });
+  for (const name of ["steps", "methodSteps", "goodSteps"] as const) {
+    if (!Number.isSafeInteger(state[name]) || state[name] < 0) throw expected("a number of steps", `state.${name}`, state[name]);
+  }
+  if (!Number.isFinite(state.lossScale) || state.lossScale <= 0) throw expected("a positive number", "state.lossScale", state.lossScale);
+  if (!isRecord(state.tensors)) throw expected("an object of tensors", "state.tensors", state.tensors);
+  const { batch } = state;
+  if (batch !== null && batch !== undefined && !(Array.isArray(batch) && batch.every((tensor) => tensor instanceof Tensor))) {
+    throw expected("an array of tensors, or null", "state.batch", batch);
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Tensor);
+}
+
+/**
+ * A method's tensor in the dtype in which it keeps it: the parameter's, sums of squares in float32 at least, masks as booleans. The
+ * base optimizers see to theirs themselves.
+ */
+function asKept(tensor: Tensor, name: string, parameter: Tensor, key: string, converted: Tensor[]): Tensor {
+  if (name === "mask" ? tensor.dtype !== "bool" : !tensor.isFloatingPoint()) {
+    throw expected(name === "mask" ? "a tensor of booleans" : "a floating-point tensor", `state.tensors[${JSON.stringify(key)}]`, tensor.dtype);
+  }
+  const dtype = name === "mask" ? "bool" : name === "squares" && parameter.dtype !== "float64" ? "float32" : parameter.dtype;
+  if (tensor.dtype === dtype) return tensor;
+  converted.push(noGrad(() => tensor.to(dtype)));
+  return converted.at(-1)!;
 }
 
 function release({ base, method, batch, window }: NativeEngineState): void {

@@ -91,7 +91,7 @@ export class Window {
       if (!Number.isInteger(compiled) || compiled! < 0) throw expected("the number of a compiled step", `state.window[${i}].compiled`, compiled);
       if (!Array.isArray(args)) throw expected("an array", `state.window[${i}].args`, args);
       flatten(args);
-      if (!Array.isArray(generators) || generators.length === 0 || !generators.every((state) => state instanceof Tensor)) {
+      if (!Array.isArray(generators) || generators.length === 0 || !generators.every((state) => state instanceof Tensor && state.dtype === "uint8")) {
         throw new SteppeError("ARGUMENT", `Expected states of generators for state.window[${i}].generators but received ${describe(generators)}.`);
       }
     });
