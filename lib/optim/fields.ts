@@ -55,7 +55,7 @@ export function readField(value: unknown, field: Field, name: string): number {
   } else if (
     typeof value === "number" &&
     Number.isFinite(value) &&
-    (field.integer !== true || Number.isInteger(value)) &&
+    (field.integer !== true || Number.isSafeInteger(value)) &&
     value >= (field.min ?? -Infinity) &&
     value <= (field.max ?? Infinity) &&
     value > (field.above ?? -Infinity) &&

@@ -60,15 +60,18 @@ describe("options that contradict each other, or do nothing", () => {
     [{ method: "bayesian", dataSize: 9, base: sgd, maxGradValue: 1 }, `${own}maxGradValue out.`],
     [{ method: "sam", base: sgd, every: 2, probability: 0.5 }, "Expected options.every or options.probability but received both: each says which steps perturb."],
     [{ method: "gsam", base: sgd, rhoMin: 0.1 }, "Expected rhoMin, rhoMax, lrMin, lrMax together in options but received only rhoMin."],
-    [{ method: "gsam", base: sgd, rhoMin: 0.2, rhoMax: 0.1, lrMin: 0, lrMax: 1 }, "Expected options.rhoMax of at least options.rhoMin."],
-    [{ method: "gsam", base: sgd, rhoMin: 0.1, rhoMax: 0.2, lrMin: 2, lrMax: 1 }, "Expected options.lrMax of at least options.lrMin."],
+    [{ method: "gsam", base: sgd, rhoMin: 0.2, rhoMax: 0.1, lrMin: 0, lrMax: 1 }, "Expected at least options.rhoMin (0.2) for options.rhoMax but received 0.1 of type number."],
+    [{ method: "gsam", base: sgd, rhoMin: 0.1, rhoMax: 0.2, lrMin: 2, lrMax: 1 }, "Expected at least options.lrMin (2) for options.lrMax but received 1 of type number."],
     [{ method: "gsam", base: sgd, rhoSchedule: { name: "constant" }, rhoMin: 0.1, rhoMax: 0.2, lrMin: 0, lrMax: 1 }, "takes the place of options.rhoSchedule"],
     [{ method: "none", base: sgd, rhoSchedule: { name: "constant" } }, "Method none has no radius: leave options.rhoSchedule out."],
-    ...["rho", "startStep", "every", "probability"].map((name): [object, string] => [{ method: "none", base: sgd, [name]: 1 }, `Unknown option "${name}" in options.`]),
+    ...["every", "probability"].map((name): [object, string] => [{ method: "none", base: sgd, [name]: 1 }, `Unknown option "${name}" in options.`]),
     // These decide themselves which steps perturb.
     ...[{ method: "look" }, { method: "adaptive-schedule", totalSteps: 4 }, { method: "randomized" }, { method: "parallel" }, { method: "bayesian", dataSize: 9 }].flatMap((options) =>
       ["every", "probability"].map((name): [object, string] => [{ ...options, base: sgd, [name]: 1 }, `Unknown option "${name}" in options.`]),
     ),
+    // Beyond the integers that a number can count.
+    [{ method: "sam", base: sgd, startStep: 1e30 }, "Expected an integer of at least 0 for options.startStep but received 1e+30 of type number."],
+    [{ method: "k-sam", base: sgd, k: 2 ** 63 }, "Expected an integer of at least 1 for options.k but received 9223372036854776000 of type number."],
     [{ method: "msam", base: sgd }, "Missing option options.shards: expected an integer of at least 1."],
     [{ method: "adaptive-schedule", base: sgd }, "Missing option options.totalSteps: expected an integer of at least 1."],
     [{ method: "bayesian", base: sgd }, "Missing option options.dataSize: expected an integer of at least 1."],

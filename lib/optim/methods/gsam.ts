@@ -1,4 +1,4 @@
-import { SteppeError } from "../../errors.js";
+import { SteppeError, expected } from "../../errors.js";
 import { part } from "./method.js";
 import type { CommonOptions, MethodDefinition } from "./method.js";
 
@@ -7,7 +7,7 @@ export interface GsamOptions extends CommonOptions {
   method: "gsam";
   /** Default 0.4. */
   alpha?: number;
-  /** A range for ρ, in place of `rho`: it goes from `rhoMin` to `rhoMax` as the learning rate goes from `lrMin` to `lrMax`. */
+  /** A range for ρ, in place of `rho`: it goes from `rhoMin` to `rhoMax` as the learning rate goes from `lrMin` to `lrMax`, and on along the same line outside of them, to 0 at the least. */
   rhoMin?: number;
   rhoMax?: number;
   lrMin?: number;
@@ -35,7 +35,8 @@ export const gsam: MethodDefinition = {
     }
     // A `rho` beside a range is not used.
     if (given.length > 0 && all["rhoSchedule"] !== undefined) throw new SteppeError("ARGUMENT", "A range from rhoMin to rhoMax takes the place of options.rhoSchedule: leave one of them out.");
-    if (o["lrMin"] !== undefined && o["lrMax"]! < o["lrMin"]) throw new SteppeError("ARGUMENT", "Expected options.lrMax of at least options.lrMin.");
-    if (o["rhoMin"] !== undefined && o["rhoMax"]! < o["rhoMin"]) throw new SteppeError("ARGUMENT", "Expected options.rhoMax of at least options.rhoMin.");
+    for (const [least, most] of [["lrMin", "lrMax"], ["rhoMin", "rhoMax"]] as const) {
+      if (o[least] !== undefined && o[most]! < o[least]) throw expected(`at least options.${least} (${o[least]})`, `options.${most}`, o[most]);
+    }
   },
 };
