@@ -7,7 +7,7 @@ import { isSystemError } from "../io/whole-file.js";
 import { RunFolder } from "../train/index.js";
 import { defaultMetric, summarize, valueOf } from "./comparison.js";
 import type { Comparison, MethodResult } from "./comparison.js";
-import type { Sets } from "./data.js";
+import type { Sets } from "./data-sets.js";
 import type { Config } from "./config.js";
 import type { LoadedConfig } from "./load.js";
 import { mergedOptimizer } from "./methods.js";

@@ -3,8 +3,8 @@ import type { Dataset, ImageFolder } from "../data/index.js";
 import { SteppeError } from "../errors.js";
 import { torch } from "../torch.js";
 import type { ImageFolderConfig } from "./config.js";
-import { choose } from "./data.js";
-import type { Batch, Sets } from "./data.js";
+import { choose } from "./data-sets.js";
+import type { Batch, Sets } from "./data-sets.js";
 import { imageTransforms } from "./data-images.js";
 
 /** Folders of images, a folder per class in each part; decoded batch by batch. */

@@ -4,8 +4,8 @@ import { loadSafetensors } from "../io/index.js";
 import { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
 import type { AugmentConfig, DigitsConfig, ImageSetConfig, SafetensorsConfig } from "./config.js";
-import { choose } from "./data.js";
-import type { Sets } from "./data.js";
+import { choose } from "./data-sets.js";
+import type { Sets } from "./data-sets.js";
 
 type Pairs = TensorDataset<[inputs: Tensor, targets: Tensor]>;
 type Transform = ReturnType<typeof transforms.compose>;

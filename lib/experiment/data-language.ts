@@ -5,7 +5,7 @@ import { SteppeError, expected } from "../errors.js";
 import { ioError } from "../io/file-errors.js";
 import { torch } from "../torch.js";
 import type { LanguageConfig } from "./config.js";
-import type { Batch, Sets } from "./data.js";
+import type { Batch, Sets } from "./data-sets.js";
 
 /** Windows of a text and the tokens that follow each of theirs: int64 [N, length] both. */
 export async function loadLanguage({ train, validation, test, tokenizer = "characters", length = 64, validationShare = 0 }: LanguageConfig, at: (path: string) => string): Promise<Sets> {

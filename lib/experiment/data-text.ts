@@ -3,8 +3,8 @@ import type { Dataset, Tokenizer } from "../data/index.js";
 import { SteppeError, describe, suggest } from "../errors.js";
 import { torch } from "../torch.js";
 import type { TextConfig } from "./config.js";
-import { choose } from "./data.js";
-import type { Batch, Sets } from "./data.js";
+import { choose } from "./data-sets.js";
+import type { Batch, Sets } from "./data-sets.js";
 
 /** Texts and the numbers of their classes. */
 interface Texts {

@@ -7,7 +7,7 @@ import type { LossWithLogits } from "../optim/index.js";
 import type { MethodDefinition } from "../optim/methods/method.js";
 import { Tensor } from "../tensor.js";
 import type { LossConfig, LossName } from "./config.js";
-import type { BatchKind } from "./data.js";
+import type { BatchKind } from "./data-sets.js";
 
 /** What a run does with a batch. */
 export interface Objective {

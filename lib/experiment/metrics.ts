@@ -2,7 +2,7 @@ import { SteppeError } from "../errors.js";
 import * as metrics from "../metrics/index.js";
 import type { Metric } from "../metrics/index.js";
 import type { Config, MetricConfig, MetricName } from "./config.js";
-import type { BatchKind } from "./data.js";
+import type { BatchKind } from "./data-sets.js";
 
 const classes: Record<MetricName, new (options?: never) => Metric> = {
   accuracy: metrics.Accuracy,

@@ -13,7 +13,7 @@ import { build } from "./build.js";
 import type { Built } from "./build.js";
 import { checkConfig } from "./check.js";
 import type { Config } from "./config.js";
-import type { Batch, Sets } from "./data.js";
+import type { Batch, Sets } from "./data-sets.js";
 import { importConfig, overridden } from "./load.js";
 
 export interface OpenOptions {

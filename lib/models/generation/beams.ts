@@ -5,7 +5,7 @@ import { torch } from "../../torch.js";
 import type { Generation } from "./options.js";
 import { adjust } from "./scores.js";
 import type { Tokens } from "./scores.js";
-import type { Reader } from "./search.js";
+import type { Reader } from "./reader.js";
 
 // Beam search with the rules of Hugging Face's generate: for each row of the prompt, numBeams sequences run at the same time.
 // Each step looks at (1 + number of ending tokens) · numBeams continuations, so that numBeams of them do not end.

@@ -5,16 +5,9 @@ import { torch } from "../../torch.js";
 import type { Device } from "../../types.js";
 import { beamSearch } from "./beams.js";
 import type { Generation } from "./options.js";
+import type { Reader } from "./reader.js";
 import { adjust } from "./scores.js";
 import type { Tokens } from "./scores.js";
-
-/** A model that has read its prompt, and reads on one token at a time. Its rows are sequences. */
-export interface Reader {
-  /** The logits [rows, vocabulary] of what follows: after the whole prompt at first, then after one more token of each row. */
-  next(rows: readonly Tokens[]): Tensor;
-  /** Row i goes on from what row `rows[i]` was. */
-  reorder(rows: readonly number[]): void;
-}
 
 /**
  * Generates, a token at a time; between tokens other work of the event loop runs.

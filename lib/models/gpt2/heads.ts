@@ -6,7 +6,7 @@ import { KeyValueCache } from "../generation/cache.js";
 import { readGenerateOptions } from "../generation/options.js";
 import type { GenerateOptions } from "../generation/options.js";
 import { generate } from "../generation/search.js";
-import type { Reader } from "../generation/search.js";
+import type { Reader } from "../generation/reader.js";
 import { initialize } from "../initialize.js";
 import { checkInputs } from "../inputs.js";
 import { LanguageModel } from "../language-model.js";

@@ -9,7 +9,7 @@ import type { ConfigInput } from "../config.js";
 import { readGenerateOptions } from "../generation/options.js";
 import type { GenerateOptions } from "../generation/options.js";
 import { generate } from "../generation/search.js";
-import type { Reader } from "../generation/search.js";
+import type { Reader } from "../generation/reader.js";
 import { LanguageModel } from "../language-model.js";
 import { tokenLoss } from "../losses.js";
 import { LockedDropout, layerOf, recur } from "./recurrence.js";
