@@ -158,7 +158,11 @@ describe("errors come when their batch is awaited", () => {
     const seen: number[] = [];
     await expect(async () => {
       for await (const [x] of loader) seen.push(x.shape[0]!);
-    }).rejects.toThrow(expect.objectContaining({ name: "SteppeError", code: "OPERATOR" }));
+    }).rejects.toThrow(expect.objectContaining({
+      name: "SteppeError",
+      code: "ARGUMENT",
+      message: "Expected labels from 0 to 4 for the batch of mixup but received 5.",
+    }));
     expect(seen).toEqual([2, 2]); // labels 0 to 3; the third batch has class 5
     expect(loader.stateDict()).toMatchObject({ epoch: 0, batch: 2 });
     expect(labels.shape).toEqual([10]);
