@@ -15,6 +15,7 @@ import type { LoaderState } from "./loader-state.js";
 import type { Sampler } from "./samplers.js";
 import type { Dataset } from "./tensor-dataset.js";
 
+/** Keyword arguments of {@link loader}. */
 export interface LoaderOptions {
   /** Samples in a batch. */
   batchSize: number;

@@ -7,6 +7,7 @@ import type { Module } from "../nn/module.js";
 import type { Tensor } from "../tensor.js";
 import type { BatchLoss, Batches } from "./objective.js";
 
+/** Keyword arguments of {@link averageSharpness}. */
 export interface AverageSharpnessOptions {
   /** Distance ρ from the weights. */
   rho: number;

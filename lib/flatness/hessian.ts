@@ -9,6 +9,7 @@ import type { Module } from "../nn/module.js";
 import type { Tensor } from "../tensor.js";
 import type { BatchLoss, Batches } from "./objective.js";
 
+/** Keyword arguments of {@link hessianEigenvalues}. */
 export interface EigenvalueOptions {
   /** How many; default 1. */
   k?: number;
@@ -86,6 +87,7 @@ export async function hessianTrace<Batch extends readonly Tensor[]>(
   });
 }
 
+/** Keyword arguments of {@link spectralDensity}. */
 export interface DensityOptions {
   /** Lanczos steps for each start vector; default 40. */
   steps?: number;

@@ -8,6 +8,7 @@ import { dispose } from "./vectors.js";
 import type { Module } from "../nn/module.js";
 import type { BatchLoss, Batches } from "./objective.js";
 
+/** Keyword arguments of {@link interpolate}. */
 export interface InterpolationOptions {
   /** The weights at the other end, by name: another run's state dict. Buffers in it are not looked at. */
   to: Record<string, Tensor>;

@@ -8,6 +8,7 @@ import type { Tensor } from "../tensor.js";
 import type { BatchLoss, Batches } from "./objective.js";
 import type { Vector } from "./vectors.js";
 
+/** Keyword arguments of {@link landscape}. */
 export interface LandscapeOptions {
   /** One direction, or two; default 2. */
   dimensions?: 1 | 2;

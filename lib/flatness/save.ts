@@ -21,6 +21,7 @@ export interface MeasureResults {
   interpolate: { coordinates: number[]; loss: number[] };
 }
 
+/** The names of the measures. */
 export type MeasureName = keyof MeasureResults;
 
 /** What a measurement was taken with and on. */

@@ -9,6 +9,7 @@ import type { Tensor } from "../tensor.js";
 import type { BatchLoss, Batches, Objective } from "./objective.js";
 import type { Vector } from "./vectors.js";
 
+/** Keyword arguments of {@link sharpness}. */
 export interface SharpnessOptions {
   /** Radius ρ of the ball. */
   rho: number;

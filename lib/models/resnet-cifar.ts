@@ -92,8 +92,11 @@ export class CifarResNet extends PretrainedModel {
 }
 
 const named = (depth: number) => (options: Omit<CifarResNetOptions, "depth"> = {}) => new CifarResNet({ depth, ...options });
+/** A {@link CifarResNet} of 20 layers. (arXiv 1512.03385, section 4.2) */
 export const cifarResnet20 = named(20);
+/** A {@link CifarResNet} of 32 layers. (arXiv 1512.03385, section 4.2) */
 export const cifarResnet32 = named(32);
+/** A {@link CifarResNet} of 56 layers. (arXiv 1512.03385, section 4.2) */
 export const cifarResnet56 = named(56);
 
 export const cifarResNetArchitectures = {

@@ -179,12 +179,19 @@ const variants = {
 } as const satisfies Record<string, ResNetShape>;
 
 const named = (name: keyof typeof variants) => (options: ResNetOptions = {}) => new ResNet({ ...variants[name], ...options }, name);
+/** torchvision's resnet18: a {@link ResNet} for images [N, inChannels, H, W], with random weights. (arXiv 1512.03385) */
 export const resnet18 = named("resnet18");
+/** torchvision's resnet34: a {@link ResNet} for images [N, inChannels, H, W], with random weights. (arXiv 1512.03385) */
 export const resnet34 = named("resnet34");
+/** torchvision's resnet50: a {@link ResNet} for images [N, inChannels, H, W], with random weights. (arXiv 1512.03385) */
 export const resnet50 = named("resnet50");
+/** torchvision's resnet101: a {@link ResNet} for images [N, inChannels, H, W], with random weights. (arXiv 1512.03385) */
 export const resnet101 = named("resnet101");
+/** torchvision's resnet152: a {@link ResNet} for images [N, inChannels, H, W], with random weights. (arXiv 1512.03385) */
 export const resnet152 = named("resnet152");
+/** torchvision's wide_resnet50_2: a {@link ResNet} for images [N, inChannels, H, W], with random weights. (arXiv 1605.07146) */
 export const wideResnet50 = named("wide_resnet50_2");
+/** torchvision's resnext50_32x4d: a {@link ResNet} for images [N, inChannels, H, W], with random weights. (arXiv 1611.05431) */
 export const resnext50 = named("resnext50_32x4d");
 
 const entries = Object.fromEntries(Object.keys(variants).map((name) => [name, imageArchitecture(optionNames, named(name as keyof typeof variants), guess)]));

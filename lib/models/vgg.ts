@@ -85,13 +85,21 @@ function guess(shapes: Shapes): VGGOptions {
 }
 
 const named = (depth: keyof typeof stages, batchNorm = false) => (options: VGGOptions = {}) => new VGG(depth, batchNorm, options);
+/** torchvision's vgg11: a {@link VGG} of 11 layers for images [N, inChannels, H, W], with random weights. (arXiv 1409.1556) */
 export const vgg11 = named(11);
+/** torchvision's vgg13: a {@link VGG} of 13 layers for images [N, inChannels, H, W], with random weights. (arXiv 1409.1556) */
 export const vgg13 = named(13);
+/** torchvision's vgg16: a {@link VGG} of 16 layers for images [N, inChannels, H, W], with random weights. (arXiv 1409.1556) */
 export const vgg16 = named(16);
+/** torchvision's vgg19: a {@link VGG} of 19 layers for images [N, inChannels, H, W], with random weights. (arXiv 1409.1556) */
 export const vgg19 = named(19);
+/** torchvision's vgg11_bn: {@link vgg11} with batch normalization. */
 export const vgg11Bn = named(11, true);
+/** torchvision's vgg13_bn: {@link vgg13} with batch normalization. */
 export const vgg13Bn = named(13, true);
+/** torchvision's vgg16_bn: {@link vgg16} with batch normalization. */
 export const vgg16Bn = named(16, true);
+/** torchvision's vgg19_bn: {@link vgg19} with batch normalization. */
 export const vgg19Bn = named(19, true);
 
 const entry = (make: (options: VGGOptions) => VGG) => imageArchitecture(names, make, guess);

@@ -246,9 +246,13 @@ const torchvisionVariants = {
 
 const variants = { ...timmVariants, ...torchvisionVariants };
 const named = (name: keyof typeof variants) => (options: ViTOptions = {}) => new ViT({ ...variants[name], ...options }, name);
+/** timm's vit_tiny_patch16_224: a {@link ViT} of 192 units, 12 blocks, 3 heads for images [N, inChannels, 224, 224], with random weights. (arXiv 2010.11929) */
 export const vitTiny = named("vit_tiny_patch16_224");
+/** timm's vit_small_patch16_224: a {@link ViT} of 384 units, 12 blocks, 6 heads for images [N, inChannels, 224, 224], with random weights. (arXiv 2010.11929) */
 export const vitSmall = named("vit_small_patch16_224");
+/** timm's vit_base_patch16_224: a {@link ViT} of 768 units, 12 blocks, 12 heads for images [N, inChannels, 224, 224], with random weights. (arXiv 2010.11929) */
 export const vitBase = named("vit_base_patch16_224");
+/** timm's vit_large_patch16_224: a {@link ViT} of 1024 units, 24 blocks, 16 heads for images [N, inChannels, 224, 224], with random weights. (arXiv 2010.11929) */
 export const vitLarge = named("vit_large_patch16_224");
 
 /** What the files say where no configuration does. */

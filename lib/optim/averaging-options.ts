@@ -23,6 +23,7 @@ export interface SwaOptions extends CommonAverageOptions {
   kind: "swa";
 }
 
+/** What {@link average} takes, told apart by `kind`. */
 export type AverageOptions = EmaOptions | SwaOptions;
 
 /** Everything that a later run needs to go on averaging as if nothing had happened. */

@@ -10,6 +10,7 @@ import type { LossWithLogits } from "../optim/index.js";
 import { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
 
+/** What {@link evaluate} measures. */
 export interface EvaluateOptions<Batch extends Tensor[]> {
   model: Module;
   /** The mean loss over a batch, a scalar; or, as some methods need it, one loss per sample, or the logits, too. */

@@ -18,6 +18,7 @@ export interface Watched {
   mode?: "min" | "max";
 }
 
+/** When {@link fit} ends before its epochs are over. */
 export interface EarlyStopping extends Watched {
   /** Ends after this many validations without an improvement. */
   patience: number;
@@ -25,6 +26,7 @@ export interface EarlyStopping extends Watched {
   minDelta?: number;
 }
 
+/** Which checkpoints {@link fit} writes and keeps. */
 export interface CheckpointOptions {
   /** "epoch", or a number of steps; default "epoch". */
   every?: "epoch" | number;
@@ -76,6 +78,7 @@ export interface Callback {
   onEnd?(run: Run): void | Promise<void>;
 }
 
+/** What {@link fit} takes. */
 export interface FitOptions<Batch extends Tensor[]> {
   model: Module;
   /** What `optimizer.compile` takes: the mean loss over a batch, a scalar; for some methods one loss per sample, or the logits, too. */

@@ -8,6 +8,7 @@ export interface ProgressStream extends NodeJS.WritableStream {
   columns?: number;
 }
 
+/** What a {@link Progress} bar shows, and where. */
 export interface ProgressOptions {
   /** What is being done: "sam". */
   label: string;

@@ -33,6 +33,7 @@ export type OptimizerOptions =
   | NormOnlyOptions | SparseOptions | FisherMaskOptions | FisherOptions | RandomOptions | StableOptions | CurvatureOptions | AsyncOptions
   | AdaptiveScheduleOptions | RandomizedOptions | KSamOptions | BayesianOptions | GamOptions | ParallelOptions | BilevelOptions;
 
+/** The ids of the methods. */
 export type Method = OptimizerOptions["method"];
 
 /** Every method by its id. */
