@@ -1,7 +1,18 @@
 import type { Module } from "./module.js";
 
-/** `version` grows whenever any module changes between training and evaluation: compiled steps then look for another program. */
-export const modes = { version: 0 };
+/** `version` grows whenever any module changes between training and evaluation: compiled steps then look for another program. `read` is told of modes that are looked at. */
+export const modes: { version: number; read: ((module: Module, training: boolean) => void) | null } = { version: 0, read: null };
+
+/** Runs something, and notes the modes that it looks at. */
+export function notingModes<T>(found: Map<Module, boolean>, body: () => T): T {
+  const before = modes.read;
+  modes.read = (module, training) => found.set(module, training);
+  try {
+    return body();
+  } finally {
+    modes.read = before;
+  }
+}
 
 /** Remembers which modules are in training mode. @returns puts them all back */
 export function keepModes(model: Module): () => void {

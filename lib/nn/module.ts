@@ -32,6 +32,7 @@ export class Module extends Printed {
 
   /** Whether the module behaves as in training (dropout drops, batch norm uses the batch) or as in evaluation. */
   get training(): boolean {
+    modes.read?.(this, this.#training);
     return this.#training;
   }
 

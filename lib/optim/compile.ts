@@ -3,7 +3,8 @@ import { enableGrad } from "../autograd.js";
 import { call, family } from "../dispatch.js";
 import { SteppeError, checkKeys, expected } from "../errors.js";
 import { native, type NativeProgram, type NativeReport } from "../native.js";
-import { modes } from "../nn/modes.js";
+import { modes, notingModes } from "../nn/modes.js";
+import type { Module } from "../nn/module.js";
 import { Tensor } from "../tensor.js";
 import { asCalled } from "./as-called.js";
 import { explain, type CompileOptions, type CompiledStep, type ProgramInfo, type StepReport } from "./compiled-step.js";
@@ -67,6 +68,8 @@ interface Wanted {
   /** The objective that is climbed, not the loss. */
   climbed: boolean;
   signature: string;
+  /** Modules that recording went through, with their modes. */
+  seen?: Map<Module, boolean>;
 }
 
 /** See {@link Optimizer.compile}. */
@@ -89,6 +92,12 @@ export function compileStep<Args extends unknown[]>(
   function modeBits(): string {
     if (training.version !== modes.version) {
       const modules = context.collected.modules.flatMap((module) => module.modules());
+      // Modes of modules that the optimizer does not know (a body under the head that is trained) are in no signature.
+      for (const [signature, { program, wanted }] of programs) {
+        if (![...wanted.seen!].some(([module, mode]) => !modules.includes(module) && module.training !== mode)) continue;
+        programs.delete(signature);
+        native.freeProgram(program);
+      }
       training = { version: modes.version, bits: modules.map((module) => (module.training ? "t" : "e")).join("") };
     }
     return training.bits;
@@ -119,18 +128,20 @@ export function compileStep<Args extends unknown[]>(
     const { args, tensors, batched, batchSize } = wanted.source ?? prepared;
     const { count, climbed } = wanted;
     const cut = (tensor: Tensor, i: number) => (batched[i]! && count !== batchSize ? (call(family("aten::narrow"), [tensor, 0, 0, count]) as Tensor) : tensor);
+    const seen = (wanted.seen = new Map<Module, boolean>());
     const evaluate = (inputs: readonly Tensor[]) =>
-      then(() => run(() => outcomeOf(lossFunction(...(rebuild(args, inputs) as Args)), definition, numbers, climbed, count, "the result of the compiled function")));
+      then(() => notingModes(seen, () => run(() => outcomeOf(lossFunction(...(rebuild(args, inputs) as Args)), definition, numbers, climbed, count, "the result of the compiled function"))));
     return recordProgram({ ...context.collected, inputs: () => tensors.map(cut), evaluate }, here);
   }
 
-  function remember({ count, climbed, signature }: Wanted, made: NativeProgram): void {
+  function remember(wanted: Wanted, made: NativeProgram): void {
     if (programs.size >= MAX_PROGRAMS) {
       const [oldest, { program }] = programs.entries().next().value!;
       programs.delete(oldest);
       native.freeProgram(program);
     }
-    programs.set(signature, { ...made, wanted: { count, climbed, signature } });
+    const { count, climbed, signature, seen } = wanted;
+    programs.set(signature, { ...made, wanted: { count, climbed, signature, seen: seen! } });
   }
 
   /** `begun`: the context knows of it already. */

@@ -74,6 +74,22 @@ test("a step whose perturbed parameters all have radius 0 is the base's step, wh
   expect(step.sync(torch.randn([8, 4])).perturbedLoss).toBeUndefined();
 });
 
+test.each(["sync", "promise"] as const)("modules that the optimizer does not know may change their mode: %s", async (form) => {
+  torch.manualSeed(4);
+  const body = new nn.Sequential(new nn.Linear(4, 6), new nn.Dropout(0.5));
+  const head = new nn.Linear(6, 3);
+  const step = optim.create(head, { method: "sam", base: { name: "sgd", lr: 0 } }).compile((x) => head.forward(body.forward(x)).pow(2).mean());
+  const x = torch.randn([8, 4]);
+  const losses: number[] = [];
+  for (const training of [true, false, false, true, false]) {
+    body.train(training);
+    torch.manualSeed(losses.length);
+    losses.push((form === "sync" ? step.sync(x) : await step(x)).loss);
+  }
+  expect(new Set(losses).size).toBe(3);
+  expect([losses[1], losses[2], losses[4]]).toEqual(Array(3).fill(expect.closeTo(head.forward(body.forward(x)).pow(2).mean().item() as number, 6)));
+});
+
 test("the state of groups whose parameters have the same names is kept apart", () => {
   const make = () => {
     torch.manualSeed(2);
