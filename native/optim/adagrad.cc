@@ -1,10 +1,12 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/_foreach_add.h>
-#include <ATen/ops/_foreach_addcdiv.h>
 #include <ATen/ops/_foreach_addcmul.h>
 #include <ATen/ops/_foreach_sqrt.h>
 #include <ATen/ops/_fused_adagrad.h>
+#include <ATen/ops/full.h>
 #include <c10/core/TensorOptions.h>
+
+#include <map>
 
 #include "bases.h"
 #include "parts.h"
@@ -21,28 +23,40 @@ bool has_fused_kernel(const at::Tensor& w) {
 class Adagrad : public Base {
  public:
   using Base::Base;
+  bool has_device_form() const override { return true; }
+  // −η/(1 + (t−1)κ)
+  std::vector<double> numbers(const Hyperparameters& h, size_t k) const override { return {-h["lr"] / (1 + kept(step_[k], 0) * h["lrDecay"])}; }
 
  protected:
   void update(const Part& part) override {
     const auto& h = part.h;
-    const double lr = h["lr"], lr_decay = h["lrDecay"], weight_decay = h["weightDecay"], eps = h["eps"];
-    const auto sum = like_w(sum_, part, h["initialAccumulatorValue"]);
-    if (has_fused_kernel(part.w[0])) {
-      Tensors step;  // where the parameter is: the kernel reads it there
-      for (size_t i = 0; i < part.index.size(); i++) step.push_back(fitted(step_[part.index[i]], {}, at::kFloat, part.w[i].device()));
-      at::_foreach_add_(step, 1);
-      at::_fused_adagrad_(part.w, part.d, sum, step, lr, lr_decay, weight_decay, eps, h["maximize"] != 0);
-      return;
+    if (!has_fused_kernel(part.w[0])) return advance(part, numbers_of(*this, part)[0]);
+    // The kernel reads the count, that of this step, where the parameter is; most parameters have the same.
+    std::map<float, at::Tensor> counts;
+    Tensors step;
+    for (const auto k : part.index) {
+      const float t = number(step_[k]) + 1;
+      auto& there = counts[t];
+      if (!there.defined()) there = at::full({}, t, part.w[0].options().dtype(at::kFloat));
+      step.push_back(there);
     }
-    const auto t = optim::count(step_, part);
-    const auto g = gradient(part, weight_decay);
-    at::_foreach_addcmul_(sum, g, g);
-    auto root = at::_foreach_sqrt(sum);
-    at::_foreach_add_(root, eps);
-    at::_foreach_addcdiv_(part.w, g, root, scalars(t, [&](double t) { return -lr / (1 + (t - 1) * lr_decay); }));
+    at::_fused_adagrad_(part.w, part.d, like_w(sum_, part, h["initialAccumulatorValue"]), step, h["lr"], h["lrDecay"], h["weightDecay"], h["eps"], h["maximize"] != 0);
   }
+  void update_on_device(const Part& part, const Tensors& n, const at::Tensor&) override { advance(part, n[0]); }
+  void count(const Hyperparameters&, size_t k) override { number(step_[k]) += 1; }
+  std::vector<const Tensors*> states_read(const Hyperparameters&) const override { return {&sum_}; }
 
  private:
+  template <class Number>
+  void advance(const Part& part, const Number& minus_lr) {
+    const auto g = gradient(part, part.h["weightDecay"]);
+    const auto sum = like_w(sum_, part, part.h["initialAccumulatorValue"]);
+    at::_foreach_addcmul_(sum, g, g);
+    auto root = at::_foreach_sqrt(sum);
+    at::_foreach_add_(root, part.h["eps"]);
+    add_quotient_(part.w, g, root, minus_lr);
+  }
+
   Tensors &step_ = keep("step"), &sum_ = keep("sum");
 };
 

@@ -42,6 +42,9 @@ class Base {
   // many steps.
   bool is_ready(const Tensors& w, const std::vector<uint8_t>& has_gradient, const std::vector<uint32_t>& group_of, const Groups& groups) const;
   virtual bool has_device_form() const { return false; }
+  // Whether that is a fused kernel's, which leaves all as it is where `bad` (float32) is 1, and computes in float32 where weights are of
+  // half precision. Else the update is of weights and state that are copies: what comes of a bad step is thrown away.
+  virtual bool is_fused() const { return false; }
   // What the next update of parameter k reads as tensors: numbers made of hyperparameters and of counts of steps.
   virtual std::vector<double> numbers(const Hyperparameters& h, size_t /*k*/) const { return {h["lr"]}; }
 
@@ -54,10 +57,7 @@ class Base {
 
  protected:
   virtual void update(const Part& part) = 0;
-  // Of weights and state that are copies: what comes of a bad step is thrown away. But where `is_fused`: the kernel itself leaves all
-  // as it is where `bad` (float32) is 1.
   virtual void update_on_device(const Part&, const Tensors& /*numbers*/, const at::Tensor& /*bad*/) {}
-  virtual bool is_fused() const { return false; }
   // Counts a step of parameter k, after its update; counts are the CPU's.
   virtual void count(const Hyperparameters&, size_t /*k*/) {}
   // The states that an update with these hyperparameters reads.

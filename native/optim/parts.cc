@@ -57,13 +57,6 @@ float& number(at::Tensor& state, float initial) {
   return *state.mutable_data_ptr<float>();
 }
 
-std::vector<double> count(Tensors& step, const Part& part) {
-  std::vector<double> result;
-  result.reserve(part.index.size());
-  for (const auto k : part.index) result.push_back(number(step[k]) += 1);
-  return result;
-}
-
 Tensors gradient(const Part& part, double weight_decay) {
   const bool maximize = part.h["maximize"] != 0;
   if (!maximize) return weight_decay == 0 ? part.d : at::_foreach_add(part.d, part.w, weight_decay);

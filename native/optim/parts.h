@@ -19,9 +19,6 @@ const at::Tensor& fitted(at::Tensor& state, at::IntArrayRef sizes, at::ScalarTyp
 // A number that is kept as PyTorch keeps it, as a float32 tensor of no dimensions in CPU memory.
 float& number(at::Tensor& state, float initial = 0);
 
-// Counts one more step for each parameter of the part, and tells the counts.
-std::vector<double> count(Tensors& step, const Part& part);
-
 // ±d + λw: the gradient that most rules begin with. d itself where there is nothing to change.
 Tensors gradient(const Part& part, double weight_decay);
 

@@ -38,6 +38,10 @@ class Sgd : public Base {
   void update_on_device(const Part& part, const Tensors& numbers, const at::Tensor& bad) override {
     const auto& h = part.h;
     const auto b = h["momentum"] != 0 ? like_w(momentum_buffer_, part) : Tensors{};
+    if (has_no_fused_kernel(part.w[0])) {
+      if (bad.item<float>() == 0) plain(part, b, /*first=*/false);
+      return;
+    }
     at::_fused_sgd_(part.w, part.d, b, h["weightDecay"], h["momentum"], numbers[0].to(at::kFloat), h["dampening"], h["nesterov"] != 0,
                     h["maximize"] != 0, /*is_first_step=*/false, {}, bad);
   }
@@ -51,8 +55,7 @@ class Sgd : public Base {
         for (size_t i = 0; i < part.index.size(); i++) momentum_buffer_[part.index[i]] = at::empty_like(part.w[i]);
       b = like_w(momentum_buffer_, part);
     }
-    const auto dtype = part.w[0].scalar_type();
-    if (part.w[0].is_cpu() && (dtype == at::kHalf || dtype == at::kBFloat16)) {
+    if (has_no_fused_kernel(part.w[0])) {
       plain(part, b, first);
     } else {
       at::_fused_sgd_(part.w, part.d, b, h["weightDecay"], h["momentum"], h["lr"], h["dampening"], h["nesterov"] != 0,
@@ -62,6 +65,7 @@ class Sgd : public Base {
 
   // LibTorch's fused kernel for CPUs leaves most weights of half precision as they are, up to 2.13 at least:
   // https://github.com/pytorch/pytorch/issues/191763
+  static bool has_no_fused_kernel(const at::Tensor& w) { return w.is_cpu() && (w.scalar_type() == at::kHalf || w.scalar_type() == at::kBFloat16); }
   static void plain(const Part& part, const Tensors& b, bool first) {
     const auto& h = part.h;
     auto g = gradient(part, h["weightDecay"]);

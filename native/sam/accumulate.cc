@@ -35,6 +35,7 @@ Report Engine::micro_step(std::shared_ptr<Passes> micro, const Tensors& generato
 
 void Engine::forget_micros() {
   window_.clear();
+  device_window_ = {};
   shards_ = {};
   bad_shard_.reset();
 }

@@ -32,6 +32,11 @@ std::optional<Gradient> AccumulatedPasses::pass_ahead(Objective objective) {
   return pass(ahead_, w_, {.moves_buffers = true, .objective = objective});
 }
 
+void AccumulatedPasses::catch_up(Objective objective) {
+  ahead_.objective = objective;
+  while (ahead_.micros < micros_.size()) pass(ahead_, w_, {.moves_buffers = true, .objective = objective});
+}
+
 Passes& AccumulatedPasses::begin_last() {
   auto& passes = *micros_.back().passes;
   passes.set_moved_buffers(moved_);

@@ -29,9 +29,13 @@ class AccumulatedPasses : public Passes {
   void include(std::shared_ptr<Passes> micro, Tensors generators);
   const std::vector<Micro>& micros() const { return micros_; }
   void clear();
+  // Takes away the last one.
+  void remove_last() { micros_.pop_back(); }
   // The last micro-batch takes its pass at w now, so that the step need not; returns its own gradient. None where those before
   // it did not, or over another objective: buffers move in the order of the micro-batches.
   std::optional<Gradient> pass_ahead(Objective objective);
+  // All that have not, as those before the next one.
+  void catch_up(Objective objective);
   // Hands the last micro-batch the buffers as those before it left them, and takes them over afterwards.
   Passes& begin_last();
   void end_last();

@@ -147,9 +147,16 @@ Napi::Value step(Call& call) {
                      plan = engine->plan, generators = call.tensors(6, "generators"), on_device = call.integer(7, "onDevice"),
                      &cancelled = instance.worker->cancelled()] {
     ProgramPasses passes(programs, engine->buffers(), inputs, batch_size, pass_settings(*engine), cancelled);
+    const bool captures = on_device == 2;
+    if (engine->settings().accumulation_steps > 1) {
+      const auto kept = passes.keep({});
+      if (on_device > 0 && generators.empty())
+        if (const auto report = engine->micro_step_on_device(kept, programs, inputs, *plan, captures, cancelled)) return *report;
+      return engine->micro_step(kept, generators, *plan);
+    }
     if (on_device > 0)
-      if (const auto report = engine->step_on_device(passes, programs, inputs, *plan, on_device == 2, cancelled)) return *report;
-    return engine->settings().accumulation_steps == 1 ? engine->step(passes, *plan) : engine->micro_step(passes.keep({}), generators, *plan);
+      if (const auto report = engine->step_on_device(passes, programs, inputs, *plan, captures, cancelled)) return *report;
+    return engine->step(passes, *plan);
   };
   if (call.boolean(5, "sync")) {
     instance.worker->drain();

@@ -1,7 +1,6 @@
 #include "device_method.h"
 
 #include <ATen/ops/_foreach_add.h>
-#include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/abs.h>
 #include <ATen/ops/div.h>
 #include <ATen/ops/index_copy.h>
@@ -222,17 +221,16 @@ DeviceMethod::Epsilon DeviceMethod::by_strength(const Tensors& first, const Step
     for (const auto k : index) chosen.push_back(x[k]);
     return chosen;
   };
-  const auto lengths = [](const Tensors& x) { return at::stack(at::_foreach_norm(x, 2)).to(at::kDouble); };
   // x_k · factor_k
   const auto times = [](const Tensors& x, const at::Tensor& factors) {
     Tensors result;
-    for (size_t i = 0; i < x.size(); i++) result.push_back(at::mul(x[i], factors[static_cast<int64_t>(i)].to(x[i].scalar_type())));
+    for (size_t i = 0; i < x.size(); i++) result.push_back(there::times(x[i], factors[static_cast<int64_t>(i)]));
     return result;
   };
   Epsilon epsilon{Tensors(first.size()), {}, /*is_whole=*/true};
   if (index.empty()) return epsilon;
   auto g = at_index(first);
-  auto length = lengths(g);
+  auto length = there::norms(g);
   const auto r = radii(length, index, step, outcome);
   const int steps = static_cast<int>(number("ascent", "steps"));
   Tensors delta;
@@ -240,13 +238,13 @@ DeviceMethod::Epsilon DeviceMethod::by_strength(const Tensors& first, const Step
     const auto move = times(g, r.mul(std::min(1.0, 2.5 / steps)).mul(there::inverse(length)));
     delta = delta.empty() ? move : Tensors(at::_foreach_add(delta, move));
     if (steps > 1) {  // one full step ends on the ball: nothing to project
-      const auto reached = lengths(times(delta, there::inverse(r)));
+      const auto reached = there::norms(times(delta, there::inverse(r)));
       delta = times(delta, at::reciprocal(reached.clamp(1)));
     }
     for (size_t j = 0; j < index.size(); j++) epsilon.v[index[j]] = delta[j];
     if (i + 1 == steps) break;
     g = at_index(passes.at(step, point(step, epsilon), {.samples = piece.climb}).g);
-    length = lengths(g);
+    length = there::norms(g);
   }
   return epsilon;
 }
@@ -293,7 +291,7 @@ Tensors DeviceMethod::combine(const Step& step, DevicePasses& passes, const Piec
     const auto sharpness = add(g_p.g, g.g, -1);
     outcome.after.resize(step.w.size());
     for (size_t k = 0; k < sharpness.size(); k++)
-      if (sharpness[k].defined()) outcome.after[k] = at::mul(sharpness[k], given_->lr[step.group_of[k]].to(at::kDouble).mul(-gamma / (1 - gamma)).to(sharpness[k].scalar_type()));
+      if (sharpness[k].defined()) outcome.after[k] = there::times(sharpness[k], given_->lr[step.group_of[k]].to(at::kDouble).mul(-gamma / (1 - gamma)));
     return g.g;
   }
   if (name == "reuse") {
@@ -316,7 +314,7 @@ Tensors DeviceMethod::combine(const Step& step, DevicePasses& passes, const Piec
     auto v = step.perturbed_part(g2.g);
     const auto per_length = there::inverse(there::norm(v, like));
     for (size_t k = 0; k < v.size(); k++)
-      if (v[k].defined()) v[k] = at::mul(v[k], given_->rho[step.group_of[k]].mul(per_length).to(v[k].scalar_type()));
+      if (v[k].defined()) v[k] = there::times(v[k], given_->rho[step.group_of[k]].mul(per_length));
     const auto g3 = passes.at(step, add(step.w, add(to_w1, v, 1), 1), {.samples = piece.descend});
     const auto p = add(g.g, g2.g, number("combine", "beta2"));
     const auto big_g = add(scaled(g_p.g, number("combine", "beta1")), g3.g, number("combine", "beta3"));

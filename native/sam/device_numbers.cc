@@ -4,6 +4,7 @@
 #include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/addcmul.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/mul.h>
@@ -13,7 +14,9 @@
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros_like.h>
 
+#include <algorithm>
 #include <map>
+#include <optional>
 
 namespace steppe::sam::there {
 namespace {
@@ -21,26 +24,53 @@ namespace {
 // From here on a launch of its own that walks over memory once costs less than two for all tensors together that walk twice.
 constexpr int64_t kLarge = 1 << 16;
 
+// In the form that makes an operator compute in float32 with tensors of half precision: a tensor of no dimensions would be rounded.
+at::Tensor factor(const at::Tensor& a, const at::Tensor& x) { return a.to(at::kFloat).reshape(std::vector<int64_t>(x.dim(), 1)); }
+
 }  // namespace
 
+void Numbers::set(size_t i, double value, at::Device device) {
+  if (i == held.size()) {
+    there.push_back(at::full({}, value, at::TensorOptions(at::kDouble).device(device)));
+    held.push_back(value);
+  } else if (held[i] != value) {
+    there[i].fill_(value);
+    held[i] = value;
+  }
+}
+
 at::Tensor number(double value, const at::Tensor& like) { return at::full({}, value, like.options().dtype(at::kDouble)); }
+
+at::Tensor norms(const Tensors& x) {
+  const bool any_narrow = std::any_of(x.begin(), x.end(), is_narrow), all_narrow = std::all_of(x.begin(), x.end(), is_narrow);
+  if (any_narrow == all_narrow) return at::stack(at::_foreach_norm(x, 2, any_narrow ? std::optional(at::kFloat) : std::nullopt)).to(at::kDouble);
+  Tensors each;
+  for (const auto& tensor : x) each.push_back(at::linalg_vector_norm(tensor, 2, std::nullopt, false, is_narrow(tensor) ? std::optional(at::kFloat) : std::nullopt).to(at::kDouble));
+  return at::stack(each);
+}
 
 at::Tensor norm(const Tensors& x, const at::Tensor& like) {
   Tensors there;
   for (const auto& each : x)
     if (each.defined() && each.numel() > 0) there.push_back(each);
   if (there.empty()) return number(0, like);
-  return at::linalg_vector_norm(at::stack(at::_foreach_norm(there, 2)).to(at::kDouble), 2);
+  return at::linalg_vector_norm(norms(there), 2);
 }
 
 at::Tensor dot(const Tensors& x, const Tensors& y, const at::Tensor& like) {
   Tensors products;
   for (size_t k = 0; k < x.size(); k++)
-    if (x[k].defined() && y[k].defined()) products.push_back(at::sum(at::mul(x[k], y[k])).to(at::kDouble));
+    if (x[k].defined() && y[k].defined()) products.push_back(at::sum(at::mul(x[k], y[k]), is_narrow(x[k]) ? std::optional(at::kFloat) : std::nullopt).to(at::kDouble));
   return products.empty() ? number(0, like) : at::sum(at::stack(products));
 }
 
 at::Tensor inverse(const at::Tensor& x) { return at::where(x.eq(0), at::zeros_like(x), at::reciprocal(x)); }
+
+at::Tensor times(const at::Tensor& x, const at::Tensor& a) {
+  if (!is_narrow(x)) return at::mul(x, a.to(x.scalar_type()));
+  auto result = at::empty_like(x);
+  return at::mul_out(result, x, factor(a, x));
+}
 
 Tensors add(const Tensors& x, const Tensors& y, const at::Tensor& a) {
   Tensors result = x;
@@ -48,7 +78,10 @@ Tensors add(const Tensors& x, const Tensors& y, const at::Tensor& a) {
   for (size_t k = 0; k < x.size(); k++) {
     if (!y[k].defined()) continue;
     if (!x[k].defined()) {
-      result[k] = at::mul(y[k], a.to(y[k].scalar_type()));
+      result[k] = times(y[k], a);
+    } else if (is_narrow(x[k])) {
+      result[k] = at::empty_like(x[k]);
+      at::addcmul_out(result[k], x[k], y[k], factor(a, x[k]));
     } else if (x[k].numel() >= kLarge) {
       result[k] = at::addcmul(x[k], y[k], a.to(x[k].scalar_type()));
     } else {
@@ -70,8 +103,11 @@ Tensors add(const Tensors& x, const Tensors& y, const at::Tensor& a) {
 Tensors scaled(const Tensors& x, const at::Tensor& a) {
   Tensors result(x.size());
   std::map<at::ScalarType, std::vector<size_t>> alike;
-  for (size_t k = 0; k < x.size(); k++)
-    if (x[k].defined()) alike[x[k].scalar_type()].push_back(k);
+  for (size_t k = 0; k < x.size(); k++) {
+    if (!x[k].defined()) continue;
+    if (is_narrow(x[k])) result[k] = times(x[k], a);
+    else alike[x[k].scalar_type()].push_back(k);
+  }
   for (const auto& [dtype, index] : alike) {
     Tensors xs;
     for (const auto k : index) xs.push_back(x[k]);

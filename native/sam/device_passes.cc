@@ -5,6 +5,7 @@
 #include <ATen/ops/stack.h>
 
 #include "../errors.h"
+#include "accumulated_passes.h"
 #include "device_numbers.h"
 
 namespace steppe::sam {
@@ -42,10 +43,23 @@ void DeviceNoise::take_back() {
   if (draws_) start_.restore();
 }
 
+DevicePass pass_on_device(const Program& program, const Program::Slots& slots, Objective objective, const at::Tensor& loss_scale, const Tensors& w,
+                          const std::atomic<bool>& cancelled) {
+  auto scaled = slots;
+  if (loss_scale.defined()) scaled.seed = at::ones(program.loss_shape, program.loss_options).mul_(loss_scale.to(program.loss_options.dtype().toScalarType()));
+  auto outcome = program.run(scaled, cancelled);
+  DevicePass pass{objective == Objective::climbed ? outcome.extras.at(0) : outcome.loss, std::move(outcome.gradients)};
+  pass.loss = pass.loss.reshape({}).to(at::kDouble);
+  lay_out_like(pass.g, w);
+  if (loss_scale.defined()) pass.g = there::scaled(pass.g, loss_scale.reciprocal());
+  return pass;
+}
+
 DevicePasses::DevicePasses(const Settings& settings, DeviceNoise& noise, const std::atomic<bool>& cancelled)
-    : settings_(settings), noise_(noise), cancelled_(cancelled), changed_(settings.buffers.size()), moved_(settings.buffers) {
+    : settings_(settings), noise_(noise), cancelled_(cancelled), changed_(settings.buffers.size()), moved_(settings.sum != nullptr ? settings.sum->buffers : settings.buffers) {
   for (const auto& [key, program] : settings_.programs)
     for (const auto b : program->changed_buffers) changed_[b] = true;
+  if (settings_.sum != nullptr) return;
   for (size_t b = 0; b < moved_.size(); b++)
     if (changed_[b]) moved_[b] = moved_[b].clone();
 }
@@ -55,25 +69,39 @@ void DevicePasses::begin_piece(BufferTurns turns) {
   noise_.begin_piece();
 }
 
-DevicePasses::Gradient DevicePasses::at(const Step& step, const Tensors& point, const Query& query) {
+DevicePass DevicePasses::over(const Inputs& batch, const Step& step, const Tensors& point, const Query& query) {
   const auto& [begin, count, chosen] = query.samples;
   const bool whole = count < 0 || count == settings_.batch_size;
   const auto found = settings_.programs.find({whole ? settings_.batch_size : count, query.objective});
   if (found == settings_.programs.end()) fail(Code::internal, "No program was recorded for " + std::to_string(count) + " samples.");
   const auto& program = *found->second;
   Tensors inputs, buffers = query.moves_buffers ? moved_ : settings_.buffers;
-  for (const auto& [tensor, batched] : settings_.inputs) inputs.push_back(whole || !batched ? tensor : tensor.narrow(0, begin, count));
+  for (const auto& [tensor, batched] : batch) inputs.push_back(whole || !batched ? tensor : tensor.narrow(0, begin, count));
   if (!query.moves_buffers)
     for (const auto b : program.changed_buffers) buffers[b] = buffers[b].clone();
-  const auto& scale = settings_.loss_scale;
-  at::Tensor seed;
-  if (scale.defined()) seed = at::ones(program.loss_shape, program.loss_options).mul_(scale.to(program.loss_options.dtype().toScalarType()));
   noise_.begin_pass();
-  auto outcome = program.run({point, buffers, inputs, seed, query.moves_buffers ? turns_ : BufferTurns{}}, cancelled_);
-  Gradient result{query.objective == Objective::climbed ? outcome.extras.at(0) : outcome.loss, std::move(outcome.gradients), {}};
-  result.loss = result.loss.reshape({}).to(at::kDouble);
-  lay_out_like(result.g, step.w);
-  if (scale.defined()) result.g = there::scaled(result.g, scale.reciprocal());
+  return pass_on_device(program, {point, buffers, inputs, {}, query.moves_buffers ? turns_ : BufferTurns{}}, query.objective, settings_.loss_scale, step.w, cancelled_);
+}
+
+DevicePass DevicePasses::mean(const Step& step, const Tensors& point, const Query& query) {
+  if (settings_.sum != nullptr && query.moves_buffers) {
+    DevicePass taken{settings_.sum->loss, settings_.sum->g};
+    lay_out_like(taken.g, step.w);
+    return taken;
+  }
+  WeightedMean sum;
+  at::Tensor loss;
+  for (const auto& batch : settings_.batches) {
+    auto pass = over(batch, step, point, query);
+    const double share = sum.include(pass.g, 1);
+    loss = loss.defined() ? loss.mul(1 - share).add_(pass.loss, share) : pass.loss;
+  }
+  return {loss, std::move(sum.value)};
+}
+
+DevicePasses::Gradient DevicePasses::at(const Step& step, const Tensors& point, const Query& query) {
+  auto [loss, g] = mean(step, point, query);
+  Gradient result{std::move(loss), std::move(g), {}};
   const auto& like = step.w.front();
   result.norm = there::norm(result.g, like);
   finite_.push_back(at::isfinite(result.norm));

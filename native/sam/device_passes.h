@@ -32,10 +32,25 @@ class DeviceNoise {
   size_t passes_ = 0, sequences_ = 1;
 };
 
-// Passes whose numbers stay where the weights are.
+// Forward and backward, whose numbers stay where the weights are: g laid out as w is, without the loss scale (undefined: none).
+struct DevicePass {
+  at::Tensor loss;
+  Tensors g;
+};
+DevicePass pass_on_device(const Program& program, const Program::Slots& slots, Objective objective, const at::Tensor& loss_scale, const Tensors& w,
+                          const std::atomic<bool>& cancelled);
+
+// What the passes at w over the micro-batches of a step gave: the mean, and the buffers as they moved them. Always in the same place.
+struct DeviceSum {
+  at::Tensor loss;
+  Tensors g, buffers;
+};
+
+// All passes of a step.
 class DevicePasses {
  public:
   using Programs = ProgramPasses::Programs;
+  using Inputs = std::vector<ProgramPasses::Input>;
   struct Gradient {
     at::Tensor loss;
     Tensors g;
@@ -45,12 +60,14 @@ class DevicePasses {
   struct Settings {
     Programs programs;
     Tensors buffers;
-    std::vector<ProgramPasses::Input> inputs;  // always in the same place
+    std::vector<Inputs> batches;     // one, or a step's micro-batches, as large; always in the same place
     int64_t batch_size;
-    at::Tensor loss_scale;                     // undefined: none
+    at::Tensor loss_scale{};         // undefined: none
+    const DeviceSum* sum = nullptr;  // of micro-batches, whose passes at w were taken already
   };
   DevicePasses(const Settings& settings, DeviceNoise& noise, const std::atomic<bool>& cancelled);
 
+  // Of micro-batches, the mean.
   Gradient at(const Step& step, const Tensors& point, const Query& query);
   // From here on passes belong together. `turns`: where other pieces move the same buffers at the same time.
   void begin_piece(BufferTurns turns = {});
@@ -60,6 +77,9 @@ class DevicePasses {
   void commit(const at::Tensor& bad) const;
 
  private:
+  DevicePass over(const Inputs& batch, const Step& step, const Tensors& point, const Query& query);
+  DevicePass mean(const Step& step, const Tensors& point, const Query& query);
+
   const Settings& settings_;
   DeviceNoise& noise_;
   const std::atomic<bool>& cancelled_;

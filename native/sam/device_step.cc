@@ -4,22 +4,16 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/clamp.h>
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/full.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/util/Exception.h>
 
-#include "device_numbers.h"
-
 namespace steppe::sam {
 namespace {
 
-// So many runs come before the one that is captured: kernels are loaded and workspaces made at the first.
-constexpr int kWarmUps = 2;
-
-Tensors tensors_of(const std::vector<ProgramPasses::Input>& inputs) {
+Tensors tensors_of(const DevicePasses::Inputs& inputs) {
   Tensors tensors;
   for (const auto& input : inputs) tensors.push_back(input.tensor);
   return tensors;
@@ -31,17 +25,23 @@ bool any_draws(const DevicePasses::Programs& programs) {
 
 }  // namespace
 
-DeviceStep::DeviceStep(Settings settings, DevicePasses::Programs programs, Tensors buffers, const std::vector<ProgramPasses::Input>& inputs, int64_t batch_size,
+DeviceStep::DeviceStep(Settings settings, DevicePasses::Programs programs, Tensors buffers, const DevicePasses::Inputs& inputs, int64_t batch_size,
                        at::Device device, bool captures, const std::atomic<bool>& cancelled)
     : settings_(std::move(settings)),
-      passes_{std::move(programs), std::move(buffers), {}, batch_size, {}},
+      passes_{std::move(programs), std::move(buffers), {}, batch_size},
       device_(device),
-      captures_(captures),
       cancelled_(cancelled),
       method_(settings_.method),
       noise_(any_draws(passes_.programs), settings_.same_noise, drawing_places(tensors_of(inputs), passes_.programs)),
-      branches_(device) {
-  for (const auto& [tensor, batched] : inputs) passes_.inputs.push_back({at::empty_like(tensor), batched});
+      branches_(device),
+      recurring_(device, captures) {
+  if (settings_.micro != nullptr) {
+    passes_.batches = settings_.micro->batches();
+    passes_.sum = &settings_.micro->sum();
+  } else {
+    passes_.batches.emplace_back();
+    for (const auto& [tensor, batched] : inputs) passes_.batches[0].push_back({at::empty_like(tensor), batched});
+  }
   for (const auto& [key, program] : passes_.programs) {
     has_gradient_.resize(program->gradient_registers.size());
     for (size_t k = 0; k < has_gradient_.size(); k++) has_gradient_[k] |= program->gradient_registers[k] >= 0;
@@ -57,20 +57,18 @@ std::optional<Report> DeviceStep::operator()(const Given& given) {
     return std::nullopt;
   if (auto now = fixed(given); now != fixed_) {
     fixed_ = std::move(now);
-    graph_.reset();
+    recurring_.renew();
     method_.forget();
-    runs_ = 0;
   }
   set_inputs(given);
   set_numbers(given);
   noise_.remember();
   try {
-    run(given);
+    recurring_([&](device::Graph* captured) { work(given, captured); }, noise_.sequences(), [&] { noise_.take_back(); });
   } catch (...) {
     noise_.take_back();
     throw;
   }
-  runs_++;
   const auto numbers = report_.to(at::kCPU);
   const auto* values = numbers.const_data_ptr<double>();
   if (values[3] != 0) {
@@ -93,28 +91,6 @@ std::optional<Report> DeviceStep::operator()(const Given& given) {
   return report;
 }
 
-void DeviceStep::run(const Given& given) {
-  replayed_ = false;
-  const auto all = [&] { work(given, nullptr); };
-  if (!captures_) return all();
-  if (graph_ == nullptr) graph_ = std::make_unique<device::Graph>(device_);
-  if (std::exchange(thread_, std::this_thread::get_id()) != std::this_thread::get_id()) runs_ = 0;
-  if (!graph_->is_captured() && runs_ >= kWarmUps) {
-    try {
-      graph_->capture([&] { work(given, graph_.get()); }, noise_.sequences());
-    } catch (const std::exception& error) {
-      captures_ = false;
-      graph_.reset();
-      noise_.take_back();
-      failure_ = error.what();
-      return all();
-    }
-  }
-  if (!graph_->is_captured()) return graph_->warm_up(all);
-  graph_->replay();
-  replayed_ = true;
-}
-
 DeviceStep::Fixed DeviceStep::fixed(const Given& given) const {
   Fixed fixed;
   const auto& step = given.step;
@@ -135,31 +111,20 @@ DeviceStep::Fixed DeviceStep::fixed(const Given& given) const {
 }
 
 void DeviceStep::set_inputs(const Given& given) {
-  for (size_t i = 0; i < given.inputs.size(); i++) at::Tensor(passes_.inputs[i].tensor).copy_(given.inputs[i].tensor, /*non_blocking=*/true);
-}
-
-void DeviceStep::Numbers::set(size_t i, double value, at::TensorOptions options) {
-  if (i == held.size()) {
-    there.push_back(at::full({}, value, options));
-    held.push_back(value);
-  } else if (held[i] != value) {
-    there[i].fill_(value);
-    held[i] = value;
-  }
+  for (size_t i = 0; i < given.inputs.size(); i++) at::Tensor(passes_.batches[0][i].tensor).copy_(given.inputs[i].tensor, /*non_blocking=*/true);
 }
 
 void DeviceStep::set_numbers(const Given& given) {
-  const auto options = at::TensorOptions().device(device_);
   const auto& groups = given.step.groups;
   base_.resize(groups.size());
   for (size_t g = 0; g < groups.size(); g++) {
-    lr_.set(g, groups[g]["lr"], options.dtype(at::kDouble));
-    rho_.set(g, groups[g].rho, options.dtype(at::kDouble));
+    lr_.set(g, groups[g]["lr"], device_);
+    rho_.set(g, groups[g].rho, device_);
     size_t k = 0;  // of those that are updated all have the same numbers
     while (k < has_gradient_.size() && (!has_gradient_[k] || given.step.group_of[k] != g)) k++;
     if (k == has_gradient_.size()) continue;
     const auto values = given.step.base.numbers(groups[g], k);
-    for (size_t i = 0; i < values.size(); i++) base_[g].set(i, values[i], options.dtype(at::kDouble));
+    for (size_t i = 0; i < values.size(); i++) base_[g].set(i, values[i], device_);
   }
   for (const auto& [name, values] : given.memory.numbers) {
     auto& held = memory_held_[name];
@@ -173,7 +138,7 @@ void DeviceStep::set_numbers(const Given& given) {
     }
   }
   if (!settings_.scales_loss) return;
-  scale_.set(0, given.loss_scale, options.dtype(at::kDouble));
+  scale_.set(0, given.loss_scale, device_);
   passes_.loss_scale = scale_.there[0];
 }
 
@@ -195,10 +160,14 @@ void DeviceStep::work(const Given& given, device::Graph* captured) {
   DevicePasses passes(passes_, noise_, cancelled_);
   const DeviceMethod::Given numbers{lr_.there, rho_.there, given.memory, memory_, turns_alike_};
   method_.give(numbers);
-  auto outcome = method_(settings_.kind, step, passes, given.pieces, branches_);
+  const bool arranges = settings_.arranges && settings_.kind == DeviceMethod::Kind::climbs;
+  const Step arranged{arranges ? arrangement_.of(step.w, passes_.programs.begin()->second->layouts) : step.w,
+                      step.names, step.in_subset, step.group_of, step.groups, step.base, step.passes, step.point, step.number, step.perturbs};
+  auto outcome = method_(settings_.kind, arranged, passes, given.pieces, branches_);
   perturbed_ = outcome.perturbed_loss.defined();
   const auto bad = passes.bad();
   auto& d = outcome.d;
+  lay_out_like(d, step.w);
   clip(d);
   step.turn(d);  // the base optimizer turns it itself
   for (auto& each : outcome.after)

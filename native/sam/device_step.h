@@ -3,12 +3,13 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "../device/branches.h"
-#include "../device/graph.h"
+#include "../device/recurring.h"
 #include "device_method.h"
+#include "device_micro.h"
+#include "device_numbers.h"
 
 namespace steppe::sam {
 
@@ -22,17 +23,20 @@ class DeviceStep {
     double max_grad_norm = 0, max_grad_value = 0;  // 0: no clipping
     bool same_noise = true;
     bool scales_loss = false;
+    bool arranges = false;  // for the passes, w comes as they want it in memory
     DeviceMethod::Kind kind;
+    std::shared_ptr<const DeviceMicro> micro{};  // of a step over micro-batches
   };
-  // `inputs`: of the first step, for their places in memory. `captures`: in a graph; else call by call.
-  DeviceStep(Settings settings, DevicePasses::Programs programs, Tensors buffers, const std::vector<ProgramPasses::Input>& inputs, int64_t batch_size,
-             at::Device device, bool captures, const std::atomic<bool>& cancelled);
+  // `inputs`: of the first step, for their places in memory; of none where they are micro-batches. `captures`: in a graph; else call
+  // by call.
+  DeviceStep(Settings settings, DevicePasses::Programs programs, Tensors buffers, const DevicePasses::Inputs& inputs, int64_t batch_size, at::Device device,
+             bool captures, const std::atomic<bool>& cancelled);
   DeviceStep(const DeviceStep&) = delete;
 
   // What changes from step to step.
   struct Given {
     const Step& step;
-    const std::vector<ProgramPasses::Input>& inputs;
+    const DevicePasses::Inputs& inputs;
     const std::vector<Piece>& pieces;
     const Memory& memory;
     double loss_scale;
@@ -41,9 +45,9 @@ class DeviceStep {
   // is not finite. The ordinary step then knows what to do.
   std::optional<Report> operator()(const Given& given);
   // Whether the last one was the replay of a captured graph.
-  bool replayed() const { return replayed_; }
+  bool replayed() const { return recurring_.replayed(); }
   // Why nothing is captured although it was asked for; empty if all is well.
-  const std::string& failure() const { return failure_; }
+  const std::string& failure() const { return recurring_.failure(); }
 
  private:
   // What a captured step relies on: where everything lies, and each number that does not come as a tensor.
@@ -53,41 +57,31 @@ class DeviceStep {
     bool operator==(const Fixed&) const = default;
   };
   Fixed fixed(const Given& given) const;
-  // A number for each group, or one alone, always in the same place.
-  struct Numbers {
-    Tensors there;
-    std::vector<double> held;
-    void set(size_t i, double value, at::TensorOptions options);
-  };
   void set_numbers(const Given& given);
   void set_inputs(const Given& given);
   void work(const Given& given, device::Graph* captured);
-  void run(const Given& given);
   void clip(Tensors& d) const;
 
   Settings settings_;
   DevicePasses::Settings passes_;
   at::Device device_;
-  bool captures_;
   const std::atomic<bool>& cancelled_;
   std::vector<uint8_t> has_gradient_;  // by parameter
   bool turns_alike_ = true;
   DeviceMethod method_;
   DeviceNoise noise_;
   device::Branches branches_;
-  Numbers lr_, rho_, scale_;
-  std::vector<Numbers> base_;  // by group
+  Arrangement arrangement_;
+  there::Numbers lr_, rho_, scale_;  // of the first two one for each group
+  std::vector<there::Numbers> base_;  // by group
   // The method's memory of numbers: as tensors, and what these hold.
   std::map<std::string, at::Tensor> memory_;
   std::map<std::string, std::vector<double>> memory_held_;
   std::vector<std::string> remembered_;  // those that the step changes, as they stand in the report
   Fixed fixed_;
   at::Tensor report_;                  // loss, loss at w + ε, norm, whether a gradient is not finite; the numbers that the method remembers
-  std::unique_ptr<device::Graph> graph_;
-  std::string failure_;
-  int runs_ = 0;                       // on this thread, which has libraries' handles of its own
-  std::thread::id thread_;
-  bool replayed_ = false, perturbed_ = false;
+  device::Recurring recurring_;
+  bool perturbed_ = false;
 };
 
 }  // namespace steppe::sam

@@ -102,8 +102,7 @@ Tensors Engine::direction(const Step& step, Report& report) {
   point_ = {};
   arrangement_ = {};
   shard_points_.clear();
-  device_steps_.clear();
-  owned_.clear();
+  forget_device_steps();
   StepMemory::release();
   device::empty_caches();
   return compute();
@@ -334,8 +333,7 @@ Memory Engine::memory() const {
 
 void Engine::recalled() {
   for (auto* part : method_.parts()) part->recalled();
-  device_steps_.clear();  // made for another loss scale, perhaps
-  owned_.clear();
+  forget_device_steps();  // made for another loss scale, perhaps
 }
 
 }  // namespace steppe::sam

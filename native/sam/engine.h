@@ -50,10 +50,13 @@ class Engine {
   Report step(Passes& passes, const Plan& plan);
   // The same without a wait for the device between the passes, in a graph if `captures`. None where that cannot be, or the step
   // did not go well: nothing has changed then, and `step` is to be taken. `passes`: over the programs and inputs.
-  std::optional<Report> step_on_device(ProgramPasses& passes, const DevicePasses::Programs& programs, const std::vector<ProgramPasses::Input>& inputs,
-                                       const Plan& plan, bool captures, const std::atomic<bool>& cancelled);
+  std::optional<Report> step_on_device(ProgramPasses& passes, const DevicePasses::Programs& programs, const DevicePasses::Inputs& inputs, const Plan& plan,
+                                       bool captures, const std::atomic<bool>& cancelled);
+  // The same of a micro-batch, instead of `micro_step`. `micro`: over the programs and inputs, and kept.
+  std::optional<Report> micro_step_on_device(std::shared_ptr<Passes> micro, const DevicePasses::Programs& programs, const DevicePasses::Inputs& inputs,
+                                             const Plan& plan, bool captures, const std::atomic<bool>& cancelled);
   // Why steps over these programs are not taken so; empty if they are.
-  std::string obstacle_on_device(const DevicePasses::Programs& programs, const std::vector<ProgramPasses::Input>& inputs = {}) const;
+  std::string obstacle_on_device(const DevicePasses::Programs& programs, const DevicePasses::Inputs& inputs = {}) const;
   // The same of one program, as far as that can be told, and why it is not captured.
   std::string note_on_device(const std::shared_ptr<Program>& program, bool captures) const;
   // The next micro-batch of a step that is accumulated; the last one takes the step. An error starts the step anew.
@@ -113,7 +116,22 @@ class Engine {
   Tensors piece_direction(const Step& step, const Piece& piece, Report& report);
   void report_gradient(const Gradient& gradient, const Piece& piece, Report& report) const;
   void clip(Tensors& d) const;
+  // Whether steps over all of the programs can be taken on the device.
+  bool can_stay(const DevicePasses::Programs& programs, const DevicePasses::Inputs& inputs);
+  struct OnDevice {
+    int64_t batch_size;
+    const DevicePasses::Programs& programs;
+    const DevicePasses::Inputs& inputs;
+    std::shared_ptr<const DeviceMicro> micro;  // of micro-batches
+    bool captures;
+    const std::atomic<bool>& cancelled;
+  };
+  std::optional<Report> take_on_device(Passes& passes, const OnDevice& given, const Plan& plan);
+  bool may_capture() const { return device::Graph::is_compiled() && capture_failure.empty(); }
+  void note_failure(const std::string& failure);
   void own(Memory& memory);
+  // What steps on the device keep: made anew by the next one.
+  void forget_device_steps();
 
   Settings settings_;
   Tensors w_;
@@ -128,6 +146,14 @@ class Engine {
   bool arranges_;  // nothing that the method keeps from step to step lies as the arranged w does
   using DeviceKey = std::tuple<int64_t, DeviceMethod::Kind, std::vector<const Program*>>;  // the number of samples comes first
   std::map<DeviceKey, std::unique_ptr<DeviceStep>> device_steps_;
+  std::map<DeviceKey, std::shared_ptr<DeviceMicro>> device_micros_;
+  // The step over micro-batches that is under way on the device: whose passes at w were taken there.
+  struct DeviceWindow {
+    DeviceKey key;
+    std::shared_ptr<DeviceMicro> micro;
+    size_t micros = 0;
+  };
+  DeviceWindow device_window_;
   std::map<std::weak_ptr<const Program>, std::string, std::owner_less<>> device_obstacles_;  // by program
   std::map<std::string, Tensors> owned_;  // the method's memory, by name, as far as steps on the device may change it in place
   AccumulatedPasses window_;

@@ -4,6 +4,7 @@
 #include <c10/util/Exception.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "../device/accelerator.h"
 #include "../errors.h"
@@ -42,18 +43,25 @@ std::string leaves(const Program& program, at::Device device) {
 
 }  // namespace
 
-std::string Engine::obstacle_on_device(const DevicePasses::Programs& programs, const std::vector<ProgramPasses::Input>& inputs) const {
+std::string Engine::obstacle_on_device(const DevicePasses::Programs& programs, const DevicePasses::Inputs& inputs) const {
   if (w_.empty()) return "there are no parameters";
   const auto device = w_.front().device();
-  if (settings_.accumulation_steps != 1) return "gradients are accumulated over several batches";
+  if (settings_.accumulation_steps != 1) {
+    if (settings_.perturbs_per_micro) return "each micro-batch of a step perturbs the weights by itself";
+    if (const auto climb = settings_.method.find("climb"); settings_.perturbs && climb != settings_.method.end() && climb->second.name != "gradient")
+      return "the method's part climb \"" + climb->second.name + "\" has no form over micro-batches that stays on a GPU";
+    if (std::any_of(programs.begin(), programs.end(), [](const auto& each) { return each.second->draws; })) return "passes over several micro-batches draw random numbers";
+  }
   if (!base_->has_device_form()) return "the base optimizer " + settings_.base + " has no form that stays on a GPU";
   if (settings_.perturbs)
     if (auto obstacle = DeviceMethod::obstacle(settings_.method); !obstacle.empty()) return obstacle;
   for (const auto* tensors : {&w_, &buffers_})
     for (const auto& tensor : *tensors)
       if (tensor.device() != device) return "the model lies on several devices";
-  for (const auto& w : w_)
-    if (w.scalar_type() != at::kFloat && w.scalar_type() != at::kDouble) return "parameters are neither float32 nor float64";
+  for (const auto& w : w_) {
+    if (is_narrow(w) && !base_->is_fused()) return "the base optimizer " + settings_.base + " has no form that stays on a GPU for parameters in float16 or bfloat16";
+    if (!is_narrow(w) && w.scalar_type() != at::kFloat && w.scalar_type() != at::kDouble) return std::string("parameters are in ") + c10::toString(w.scalar_type());
+  }
   for (const auto& input : inputs)
     if (input.tensor.device() != device) return "the batch is not where the weights are";
   for (const auto& [key, program] : programs) {
@@ -63,11 +71,7 @@ std::string Engine::obstacle_on_device(const DevicePasses::Programs& programs, c
   return "";
 }
 
-std::optional<Report> Engine::step_on_device(ProgramPasses& passes, const DevicePasses::Programs& programs, const std::vector<ProgramPasses::Input>& inputs,
-                                             const Plan& plan, bool captures, const std::atomic<bool>& cancelled) {
-  at::NoGradGuard no_grad;
-  const auto step = step_over(passes, plan);
-  const bool active = is_active(step);
+bool Engine::can_stay(const DevicePasses::Programs& programs, const DevicePasses::Inputs& inputs) {
   for (const auto& [size, program] : programs) {
     const std::weak_ptr<const Program> each = program;
     auto obstacle = device_obstacles_.find(each);
@@ -75,10 +79,35 @@ std::optional<Report> Engine::step_on_device(ProgramPasses& passes, const Device
       if (device_obstacles_.size() >= kMostPrograms) device_obstacles_.clear();
       obstacle = device_obstacles_.emplace(each, obstacle_on_device({{size, program}}, inputs)).first;
     }
-    if (!obstacle->second.empty()) return std::nullopt;
+    if (!obstacle->second.empty()) return false;
   }
+  return true;
+}
+
+void Engine::note_failure(const std::string& failure) {
+  if (failure.empty() || !capture_failure.empty()) return;
+  capture_failure = failure.substr(0, failure.find('\n'));
+  TORCH_WARN("A compiled step could not be captured in a CUDA graph, and goes on without: ", capture_failure);
+}
+
+void Engine::forget_device_steps() {
+  device_steps_.clear();
+  device_micros_.clear();
+  device_window_ = {};
+  owned_.clear();
+}
+
+std::optional<Report> Engine::step_on_device(ProgramPasses& passes, const DevicePasses::Programs& programs, const DevicePasses::Inputs& inputs,
+                                             const Plan& plan, bool captures, const std::atomic<bool>& cancelled) {
+  if (!can_stay(programs, inputs) || (captures && !w_.front().is_cuda())) return std::nullopt;
+  return take_on_device(passes, {passes.batch_size(), programs, inputs, nullptr, captures, cancelled}, plan);
+}
+
+std::optional<Report> Engine::take_on_device(Passes& passes, const OnDevice& given, const Plan& plan) {
+  at::NoGradGuard no_grad;
+  const auto step = step_over(passes, plan);
+  const bool active = is_active(step);
   const auto device = w_.front().device();
-  if (captures && !device.is_cuda()) return std::nullopt;
   NoiseState noise(w_);
   using Kind = DeviceMethod::Kind;
   auto kind = active ? Kind::climbs : Kind::base;
@@ -90,33 +119,30 @@ std::optional<Report> Engine::step_on_device(ProgramPasses& passes, const Device
     if (!method_.when->before(step)) kind = Kind::plain;
     if (kind == Kind::climbs) pieces = (*method_.split)(step, report);
   }
-  DeviceKey key{passes.batch_size(), kind, {}};
-  for (const auto& [_, program] : programs) std::get<2>(key).push_back(program.get());
-  captures = captures && device::Graph::is_compiled() && capture_failure.empty();
+  DeviceKey key{given.batch_size, kind, {}};
+  for (const auto& [_, program] : given.programs) std::get<2>(key).push_back(program.get());
   const bool scales = loss_scale.scale != 1 || loss_scale.interval != 0;
   auto found = device_steps_.find(key);
   if (found == device_steps_.end()) {
     if (device_steps_.size() >= kMost) device_steps_.clear();
-    DeviceStep::Settings settings{settings_.method, settings_.max_grad_norm, settings_.max_grad_value, settings_.same_noise, scales, kind};
-    found = device_steps_.emplace(key, std::make_unique<DeviceStep>(std::move(settings), programs, buffers_, inputs, passes.batch_size(), device, captures, cancelled)).first;
+    DeviceStep::Settings settings{settings_.method, settings_.max_grad_norm, settings_.max_grad_value, settings_.same_noise, scales, arranges_, kind, given.micro};
+    auto made = std::make_unique<DeviceStep>(std::move(settings), given.programs, buffers_, given.inputs, given.batch_size, device, given.captures && may_capture(),
+                                             given.cancelled);
+    found = device_steps_.emplace(key, std::move(made)).first;
   }
   auto memory = this->memory();
   own(memory);
   std::optional<Report> taken;
   try {
-    taken = (*found->second)({step, inputs, pieces, memory, loss_scale.scale});
+    taken = (*found->second)({step, given.inputs, pieces, memory, loss_scale.scale});
   } catch (...) {
     noise.restore();
     if (!is_out_of_memory()) throw;
-    device_steps_.clear();
-    owned_.clear();
+    forget_device_steps();
     device::empty_caches();
     return std::nullopt;
   }
-  if (const auto& failure = found->second->failure(); !failure.empty() && capture_failure.empty()) {
-    capture_failure = failure.substr(0, failure.find('\n'));
-    TORCH_WARN("A compiled step could not be captured in a CUDA graph, and goes on without: ", capture_failure);
-  }
+  note_failure(found->second->failure());
   if (!taken.has_value()) {
     noise.restore();
     return std::nullopt;
@@ -128,6 +154,84 @@ std::optional<Report> Engine::step_on_device(ProgramPasses& passes, const Device
   steps_on_device++;
   if (found->second->replayed()) graph_replays++;
   return taken;
+}
+
+std::optional<Report> Engine::micro_step_on_device(std::shared_ptr<Passes> micro, const DevicePasses::Programs& programs, const DevicePasses::Inputs& inputs,
+                                                   const Plan& plan, bool captures, const std::atomic<bool>& cancelled) {
+  at::NoGradGuard no_grad;
+  const size_t index = micros().size();
+  // The ordinary step goes on from what it would have by now.
+  const auto leave = [&]() -> std::optional<Report> {
+    if (std::exchange(device_window_, {}).micros == 0) return std::nullopt;
+    try {
+      window_.catch_up(Objective::loss);
+    } catch (...) {
+      forget_micros();
+      throw;
+    }
+    return std::nullopt;
+  };
+  if (index != device_window_.micros || !can_stay(programs, inputs) || (captures && !w_.front().is_cuda())) return leave();
+  const auto batch_size = micro->batch_size();
+  DeviceKey key{batch_size, DeviceMethod::Kind::base, {}};
+  for (const auto& [_, program] : programs) std::get<2>(key).push_back(program.get());
+  if (index > 0 && key != device_window_.key) return leave();
+  const auto generators = [&] {
+    NoiseState present(micro->inputs());
+    present.save();
+    return present.states();
+  };
+  try {
+    if (index == 0) {
+      auto& found = device_micros_[key];
+      if (found == nullptr) {
+        if (device_micros_.size() > kMost) forget_device_steps();
+        const bool scales = loss_scale.scale != 1 || loss_scale.interval != 0;
+        DeviceMicro::Settings settings{programs.at({batch_size, Objective::loss}), buffers_, static_cast<size_t>(settings_.accumulation_steps), scales};
+        device_micros_[key] = std::make_shared<DeviceMicro>(std::move(settings), w_, inputs, captures && may_capture(), cancelled);
+      }
+      device_window_ = {key, device_micros_[key]};
+    }
+    auto& device_micro = *device_window_.micro;
+    device_micro(step_over(window_, plan), inputs, index, loss_scale.scale);
+    note_failure(device_micro.failure());
+    if (static_cast<int64_t>(index) + 1 < settings_.accumulation_steps) {
+      const auto outcome = device_micro.outcome();
+      if (!outcome.is_finite) return leave();
+      window_.include(std::move(micro), generators());
+      device_window_.micros++;
+      Report report;
+      report.loss = outcome.loss;
+      report.grad_norm = outcome.norm;
+      report.has_gradient = true;
+      return report;
+    }
+  } catch (...) {
+    if (!is_out_of_memory()) {
+      forget_micros();
+      throw;
+    }
+    const auto micros = device_window_.micros;
+    forget_device_steps();
+    device_window_.micros = micros;
+    device::empty_caches();
+    return leave();
+  }
+  window_.include(std::move(micro), {});
+  std::optional<Report> report;
+  try {
+    report = take_on_device(window_, {batch_size, programs, {}, device_window_.micro, captures, cancelled}, plan);
+  } catch (...) {
+    forget_micros();
+    throw;
+  }
+  if (report.has_value()) {
+    forget_micros();
+    return report;
+  }
+  window_.remove_last();
+  device_window_.micros = index;  // also after memory ran out
+  return leave();
 }
 
 // A step on the device changes the method's memory in place: nobody else may look at it.

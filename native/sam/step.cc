@@ -1,7 +1,6 @@
 #include "step.h"
 
 #include <ATen/ops/_foreach_add.h>
-#include <ATen/ops/add.h>
 #include <ATen/ops/empty_strided.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/neg.h>
@@ -55,7 +54,7 @@ const Tensors& Point::move(const Tensors& w, const Perturbation& epsilon, double
     }
     auto& storage = kept(storage_[k], w[k].sizes(), w[k].strides(), w[k]);
     const double a = times * epsilon.scale[k];
-    if (!small::add(storage, w[k], epsilon.direction[k], a)) at::add_out(storage, w[k], epsilon.direction[k], a);
+    if (!small::add(storage, w[k], epsilon.direction[k], a)) add_into(storage, w[k], epsilon.direction[k], a);
     point_[k] = storage;
   }
   for (const auto& group : groups) {

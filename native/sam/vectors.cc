@@ -4,6 +4,7 @@
 #include <ATen/ops/_foreach_copy.h>
 #include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/_foreach_norm.h>
+#include <ATen/ops/add.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/mul.h>
@@ -18,8 +19,6 @@
 
 namespace steppe::sam {
 namespace {
-
-bool is_narrow(const at::Tensor& x) { return x.scalar_type() == at::kHalf || x.scalar_type() == at::kBFloat16; }
 
 bool before(const at::Device& a, const at::Device& b) { return a.type() != b.type() ? a.type() < b.type() : a.index() < b.index(); }
 
@@ -55,6 +54,8 @@ double whole(const PartsOfNorm& parts, const std::vector<double>& norms) {
 }
 
 }  // namespace
+
+bool is_narrow(const at::Tensor& x) { return x.scalar_type() == at::kHalf || x.scalar_type() == at::kBFloat16; }
 
 std::vector<double> values(const Tensors& scalars) {
   std::vector<double> result(scalars.size());
@@ -138,6 +139,15 @@ void copy(const Tensors& to, const Tensors& from) {
     }
   }
   for (const auto& [dtype, pair] : elsewhere) at::_foreach_copy_(pair.first, pair.second);
+}
+
+void add_into(at::Tensor& to, const at::Tensor& x, const at::Tensor& y, double a) {
+  // The CPU's kernel takes a in the dtype of x, where ρ/‖g‖ may be too large for float16.
+  if (x.scalar_type() == at::kHalf && std::abs(a) > 65504) {
+    to.copy_(at::add(x.to(at::kFloat), y.to(at::kFloat), a));
+  } else {
+    at::add_out(to, x, y, a);
+  }
 }
 
 Tensors add(const Tensors& x, const Tensors& y, double a) {

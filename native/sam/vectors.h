@@ -29,6 +29,10 @@ double dot(const Tensors& x, const Tensors& y);
 Tensors add(const Tensors& x, const Tensors& y, double a);
 // a·x
 Tensors scaled(const Tensors& x, double a);
+// to ← x + a·y
+void add_into(at::Tensor& to, const at::Tensor& x, const at::Tensor& y, double a);
+// float16 and bfloat16: norms and products of numbers are taken in float32.
+bool is_narrow(const at::Tensor& x);
 // The relative rounding error of x's dtype, of several the coarsest.
 double rounding(const Tensors& x);
 // 1/x, and 0 for 0: n(v) is inverse(‖v‖)·v.

@@ -124,6 +124,7 @@ describe("weights, buffers and reports of the ordinary steps", () => {
     { name: "rmsprop", lr: 0.01, centered: true, momentum: 0.5, weightDecay: 0.1 },
     { name: "rmsprop", lr: 0.01 },
     { name: "adadelta", lr: 1, weightDecay: 0.1 },
+    { name: "adagrad", lr: 0.05, lrDecay: 0.1, weightDecay: 0.1, initialAccumulatorValue: 0.01 },
     { name: "adamax", lr: 0.01, weightDecay: 0.1 },
     { name: "nadam", lr: 0.01, weightDecay: 0.1, decoupledWeightDecay: true },
     { name: "radam", lr: 0.01, weightDecay: 0.1 },
@@ -178,6 +179,153 @@ describe("weights, buffers and reports of the ordinary steps", () => {
   });
 });
 
+describe("over several micro-batches", () => {
+  const three = { accumulationSteps: 3, rho: 0.1, base: sgd } as const;
+  test.each([
+    { method: "none", accumulationSteps: 3, base: sgd },
+    { method: "sam", ...three },
+    { method: "sam", ...three, base: { name: "sgd", lr: 0.125, maximize: true } },
+    { method: "sam", ...three, startStep: 1, every: 2, maxGradNorm: 0.05 },
+    { method: "sam", ...three, probability: 0.5 },
+    { method: "sam", ...three, lossScale: { initial: 1024, interval: 2 } },
+    { method: "asam", ...three, rho: 0.5 },
+    { method: "gsam", alpha: 0.3, ...three },
+    { method: "look", k: 2, ...three },
+    { method: "weighted", gamma: 0.75, ...three },
+    { method: "gam", ...three },
+    { method: "gasam", ...three, base: { name: "adam", lr: 0.125 } },
+  ] as optim.OptimizerOptions[])("%j", (options) => {
+    compare(options, { steps: 18, fewest: 5 });
+  });
+
+  test("of which one met infinity: its step is skipped, or the call throws and the next one begins a new step", () => {
+    compare({ method: "sam", ...three, nonFinite: "skip" }, { steps: 15, bad: [4, 8], fewest: 2 });
+    compare({ method: "sam", ...three, lossScale: { initial: 64, interval: 2 } }, { steps: 15, bad: [3], fewest: 3 });
+    const run = (compile: optim.CompileOptions) => {
+      torch.manualSeed(0);
+      const net = nets.norms().to("float64");
+      const step = optim.create(net, { method: "sam", ...three }).compile((x: Tensor) => net.forward(x).pow(2).mean(), compile);
+      const x = torch.randn([10, 6], { dtype: "float64" });
+      for (let s = 0; s < 4; s++) step.sync(x.mul(s + 1));
+      expect(() => step.sync(x.mul(Infinity))).toThrow("holds NaN or infinity");
+      const reports = Array.from({ length: 6 }, (_, s) => step.sync(x.mul(1 / (s + 1))));
+      expect(reports.map(({ updated }) => updated)).toEqual([false, false, true, false, false, true]);
+      return [...net.parameters(), ...net.buffers()].map((each) => each.detach());
+    };
+    const [usual, other] = [run({}), run({ graphs: "uncaptured" })];
+    usual.forEach((tensor, k) => expect(distance(other[k]!, tensor)).toBeLessThan(1e-8));
+  });
+
+  test("of different sizes: those steps are taken as always", () => {
+    const run = (compile: optim.CompileOptions) => {
+      const count = watch();
+      torch.manualSeed(0);
+      const net = nets.norms().to("float64");
+      const step = optim.create(net, { method: "sam", ...three }).compile((x: Tensor) => net.forward(x).pow(2).mean(), compile);
+      torch.manualSeed(1);
+      for (const samples of [8, 8, 8, 8, 8, 8, 8, 8, 5, 5, 8, 8, 8, 8, 8]) step.sync(torch.randn([samples, 6], { dtype: "float64" }));
+      return { tensors: [...net.parameters(), ...net.buffers()].map((each) => each.detach()), count: count() };
+    };
+    const [usual, other] = [run({}), run({ graphs: "uncaptured" })];
+    expect(other.count).toBe(2); // the first makes the momentum, the third and the fourth are of two sizes
+    usual.tensors.forEach((tensor, k) => expect(distance(other.tensors[k]!, tensor)).toBeLessThan(1e-8));
+  });
+
+  test("saved in the middle of a step and loaded", () => {
+    const make = () => {
+      torch.manualSeed(0);
+      const net = nets.norms().to("float64");
+      const optimizer = optim.create(net, { method: "sam", ...three });
+      return { net, optimizer, step: optimizer.compile((x: Tensor) => net.forward(x).pow(2).mean(), { graphs: "uncaptured" }) };
+    };
+    torch.manualSeed(1);
+    const batches = Array.from({ length: 12 }, () => torch.randn([8, 6], { dtype: "float64" }));
+    const through = make();
+    for (const x of batches) through.step.sync(x);
+    const first = make();
+    for (const x of batches.slice(0, 8)) first.step.sync(x);
+    const states = [first.net.stateDict(), first.optimizer.stateDict()] as const;
+    expect(states[1].window).toHaveLength(2);
+    const again = make();
+    again.net.loadStateDict(states[0]);
+    again.optimizer.loadStateDict(states[1]);
+    for (const x of batches.slice(8)) again.step.sync(x);
+    for (const [name, tensor] of Object.entries(through.net.stateDict())) expect(distance(again.net.stateDict()[name]!, tensor), name).toBeLessThan(1e-8);
+  });
+
+  test("with dropout they are taken as always", () => {
+    expect(trained({ method: "sam", ...three }, { graphs: "uncaptured" }, { net: "dropout" }).explained).toContain("not captured in a CUDA graph: passes over several micro-batches draw random numbers.");
+  });
+});
+
+describe("parameters of half precision", () => {
+  const rounding = { float16: 2 ** -11, bfloat16: 2 ** -8 };
+  const run = (dtype: keyof typeof rounding, options: optim.OptimizerOptions, compile: optim.CompileOptions, size = 1) => {
+    const count = watch();
+    torch.manualSeed(0);
+    const net = new nn.Sequential(new nn.Linear(6, 16), new nn.Tanh(), new nn.Linear(16, 3)).to(dtype);
+    const step = optim.create(net, options).compile((x: Tensor, y: Tensor) => nn.functional.crossEntropy(net.forward(x).to("float32"), y).mul(size), compile);
+    torch.manualSeed(1);
+    const reports = Array.from({ length: 6 }, () => step.sync(torch.randn([10, 6], { dtype }), torch.randint(0, 3, [10])));
+    return { reports, weights: net.parameters().map((each) => each.detach().to("float64")), count: count() };
+  };
+  const bases = [sgd, { name: "adamw", lr: 0.01 }] as const;
+  const cases: optim.OptimizerOptions[] = bases.flatMap((base) => [
+    { method: "none", base },
+    { method: "sam", rho: 0.1, base },
+    // Not over AdamW in float16, whose squares of so small gradients are next to nothing there.
+    { method: "sam", rho: 0.1, maxGradNorm: base.name === "sgd" ? 0.05 : 5, lossScale: 64, base },
+    { method: "msam", rho: 0.1, shards: 5, base },
+    { method: "gsam", alpha: 0.3, rho: 0.1, base },
+    { method: "weighted", rho: 0.1, gamma: 0.75, base },
+    { method: "gam", rho: 0.1, base },
+    { method: "gasam", rho: 0.5, alpha: 0.5, beta: 0.5, gamma: 1, steps: 2, base },
+  ]);
+  test.each((["float16", "bfloat16"] as const).flatMap((dtype) => cases.map((options) => [dtype, options] as const)))("%s: %j", (dtype, options) => {
+    const [usual, other] = [run(dtype, options, {}), run(dtype, options, { graphs: "uncaptured" })];
+    expect(other.count).toBeGreaterThanOrEqual(5);
+    usual.reports.forEach(({ loss, gradNorm }, s) => {
+      expect(Math.abs(other.reports[s]!.loss / loss - 1)).toBeLessThan(8 * rounding[dtype]);
+      expect(Math.abs(other.reports[s]!.gradNorm / gradNorm - 1)).toBeLessThan(32 * rounding[dtype]); // AdamW makes much of rounding
+    });
+    usual.weights.forEach((weight, k) => expect(distance(other.weights[k]!, weight)).toBeLessThan(8 * rounding[dtype]));
+  });
+
+  test("a factor that is too large for the dtype is none for it", () => {
+    // ρ/‖g‖ is far above float16's 65,504.
+    const options = { method: "sam", rho: 0.25, base: { name: "sgd", lr: 1000 } } as const;
+    const [usual, other] = [run("float16", options, {}, 2 ** -20), run("float16", options, { graphs: "uncaptured" }, 2 ** -20)];
+    expect(other.reports[0]!.gradNorm).toBeLessThan(0.25 / 65504);
+    expect(other.count).toBeGreaterThanOrEqual(5);
+    usual.reports.forEach(({ loss, perturbedLoss }, s) => {
+      expect(perturbedLoss! / loss).toBeGreaterThan(1.05);
+      expect(Math.abs(other.reports[s]!.perturbedLoss! / perturbedLoss! - 1)).toBeLessThan(0.01);
+    });
+  });
+});
+
+test("convolutions whose weights are brought into another order", () => {
+  const run = (options: optim.OptimizerOptions, compile: optim.CompileOptions) => {
+    const count = watch();
+    torch.manualSeed(0);
+    const net = new nn.Sequential(new nn.Conv2d(3, 8, 3), new nn.BatchNorm2d(8), new nn.ReLU(), new nn.Conv2d(8, 4, 3, { stride: 2 }), new nn.Flatten(), new nn.Linear(4 * 9, 3));
+    const step = optim.create(net, options).compile((x: Tensor, y: Tensor) => nn.functional.crossEntropy(net.forward(x), y), compile);
+    torch.manualSeed(1);
+    for (let s = 0; s < 6; s++) step.sync(torch.randn([8, 3, 10, 10]), torch.randint(0, 3, [8]));
+    return { weights: [...net.parameters(), ...net.buffers()].map((each) => each.detach().to("float64")), count: count() };
+  };
+  for (const options of [
+    { method: "sam", rho: 0.1, base: sgd },
+    { method: "msam", shards: 4, rho: 0.1, base: sgd },
+    { method: "weighted", rho: 0.1, gamma: 0.75, maxGradNorm: 0.5, base: sgd },
+    { method: "friendly", rho: 0.1, base: sgd },
+  ] as optim.OptimizerOptions[]) {
+    const [usual, other] = [run(options, {}), run(options, { graphs: "uncaptured" })];
+    expect(other.count).toBeGreaterThanOrEqual(5);
+    usual.weights.forEach((weight, k) => expect(distance(other.weights[k]!, weight), JSON.stringify(options)).toBeLessThan(1e-4));
+  }
+});
+
 test("a step that meets NaN leaves no trace, and the next one is taken", () => {
   torch.manualSeed(0);
   const net = new nn.Sequential(new nn.Linear(4, 4), new nn.BatchNorm1d(4), new nn.Linear(4, 1)).to("float64");
@@ -197,8 +345,9 @@ describe("what has no such form is taken as always, and explain() says why", () 
     [{ method: "sparse", rho: 0.1, base: sgd }, 'the method\'s part direction "mask" has no form that stays on a GPU'],
     [{ method: "parallel", rho: 0.1, base: { name: "sgd", lr: 0.125 } }, 'the method\'s part rule "parallel" has no form that stays on a GPU'],
     [{ method: "adaptive-schedule", totalSteps: 8, rho: 0.1, base: sgd }, 'the method\'s part when "gradientStatistics" has no form that stays on a GPU'],
-    [{ method: "sam", rho: 0.1, base: { name: "adagrad", lr: 0.125 } }, "the base optimizer adagrad has no form that stays on a GPU"],
-    [{ method: "sam", rho: 0.1, accumulationSteps: 2, base: sgd }, "gradients are accumulated over several batches"],
+    [{ method: "none", base: { name: "lbfgs", lr: 0.125 } }, "the base optimizer lbfgs has no form that stays on a GPU"],
+    [{ method: "msam", rho: 0.1, shards: 1, accumulationSteps: 2, accumulate: "shard", base: sgd }, "each micro-batch of a step perturbs the weights by itself"],
+    [{ method: "momentum", rho: 0.1, accumulationSteps: 2, base: sgd }, 'the method\'s part climb "momentum" has no form over micro-batches that stays on a GPU'],
   ] as [optim.OptimizerOptions, string][])("%j", (options, reason) => {
     const count = watch();
     const usual = trained(options, {});
@@ -215,14 +364,16 @@ describe("what has no such form is taken as always, and explain() says why", () 
     expect(trained(sam, { graphs: "uncaptured" }).explained).toMatch(/\nSteps are taken as `graphs` says\.$/);
     expect(count()).toBe(7);
     expect(trained(sam, { graphs: true }).explained).toMatch(/\nSteps are not captured in a CUDA graph: the weights are not on a GPU\.$/);
-    const explained = (dtype: "float64" | "bfloat16", loss: (x: Tensor) => Tensor) => {
+    const explained = (dtype: "float64" | "bfloat16", loss: (x: Tensor) => Tensor, options: optim.OptimizerOptions = sam) => {
       const net = new nn.Linear(3, 1).to(dtype);
-      const step = optim.create(net, sam).compile((x: Tensor) => loss(net.forward(x)), { graphs: "uncaptured" });
+      const step = optim.create(net, options).compile((x: Tensor) => loss(net.forward(x)), { graphs: "uncaptured" });
       for (let s = 0; s < 3; s++) step.sync(torch.ones([4, 3], { dtype }));
       return step.explain();
     };
     expect(explained("float64", (y) => y.add(2).prod())).toContain("not captured in a CUDA graph: autograd runs the backward.");
-    expect(explained("bfloat16", (y) => y.pow(2).mean())).toContain("not captured in a CUDA graph: parameters are neither float32 nor float64.");
+    const rmsprop = { method: "sam", rho: 0.1, base: { name: "rmsprop", lr: 0.125 } } as const;
+    const reason = "not captured in a CUDA graph: the base optimizer rmsprop has no form that stays on a GPU for parameters in float16 or bfloat16.";
+    expect(explained("bfloat16", (y) => y.pow(2).mean(), rmsprop)).toContain(reason);
     expect(count()).toBe(7);
   });
 });
