@@ -90,6 +90,7 @@ describe("a saved state goes on in the middle of a step", () => {
       [null, /window\[0\]\.compiled/],
       [{ compiled: 0, args: 3, generators }, /window\[0\]\.args/],
       [{ compiled: 0, args: [], generators: [3] }, /window\[0\]\.generators/],
+      [{ compiled: 0, args: [], generators: [torch.ones([3])] }, /window\[0\]\.generators/],
     ] as const) {
       expect(() => optimizer.loadStateDict({ ...full, window: [wrong] as never })).toThrow(message);
     }
@@ -98,7 +99,7 @@ describe("a saved state goes on in the middle of a step", () => {
     const { optimizer: other, step } = compiled(net(), { method: "sam", base: sgd, accumulationSteps: 3 });
     const [first, second] = full.window;
     const before = torch.defaultGenerator().getState().toArray();
-    other.loadStateDict({ ...full, window: [first!, { ...second!, generators: [torch.ones([3])] }] });
+    other.loadStateDict({ ...full, window: [first!, { ...second!, generators: [torch.ones([3], { dtype: "uint8" })] }] });
     expect(() => step.sync(...micros[0]!)).toThrow();
     expect(other.stateDict().window).toEqual([]);
     expect(step.sync(...micros[0]!).updated).toBe(false);
