@@ -160,6 +160,8 @@ export interface Native {
   fromBytes(bytes: ArrayBufferView | ArrayBuffer, dtype: string, shape: readonly number[]): Handle;
   /** Converted to a dtype, if one is given. */
   toBytes(tensor: Handle, dtype: string | null, caller: string): ArrayBuffer;
+  /** A copy that no recorder sees. */
+  copyUnseen(tensor: Handle): Handle;
 
   /** Watch the tensors of a nest, whose handles stand in `openNest`: see lib/nest.ts. */
   sealNest(nest: readonly object[], count: number): void;
@@ -262,6 +264,8 @@ export interface Native {
   freeProgram(program: number): void;
 
   engineCreate(settings: NativeEngineSettings, parameters: Handle[], buffers: Handle[]): number;
+  /** Buffers that it was not given at first. Programs that were recorded without them do not fit it any more. */
+  engineAddBuffers(engine: number, buffers: Handle[]): void;
   /**
    * Everything that a program depends on, besides the arguments' structure: the inputs' dtypes, shapes, devices, layout and
    * sharing, and which parameters require gradients. With it the batch size (-1 if there is none) and the numbers of samples

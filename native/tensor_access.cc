@@ -92,6 +92,14 @@ Napi::Value from_bytes(Call& call) {
   return Napi::Number::New(call.env(), call.instance().handles.add(std::move(tensor), true));
 }
 
+// copyUnseen(tensor): a copy that no recorder sees.
+Napi::Value copy_unseen(Call& call) {
+  const auto& tensor = call.tensor(0);
+  at::NoGradGuard no_grad;
+  Recorder::Constants constants;
+  return Napi::Number::New(call.env(), call.instance().handles.add(tensor.detach().clone(), true));
+}
+
 // toBytes(tensor, dtype | null, caller): a copy in row-major order, converted if a dtype is given.
 Napi::Value to_bytes(Call& call) {
   const auto& tensor = call.tensor(0);
@@ -176,6 +184,7 @@ void register_tensor_access(Napi::Env env, Napi::Object exports) {
   define<set_data>(env, exports, "setData");
   define<from_bytes>(env, exports, "fromBytes");
   define<to_bytes>(env, exports, "toBytes");
+  define<copy_unseen>(env, exports, "copyUnseen");
   define<seal_nest>(env, exports, "sealNest");
   define<release>(env, exports, "release");
   define<alive>(env, exports, "alive");

@@ -3,10 +3,10 @@ import type { Module } from "./module.js";
 /** `version` grows whenever any module changes between training and evaluation: compiled steps then look for another program. `read` is told of modes that are looked at. */
 export const modes: { version: number; read: ((module: Module, training: boolean) => void) | null } = { version: 0, read: null };
 
-/** Runs something, and notes the modes that it looks at. */
-export function notingModes<T>(found: Map<Module, boolean>, body: () => T): T {
+/** Runs something, and tells of the modes that it looks at, before it goes on. */
+export function notingModes<T>(read: (module: Module, training: boolean) => void, body: () => T): T {
   const before = modes.read;
-  modes.read = (module, training) => found.set(module, training);
+  modes.read = read;
   try {
     return body();
   } finally {

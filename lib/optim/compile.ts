@@ -3,7 +3,7 @@ import { enableGrad } from "../autograd.js";
 import { call, family } from "../dispatch.js";
 import { SteppeError, checkKeys, expected } from "../errors.js";
 import { native, type NativeProgram, type NativeReport } from "../native.js";
-import { modes, notingModes } from "../nn/modes.js";
+import { modes } from "../nn/modes.js";
 import type { Module } from "../nn/module.js";
 import { Tensor } from "../tensor.js";
 import { asCalled } from "./as-called.js";
@@ -13,12 +13,15 @@ import type { Collected } from "./groups.js";
 import { outcomeOf } from "./loss-form.js";
 import type { Resolved } from "./options.js";
 import { recordProgram } from "./record-program.js";
+import { Met, Strangers } from "./strangers.js";
 import { flatten, rebuild } from "./structure.js";
 import { trainingJob, underWay } from "./training-jobs.js";
 import type { Window } from "./window.js";
 
 interface Recorded extends NativeProgram {
   wanted: Wanted;
+  /** Number of the optimizer's buffers, which are slots of it. */
+  buffers: number;
 }
 
 /** What a compiled step needs of its optimizer. */
@@ -129,9 +132,21 @@ export function compileStep<Args extends unknown[]>(
     const { count, climbed } = wanted;
     const cut = (tensor: Tensor, i: number) => (batched[i]! && count !== batchSize ? (call(family("aten::narrow"), [tensor, 0, 0, count]) as Tensor) : tensor);
     const seen = (wanted.seen = new Map<Module, boolean>());
+    const strangers = new Strangers(context.collected);
     const evaluate = (inputs: readonly Tensor[]) =>
-      then(() => notingModes(seen, () => run(() => outcomeOf(lossFunction(...(rebuild(args, inputs) as Args)), definition, numbers, climbed, count, "the result of the compiled function"))));
-    return recordProgram({ ...context.collected, inputs: () => tensors.map(cut), evaluate }, here);
+      then(() => {
+        const result = strangers.watch(() => run(() => outcomeOf(lossFunction(...(rebuild(args, inputs) as Args)), definition, numbers, climbed, count, "the result of the compiled function")), seen);
+        if (strangers.found) throw new Met();
+        return result;
+      });
+    try {
+      return recordProgram({ ...context.collected, inputs: () => tensors.map(cut), evaluate }, here);
+    } catch (error) {
+      strangers.putBack();
+      if (!(error instanceof Met)) throw error;
+      strangers.join(context.engine);
+      return record(prepared, wanted, here, then);
+    }
   }
 
   function remember(wanted: Wanted, made: NativeProgram): void {
@@ -141,7 +156,9 @@ export function compileStep<Args extends unknown[]>(
       native.freeProgram(program);
     }
     const { count, climbed, signature, seen } = wanted;
-    programs.set(signature, { ...made, wanted: { count, climbed, signature, seen: seen! } });
+    const stale = programs.get(signature);
+    if (stale !== undefined) native.freeProgram(stale.program);
+    programs.set(signature, { ...made, wanted: { count, climbed, signature, seen: seen! }, buffers: context.collected.buffers.length });
   }
 
   /** `begun`: the context knows of it already. */
@@ -169,8 +186,12 @@ export function compileStep<Args extends unknown[]>(
     return result;
   }
 
-  const isRecorded = (prepared: Prepared) => prepared.wanted.every(({ signature }) => programs.has(signature));
-  const missing = (prepared: Prepared) => [...new Map(prepared.wanted.map((wanted) => [wanted.signature, wanted])).values()].filter(({ signature }) => !programs.has(signature));
+  const fits = ({ signature }: Wanted) => programs.get(signature)?.buffers === context.collected.buffers.length;
+  const isRecorded = (prepared: Prepared) => prepared.wanted.every(fits);
+  /** The first one is recorded before the next is asked for: recording may meet further buffers. */
+  function* missing(prepared: Prepared): Generator<Wanted> {
+    for (let wanted; (wanted = prepared.wanted.find((each) => !fits(each))) !== undefined; ) yield wanted;
+  }
   const recordHere = (prepared: Prepared) => {
     if (isRecorded(prepared)) return;
     native.drain();

@@ -13,6 +13,7 @@ import { resolve, type Resolved } from "./options.js";
 import type { Values } from "./fields.js";
 import { scheduled } from "./schedules.js";
 import { loadState, readState, scheduleStates, type OptimizerState } from "./state.js";
+import { Strangers } from "./strangers.js";
 import { Window } from "./window.js";
 
 /** What the loss function of a method returns: the mean loss; for `k-sam` and `efficient` one loss per sample; for `bilevel` the logits, too. */
@@ -171,14 +172,23 @@ export class Optimizer<M extends Method = Method> {
     }
     this.#requireRecorded("step(closure)");
     this.#configure();
-    const report = scope(() =>
-      native.engineStepClosure(this.#engine, (climbed) =>
-        enableGrad(() => {
-          const { objective, extras } = outcomeOf(closure(), definition, numbers, climbed, -1, "the closure's result");
-          return [objective.handle, (extras[0] ?? objective).handle];
-        }),
-      ),
-    );
+    const strangers = new Strangers(this.#collected);
+    const evaluate = (climbed: boolean) => outcomeOf(closure(), definition, numbers, climbed, -1, "the closure's result");
+    let report: StepReport | undefined;
+    try {
+      report = scope(() =>
+        native.engineStepClosure(this.#engine, (climbed) =>
+          enableGrad(() => {
+            const { objective, extras } = strangers.watch(() => evaluate(climbed));
+            return [objective.handle, (extras[0] ?? objective).handle];
+          }),
+        ),
+      );
+    } finally {
+      if (report?.updated === true) strangers.settle();
+      else strangers.putBack();
+      strangers.join(this.#engine);
+    }
     if (report.updated) this.#taken++;
     return report;
   }
@@ -253,6 +263,8 @@ export class Optimizer<M extends Method = Method> {
  *
  * @param trained a model, its parameters, or parameter groups. Of a model, and of parameters that its `parameters()` or
  * `namedParameters()` gave, the optimizer knows names, normalisation buffers and mode (training or evaluation), too.
+ * Other modules that the loss function goes through (a body, under the head that is trained) are met when it first runs: their
+ * statistics, too, move once a step.
  * @param options plain JSON: `method` and its options, and the base optimizer
  * @throws SteppeError `ARGUMENT` for unknown, misspelled, missing or bad options
  * @example

@@ -69,6 +69,15 @@ Napi::Value create(Call& call) {
   return Napi::Number::New(call.env(), call.instance().engines.add(std::move(engine)));
 }
 
+// engineAddBuffers(engine, buffers): normalisation buffers that it was not given at first. Programs have them as slots: those
+// recorded before are of no use any more.
+Napi::Value add_buffers(Call& call) {
+  const auto engine = engine_of(call);
+  call.instance().worker->drain();
+  engine->add_buffers(call.tensors(1, "buffers"));
+  return call.env().Undefined();
+}
+
 // engineSignature(engine, inputs): { batchSize, counts, signature }
 Napi::Value signature(Call& call) {
   const auto engine = engine_of(call);
@@ -316,6 +325,7 @@ Napi::Value drain(Call& call) {
 
 void register_engine(Napi::Env env, Napi::Object exports) {
   define<create>(env, exports, "engineCreate");
+  define<add_buffers>(env, exports, "engineAddBuffers");
   define<signature>(env, exports, "engineSignature");
   define<configure>(env, exports, "engineConfigure");
   define<step>(env, exports, "engineStep");

@@ -71,6 +71,7 @@ class Engine {
 
   const Tensors& parameters() const { return w_; }
   const Tensors& buffers() const { return buffers_; }
+  void add_buffers(const Tensors& more) { buffers_.insert(buffers_.end(), more.begin(), more.end()); }
   const Settings& settings() const { return settings_; }
   optim::Base& base() { return *base_; }
   // What the method remembers, and how many steps were taken: by the optimizer, and by the method (after startStep).

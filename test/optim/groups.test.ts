@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { nn, optim, torch } from "../../lib/index.js";
+import { SteppeError, nn, optim, torch } from "../../lib/index.js";
 import type { Tensor } from "../../lib/index.js";
 import { drawing, lossFunction, makeBatch, makeModel, methods, nets, over, titled, type MethodOptions } from "./nets.js";
 import { bytes } from "./walk.js";
@@ -88,6 +88,40 @@ test.each(["sync", "promise"] as const)("modules that the optimizer does not kno
   }
   expect(new Set(losses).size).toBe(3);
   expect([losses[1], losses[2], losses[4]]).toEqual(Array(3).fill(expect.closeTo(head.forward(body.forward(x)).pow(2).mean().item() as number, 6)));
+});
+
+describe.each(["sync", "promise", "closure"] as const)("statistics of a body that the optimizer does not know move once a step, as those of one that it knows: %s", (form) => {
+  test.each<[string, object]>([
+    ["none", { method: "none" }],
+    ["sam", { method: "sam" }],
+    ["msam", { method: "msam", shards: 2 }],
+    ["look", { method: "look", k: 2 }],
+    ["gam", { method: "gam" }],
+    ["momentum", { method: "momentum" }],
+    ["sam, of which a step is skipped", { method: "sam", nonFinite: "skip" }],
+  ])("%s", async (title, options) => {
+    if (form === "closure" && title === "msam") return expect(() => optim.create(new nn.Linear(1, 1), { method: "msam", shards: 2, base }).step(() => torch.ones([]))).toThrow(SteppeError);
+    const run = async (known: boolean) => {
+      torch.manualSeed(5);
+      const model = new Net();
+      if (known) model.parameters(); // by which the optimizer knows whose the head is
+      const optimizer = optim.create(known ? model.head.parameters() : model.head, { ...options, base } as optim.OptimizerOptions) as optim.Optimizer;
+      const loss = (x: Tensor) => model.forward(x).pow(2).mean();
+      const [one, other] = [optimizer.compile(loss as () => never), optimizer.compile(loss as () => never)] as unknown as optim.CompiledStep<[Tensor]>[];
+      for (let s = 0; s < 5; s++) {
+        torch.manualSeed(s);
+        const x = torch.randn([s === 3 ? 6 : 8, 4]);
+        if (s === 2 && "nonFinite" in options) x.mul_(NaN);
+        torch.manualSeed(s);
+        const step = s % 2 === 0 ? one! : other!;
+        if (form === "closure") optimizer.step((() => loss(x)) as () => never);
+        else if (form === "sync") step.sync(x);
+        else await step(x);
+      }
+      return bytes(model.stateDict());
+    };
+    expect(await run(false)).toEqual(await run(true));
+  });
 });
 
 test("the state of groups whose parameters have the same names is kept apart", () => {
