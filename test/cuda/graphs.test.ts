@@ -112,6 +112,7 @@ describe.skipIf(!torch.cuda.isAvailable())("steps in a CUDA graph", () => {
     { method: "gam", rho: 0.1, base },
     { method: "gasam", rho: 0.5, alpha: 0.5, beta: 0.9, gamma: 1, steps: 2, base },
     { method: "sam", rho: 0.1, base: { name: "rmsprop", lr: 0.001 } },
+    { method: "sam", rho: 0.1, base: { name: "adagrad", lr: 0.001 } },
     { method: "sam", rho: 0.1, base: { name: "nadam", lr: 0.001 } },
     { method: "sam", rho: 0.1, base: { name: "radam", lr: 0.001 } },
     { method: "sam", rho: 0.1, base: { name: "adafactor", lr: 0.001 } },
@@ -120,6 +121,13 @@ describe.skipIf(!torch.cuda.isAvailable())("steps in a CUDA graph", () => {
   ] as optim.OptimizerOptions[])("%j: the same work call by call", async (options) => {
     const [calls, graph] = [await walk("norms", options, "uncaptured"), await walk("norms", options, true)];
     expect(graph.replays).toBeGreaterThan(3);
+    graph.tensors.forEach((tensor, k) => expect(distance(tensor, calls.tensors[k]!)).toBeLessThan(1e-5));
+  });
+
+  test("accumulated steps: the same work call by call", async () => {
+    const options = { method: "sam", rho: 0.1, accumulationSteps: 2, base } as const;
+    const [calls, graph] = [await walk("norms", options, "uncaptured"), await walk("norms", options, true)];
+    expect(graph.replays).toBeGreaterThan(1); // of six steps the first makes the momentum, two go call by call
     graph.tensors.forEach((tensor, k) => expect(distance(tensor, calls.tensors[k]!)).toBeLessThan(1e-5));
   });
 
