@@ -67,11 +67,11 @@ struct BufferTurns {
   size_t run = 0;
 };
 
-// An instruction's turn, held from `take` to `give`. A kernel that knows when it touches the buffers does both by itself, so that other
-// runs wait for no more than that.
+// An instruction's turn, held from `take` to `give`. A kernel that knows when it touches the buffers does both by itself (`by_kernel`), so
+// that other runs wait for no more than that.
 class Turn {
  public:
-  Turn(const BufferTurns& turns, uint32_t turns_before) : turns_(turns), turns_before_(turns_before) { current_ = this; }
+  Turn(const BufferTurns& turns, uint32_t turns_before, bool by_kernel) : turns_(turns), turns_before_(turns_before) { current_ = by_kernel ? this : nullptr; }
   ~Turn() { current_ = nullptr; }
   Turn(const Turn&) = delete;
 
@@ -81,7 +81,7 @@ class Turn {
   void give() {
     if (!std::exchange(given_, true)) turns_.order->done(turns_.run);
   }
-  // That of the instruction that this thread is at; null where nobody else moves its buffers.
+  // That which the kernel this thread is in is to take; null where nobody else moves its buffers, or the turn is held for all of it.
   static Turn* current() { return current_; }
 
  private:

@@ -153,7 +153,7 @@ void Program::replay_below_autograd(Tensors& registers, bool with_backward, cons
         }
       }
       std::optional<Turn> turn;
-      if (turns.order != nullptr && instruction.turn >= 0) turn.emplace(turns, instruction.turns_before);
+      if (turns.order != nullptr && instruction.turn >= 0) turn.emplace(turns, instruction.turns_before, instruction.takes_turn);
       if (turn.has_value() && !instruction.takes_turn) turn->take();
       if (instruction.kernel != nullptr) {
         instruction.kernel(*op, stack);

@@ -51,7 +51,7 @@ class Program {
     std::vector<View> views;         // if there are any, they are all that the operator does
     std::optional<Reuse> reuse;
     void (*kernel)(const c10::OperatorHandle&, torch::jit::Stack&) = nullptr;  // takes LibTorch's place
-    bool takes_turn = false;         // the kernel does, by itself
+    bool takes_turn = false;         // the kernel does, by itself, for a batch norm's running statistics
     std::vector<int32_t> last_uses;  // registers to let go of afterwards
     int32_t turn = -1;               // its number among those that touch a buffer that the program changes
     uint32_t turns_before = 0;       // turns that a run before this one must have done first

@@ -55,8 +55,16 @@ const std::map<std::string, Variant>& variants() {
   return table;
 }
 
+// Whether an operand of a batch norm is one of its running statistics.
+bool is_statistics(const Program::Instruction& instruction, size_t operand) {
+  const auto& schema = instruction.op.schema();
+  if (schema.name().find("batch_norm") == std::string::npos || operand >= schema.arguments().size()) return false;
+  const auto& name = schema.arguments()[operand].name();
+  return name == "running_mean" || name == "running_var";
+}
+
 // In training a batch norm's backward takes the running statistics and does not look at them.
-bool ignores_buffers(const Program::Instruction& instruction) {
+bool ignores_statistics(const Program::Instruction& instruction) {
   const auto& schema = instruction.op.schema();
   if (schema.name().find("batch_norm") == std::string::npos || schema.name().find("backward") == std::string::npos) return false;
   for (size_t i = 0; i < schema.arguments().size() && i < instruction.inputs.size(); i++) {
@@ -64,6 +72,14 @@ bool ignores_buffers(const Program::Instruction& instruction) {
     if ((name == "train" || name == "training") && instruction.inputs[i].constant.isBool()) return instruction.inputs[i].constant.toBool();
   }
   return false;
+}
+
+std::vector<int32_t> registers_of(const Program::Operand& operand) {
+  std::vector<int32_t> registers;
+  if (operand.kind == Program::Operand::Kind::reg) registers.push_back(operand.reg);
+  for (const auto reg : operand.regs)
+    if (reg >= 0) registers.push_back(reg);
+  return registers;
 }
 
 }  // namespace
@@ -86,11 +102,8 @@ bool has_side_effects(const c10::OperatorHandle& op) {
 
 std::vector<int32_t> input_registers(const Program::Instruction& instruction) {
   std::vector<int32_t> registers;
-  for (const auto& operand : instruction.inputs) {
-    if (operand.kind == Program::Operand::Kind::reg) registers.push_back(operand.reg);
-    for (const auto reg : operand.regs)
-      if (reg >= 0) registers.push_back(reg);
-  }
+  for (const auto& operand : instruction.inputs)
+    for (const auto reg : registers_of(operand)) registers.push_back(reg);
   return registers;
 }
 
@@ -196,10 +209,17 @@ void place_turns(Program& program, const std::vector<std::optional<uint32_t>>& b
   std::map<uint32_t, uint32_t> last_turn;  // by buffer: turns until it is touched no more
   std::vector<std::pair<Program::Instruction*, std::vector<uint32_t>>> touching;
   for (auto& instruction : program.instructions) {
-    if (!instruction.views.empty() || ignores_buffers(instruction)) continue;
+    if (!instruction.views.empty()) continue;
     std::vector<uint32_t> touched;
-    for (const auto reg : input_registers(instruction))
-      if (buffer_of[reg].has_value()) touched.push_back(*buffer_of[reg]);
+    for (size_t i = 0; i < instruction.inputs.size(); i++) {
+      const bool statistics = is_statistics(instruction, i);
+      if (statistics && ignores_statistics(instruction)) continue;
+      for (const auto reg : registers_of(instruction.inputs[i])) {
+        if (!buffer_of[reg].has_value()) continue;
+        touched.push_back(*buffer_of[reg]);
+        if (!statistics) instruction.takes_turn = false;  // another run may change this one before the kernel's turn, or after it
+      }
+    }
     if (touched.empty()) continue;
     instruction.turn = static_cast<int32_t>(program.turn_count++);
     for (const auto b : touched) last_turn[b] = program.turn_count;

@@ -96,6 +96,41 @@ describe("shards at the same time", () => {
     for (const run of runs.slice(1)) expect(run).toEqual(runs[0]);
   });
 
+  // Beside its running statistics a batch norm may look at buffers that the program changes: another shard's must not come in between.
+  test.each(["input", "bias"] as const)("a batch norm whose %s is a buffer that each pass moves: the same with two threads", async (operand) => {
+    class Net extends nn.Module {
+      declare readonly moved: Tensor;
+      readonly conv = new nn.Conv2d(2, 16, 3, { padding: 1 });
+      readonly norm = new nn.BatchNorm2d(16);
+      readonly out = new nn.Linear(16, 4);
+      constructor() {
+        super();
+        this.registerBuffer("moved", operand === "bias" ? torch.zeros([16]) : torch.randn([32, 16, 16, 16]).contiguous({ memoryFormat: "channels_last" }));
+      }
+      forward(x: Tensor): Tensor {
+        const { runningMean, runningVar, weight, bias } = this.norm;
+        torch.noGrad(() => void this.moved.add_(x.abs().mean()));
+        const y = this.conv.forward(x);
+        const normed = nn.functional.batchNorm(operand === "bias" ? y : this.moved, runningMean, runningVar, { weight, bias: operand === "bias" ? this.moved : bias, training: true });
+        return this.out.forward(normed.tanh().mean([0, 2, 3]).add(y.mean([2, 3])));
+      }
+    }
+    const runs: unknown[] = [];
+    for (const count of [1, 2, 2, 2, 2]) {
+      torch.setNumThreads(count);
+      torch.manualSeed(1);
+      const net = new Net();
+      const step = optim.create(net, options(4)).compile((x: Tensor, y: Tensor) => nn.functional.crossEntropy(net.forward(x), y));
+      const reports: optim.StepReport[] = [];
+      for (let s = 0; s < 3; s++) {
+        torch.manualSeed(10 + s);
+        reports.push(await step(torch.randn([32, 2, 32, 32]).contiguous({ memoryFormat: "channels_last" }), torch.randint(4, [32])));
+      }
+      runs.push({ reports, weights: net.parameters().map((parameter) => parameter.toArray()) });
+    }
+    for (const run of runs.slice(1)) expect(run).toEqual(runs[0]);
+  });
+
   test("a NaN in one shard skips the step, with weights and buffers as they were; the next step is good", async () => {
     torch.setNumThreads(2);
     const model = convnet();
