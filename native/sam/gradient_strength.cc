@@ -4,8 +4,8 @@
 //   M = √(Σ n_k m̂_k² / N),  M_ref = max over time of M                       strength of the whole
 //   r_k = ρ √n_k m̂_k^α / √(Σ_j n_j m̂_j^2α) · (M/M_ref)^γ                     radius of tensor k
 //   δ⁰ = 0,  δ_kⁱ = P_k(δ_kⁱ⁻¹ + η_k n_k(∇_k L(w+δⁱ⁻¹))),  η_k = r_k min(1, 2.5/K),  ε = δᴷ
-#include <ATen/ops/add.h>
 #include <ATen/ops/div.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/mul.h>
 
 #include <algorithm>
@@ -41,7 +41,13 @@ class GradientStrength : public Ascent {
       for (size_t k = 0; k < delta.size(); k++) {
         if (radii[k] == 0 || lengths[k] == 0) continue;
         const double eta = radii[k] * std::min(1.0, 2.5 / steps_);
-        delta[k] = delta[k].defined() ? at::add(delta[k], g[k], eta / lengths[k]) : at::mul(g[k], eta / lengths[k]);
+        if (delta[k].defined()) {
+          auto moved = at::empty_like(delta[k]);
+          add_into(moved, delta[k], g[k], eta / lengths[k]);
+          delta[k] = moved;
+        } else {
+          delta[k] = at::mul(g[k], eta / lengths[k]);
+        }
         in_radii[k] = at::div(delta[k], radii[k]);
       }
       const auto reached = sam::norms(in_radii);

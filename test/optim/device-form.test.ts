@@ -291,9 +291,9 @@ describe("parameters of half precision", () => {
     usual.weights.forEach((weight, k) => expect(distance(other.weights[k]!, weight)).toBeLessThan(8 * rounding[dtype]));
   });
 
-  test("a factor that is too large for the dtype is none for it", () => {
+  test.each([{ method: "sam" }, { method: "gasam", steps: 3 }] as const)("a factor that is too large for the dtype is none for it: %j", (method) => {
     // ρ/‖g‖ is far above float16's 65,504.
-    const options = { method: "sam", rho: 0.25, base: { name: "sgd", lr: 1000 } } as const;
+    const options = { ...method, rho: 0.25, base: { name: "sgd", lr: 1000 } } as const;
     const [usual, other] = [run("float16", options, {}, 2 ** -20), run("float16", options, { graphs: "uncaptured" }, 2 ** -20)];
     expect(other.reports[0]!.gradNorm).toBeLessThan(0.25 / 65504);
     expect(other.count).toBeGreaterThanOrEqual(5);
