@@ -6,9 +6,8 @@
 namespace steppe {
 
 // Calls body(i) for 0 ≤ i < count on the threads that this thread's kernels may use, each i on one of its own if there are as many.
-// at::parallel_for does that only in code that is compiled with OpenMP, and such code would bring a second OpenMP,
-// with threads of its own, beside the one that LibTorch carries. What `body` throws first is thrown again once
-// none runs.
+// at::parallel_for does that only in code that is compiled with OpenMP, and such code would bring a second OpenMP, with threads of its
+// own, beside the one that LibTorch carries. What `body` throws first is thrown again once none runs.
 void on_kernel_threads(int64_t count, c10::function_ref<void(int64_t i)> body);
 
 // While it lives, kernels that this thread calls run on it alone, with the numbers that one thread gives. at::set_num_threads would set
