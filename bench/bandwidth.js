@@ -4,7 +4,6 @@ import { median } from "../dist/statistics.js";
 import { settings } from "./cases.js";
 import { nets } from "./nets.js";
 
-// The bytes of an element are counted in report.js.
 const COPIED = { cpu: 2 ** 26, gpu: 2 ** 29 };
 
 /** Bytes per second that a large copy moves, reading and writing: the best of some. */

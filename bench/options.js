@@ -2,7 +2,7 @@ import { InvalidArgumentError } from "commander";
 
 /** Names of these, with commas between; none of an empty text. */
 export const list = (known) => (text) => {
-  const names = text.split(",").filter((name, _, all) => name !== "" || all.length > 1);
+  const names = text === "" ? [] : text.split(",");
   const unknown = names.find((name) => !known.includes(name));
   if (unknown !== undefined) throw new InvalidArgumentError(`Expected some of ${known.join(", ")}.`);
   return names;

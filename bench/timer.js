@@ -5,19 +5,16 @@
 // A timer is late for three reasons: this thread works, it waits for a lock, or it is ready and the system runs something
 // else. Linux tells how long it worked (the last column) and how long it was ready (the last column but one is without).
 import { readFileSync } from "node:fs";
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import { optim, torch } from "../dist/index.js";
 import { cases, settings } from "./cases.js";
+import { positive } from "./options.js";
 import { facts, toMarkdown, toText } from "./report.js";
 import { lossOf, nets } from "./nets.js";
 
 const PERIOD = 1;
 const GOAL = 20;
 
-const positive = (text) => {
-  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError("Expected a positive integer.");
-  return Number(text);
-};
 const { seconds, threads, markdown } = new Command("node bench/timer.js")
   .option("--seconds <n>", "how long each row is measured", positive, 20)
   .option("--threads <n>", "threads of LibTorch's kernels", positive, 1)

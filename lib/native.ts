@@ -161,7 +161,7 @@ export interface Native {
   /** Converted to a dtype, if one is given. */
   toBytes(tensor: Handle, dtype: string | null, caller: string): ArrayBuffer;
   /** A copy that no recorder sees. */
-  copyUnseen(tensor: Handle): Handle;
+  copyUnrecorded(tensor: Handle): Handle;
 
   /** Watch the tensors of a nest, whose handles stand in `openNest`: see lib/nest.ts. */
   sealNest(nest: readonly object[], count: number): void;

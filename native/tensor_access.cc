@@ -92,8 +92,8 @@ Napi::Value from_bytes(Call& call) {
   return Napi::Number::New(call.env(), call.instance().handles.add(std::move(tensor), true));
 }
 
-// copyUnseen(tensor): a copy that no recorder sees.
-Napi::Value copy_unseen(Call& call) {
+// copyUnrecorded(tensor): a copy that no recorder sees.
+Napi::Value copy_unrecorded(Call& call) {
   const auto& tensor = call.tensor(0);
   at::NoGradGuard no_grad;
   Recorder::Constants constants;
@@ -184,7 +184,7 @@ void register_tensor_access(Napi::Env env, Napi::Object exports) {
   define<set_data>(env, exports, "setData");
   define<from_bytes>(env, exports, "fromBytes");
   define<to_bytes>(env, exports, "toBytes");
-  define<copy_unseen>(env, exports, "copyUnseen");
+  define<copy_unrecorded>(env, exports, "copyUnrecorded");
   define<seal_nest>(env, exports, "sealNest");
   define<release>(env, exports, "release");
   define<alive>(env, exports, "alive");

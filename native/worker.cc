@@ -2,7 +2,7 @@
 
 #include <ATen/Parallel.h>
 
-#include "openmp.h"
+#include "kernel_threads.h"
 #include "step_memory.h"
 
 namespace steppe {

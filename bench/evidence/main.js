@@ -2,17 +2,14 @@
 // The evidence for the three papers: each experiment tunes every method by the same budget, compares them over seeds, and prints
 // its tables. It can be interrupted at any time; the same command goes on.
 import { fileURLToPath } from "node:url";
-import { Argument, Command, InvalidArgumentError, Option } from "commander";
+import { Argument, Command, Option } from "commander";
 import { Results, carryOut } from "../experiment/results.js";
+import { positive } from "../options.js";
 import { intoDocument, tables } from "./report.js";
 import { names, studyOf } from "./studies.js";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const list = (text) => text.split(",");
-const count = (text) => {
-  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError("Expected a positive integer.");
-  return Number(text);
-};
 
 const program = new Command("node bench/evidence/main.js")
   .description("Runs what is missing of an experiment, and prints its tables in Markdown.")
@@ -23,7 +20,7 @@ const program = new Command("node bench/evidence/main.js")
   .option("--methods <list>", "some of the methods, with commas between (default: all)", list)
   .option("--tasks <list>", "some of the tasks, with commas between (default: all)", list)
   .addOption(new Option("--phase <phase>", "what runs before the tables are printed").choices(["tune", "final", "all", "none"]).default("all"))
-  .option("--seeds <n>", "how many of the final seeds (default: all)", count)
+  .option("--seeds <n>", "how many of the final seeds (default: all)", positive)
   .option("--results <file>", "a JSON line for each finished run; what stands there is not run again (default: bench/evidence/results/…)")
   .option("--write", "puts the tables into docs/evidence, too")
   .addHelpText("after", "\nRuns take one thread. Several processes may share the results file if each is given other methods or tasks.")

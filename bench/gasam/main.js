@@ -1,28 +1,19 @@
 #!/usr/bin/env node
 // GA-SAM's experiment: a character LSTM on Moby Dick, each method at its own best learning rate and radius, over several seeds.
 import { fileURLToPath } from "node:url";
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import { Results, carryOut } from "../experiment/results.js";
+import { list, positive } from "../options.js";
 import { contenders, plan, seeds, withRho } from "./plan.js";
 import { finalTable, flatnessTable, tuningTable } from "./table.js";
 
 const known = Object.keys(contenders);
-const list = (text) => {
-  const ids = text.split(",");
-  const unknown = ids.find((id) => !known.includes(id));
-  if (unknown !== undefined) throw new InvalidArgumentError(`Expected some of ${known.join(", ")}.`);
-  return ids;
-};
-const count = (text) => {
-  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError("Expected a positive integer.");
-  return Number(text);
-};
 
 const program = new Command("node bench/gasam/main.js")
   .description("Tunes and compares GA-SAM, SAM, ASAM, Adam and SGD on a character LSTM, and prints the tables in Markdown.")
-  .addOption(new Option("--methods <list>", `some of ${known.join(", ")}, with commas between`).argParser(list).default(known, "all"))
+  .addOption(new Option("--methods <list>", `some of ${known.join(", ")}, with commas between`).argParser(list(known)).default(known, "all"))
   .addOption(new Option("--phase <phase>", "what runs before the tables are printed").choices(["tune", "final", "all", "none"]).default("all"))
-  .option("--seeds <n>", `how many of the ${seeds.final.length} final seeds`, count, seeds.final.length)
+  .option("--seeds <n>", `how many of the ${seeds.final.length} final seeds`, positive, seeds.final.length)
   .addOption(
     new Option("--results <file>", "a JSON line for each finished run; runs that stand there are not run again").default(
       fileURLToPath(new URL("results.jsonl", import.meta.url)),

@@ -27,14 +27,12 @@ export function hashOf(order: Tensor, samples: number): string {
 }
 
 /** @throws SteppeError `ARGUMENT` unless numbers are where they must be */
-export function checkState(state: LoaderState, batches: number): void {
+export function checkState(state: LoaderState): void {
   const { epoch, batch } = state ?? {};
   if (!Number.isSafeInteger(epoch) || epoch < 0) throw expected("a non-negative integer", "state.epoch", epoch);
   if (!Number.isSafeInteger(batch) || batch < 0) throw expected("a non-negative integer", "state.batch", batch);
   const { of } = state;
   if (of !== undefined && (typeof of !== "object" || of === null)) throw expected("an object", "state.of", of);
-  // With its own explanation, where the state says whose it is.
-  if (of === undefined && batch > batches) throw expected(`an integer from 0 to ${batches}`, "state.batch", batch);
 }
 
 const shown = (value: unknown) => (typeof value === "number" ? String(value) : describe(value));

@@ -231,9 +231,10 @@ export class Loader<Batch> implements Iterable<Batch>, AsyncIterable<Batch> {
    * @throws SteppeError `ARGUMENT` for a state that does not fit, with what differs
    */
   loadStateDict(state: LoaderState): void {
-    checkState(state, this.length);
+    checkState(state);
     const { epoch, batch } = state;
     if (batch > 0) checkIdentity(state, this.#identity, () => this.#hashOf({ epoch, batch, order: null }));
+    if (batch > this.length) throw expected(`an integer from 0 to ${this.length}`, "state.batch", batch);
     const over = batch >= this.length;
     this.epoch = over ? epoch + 1 : epoch;
     this.#skip = over ? 0 : batch;

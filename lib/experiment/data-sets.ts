@@ -47,4 +47,3 @@ export function choose(labels: readonly number[], classes: number, parts: { vali
   const numbers = (tensor: Tensor) => tensor.toArray() as number[];
   return { train: numbers(train.tensors[0]), validation: validation === null ? null : numbers(validation.tensors[0]), labels: numbers(train.tensors[1]) };
 }
-

@@ -24,12 +24,21 @@ export function readJson(path: string): unknown {
     throw error instanceof SteppeError ? error : ioError("read", path, error);
   }
   checkUtf8(bytes, path);
+  let text = "";
   try {
-    return JSON.parse(bytes.toString("utf8").replace(/^\ufeff/, ""));
+    text = bytes.toString("utf8");
+    return JSON.parse(text.replace(/^\ufeff/, ""));
   } catch (error) {
     if ((error as { code?: unknown }).code === "ERR_STRING_TOO_LONG") throw tooLong(path, bytes.length);
-    throw formatError(path, 0, "JSON", (error as Error).message, error);
+    throw formatError(path, placeOf(error as Error, text), "JSON", (error as Error).message, error);
   }
+}
+
+/** Where JSON.parse stopped, in bytes. Of some errors it quotes the text there instead: these are given as byte 0. */
+function placeOf({ message }: Error, text: string): number {
+  const units = /at position (\d+)/.exec(message)?.[1] ?? (message === "Unexpected end of JSON input" ? text.length : 0);
+  const mark = text.startsWith("\ufeff") && Number(units) < text.length ? 1 : 0;
+  return Buffer.byteLength(text.slice(0, Number(units) + (Number(units) > 0 ? mark : 0)));
 }
 
 function tooLong(path: string, bytes: number): SteppeError {

@@ -13,7 +13,7 @@ import type { Collected } from "./groups.js";
 import { outcomeOf } from "./loss-form.js";
 import type { Resolved } from "./options.js";
 import { recordProgram } from "./record-program.js";
-import { Met, Strangers } from "./strangers.js";
+import { ForeignBuffersFound, ForeignBuffers } from "./foreign-buffers.js";
 import { flatten, rebuild } from "./structure.js";
 import { trainingJob, underWay } from "./training-jobs.js";
 import type { Window } from "./window.js";
@@ -132,19 +132,19 @@ export function compileStep<Args extends unknown[]>(
     const { count, climbed } = wanted;
     const cut = (tensor: Tensor, i: number) => (batched[i]! && count !== batchSize ? (call(family("aten::narrow"), [tensor, 0, 0, count]) as Tensor) : tensor);
     const seen = (wanted.seen = new Map<Module, boolean>());
-    const strangers = new Strangers(context.collected);
+    const foreign = new ForeignBuffers(context.collected);
     const evaluate = (inputs: readonly Tensor[]) =>
       then(() => {
-        const result = strangers.watch(() => run(() => outcomeOf(lossFunction(...(rebuild(args, inputs) as Args)), definition, numbers, climbed, count, "the result of the compiled function")), seen);
-        if (strangers.found) throw new Met();
+        const result = foreign.watch(() => run(() => outcomeOf(lossFunction(...(rebuild(args, inputs) as Args)), definition, numbers, climbed, count, "the result of the compiled function")), seen);
+        if (foreign.found) throw new ForeignBuffersFound();
         return result;
       });
     try {
       return recordProgram({ ...context.collected, inputs: () => tensors.map(cut), evaluate }, here);
     } catch (error) {
-      strangers.putBack();
-      if (!(error instanceof Met)) throw error;
-      strangers.join(context.engine);
+      foreign.putBack();
+      if (!(error instanceof ForeignBuffersFound)) throw error;
+      foreign.addTo(context.engine);
       return record(prepared, wanted, here, then);
     }
   }

@@ -13,7 +13,7 @@ import { resolve, type Resolved } from "./options.js";
 import type { Values } from "./fields.js";
 import { scheduled } from "./schedules.js";
 import { loadState, readState, scheduleStates, type OptimizerState } from "./state.js";
-import { Strangers } from "./strangers.js";
+import { ForeignBuffers } from "./foreign-buffers.js";
 import { Window } from "./window.js";
 
 /** What the loss function of a method returns: the mean loss; for `k-sam` and `efficient` one loss per sample; for `bilevel` the logits, too. */
@@ -172,22 +172,22 @@ export class Optimizer<M extends Method = Method> {
     }
     this.#requireRecorded("step(closure)");
     this.#configure();
-    const strangers = new Strangers(this.#collected);
+    const foreign = new ForeignBuffers(this.#collected);
     const evaluate = (climbed: boolean) => outcomeOf(closure(), definition, numbers, climbed, -1, "the closure's result");
     let report: StepReport | undefined;
     try {
       report = scope(() =>
         native.engineStepClosure(this.#engine, (climbed) =>
           enableGrad(() => {
-            const { objective, extras } = strangers.watch(() => evaluate(climbed));
+            const { objective, extras } = foreign.watch(() => evaluate(climbed));
             return [objective.handle, (extras[0] ?? objective).handle];
           }),
         ),
       );
     } finally {
-      if (report?.updated === true) strangers.settle();
-      else strangers.putBack();
-      strangers.join(this.#engine);
+      if (report?.updated === true) foreign.settle();
+      else foreign.putBack();
+      foreign.addTo(this.#engine);
     }
     if (report.updated) this.#taken++;
     return report;

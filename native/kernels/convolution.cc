@@ -2,7 +2,6 @@
 
 #include <ATen/ops/sum.h>
 
-#include <algorithm>
 #include <array>
 #include <cstring>
 #include <vector>

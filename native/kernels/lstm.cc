@@ -9,7 +9,6 @@
 #include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <optional>
 
@@ -99,9 +98,9 @@ STEPPE_LOOPS_END
 
 // The matrix that the rows of each time step are multiplied with, [in, out]: in panels; or by LibTorch, which is as fast where the matrix
 // does not stay in a processor's own cache, and faster where there is too little to multiply for bringing it into panels.
-class Recurrence {
+class RecurrentMatrix {
  public:
-  Recurrence(const at::Tensor& w, int64_t rows, int64_t steps) : w_(w) {
+  RecurrentMatrix(const at::Tensor& w, int64_t rows, int64_t steps) : w_(w) {
     if (has_avx512() && w.size(1) % row_product::kLanes == 0 && w.numel() > 0 && w.numel() <= kMostElements && rows * steps >= kLeastRows) panels_.emplace(w);
   }
   // So many samples go through all time steps on a thread of their own, at least.
@@ -161,7 +160,7 @@ void forward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
     at::mm_out(all, x.view({steps * batch, -1}), w.t());
   }
   const auto start_h = h0.reshape({batch, hidden}).contiguous(), start_c = c0.reshape({batch, hidden}).contiguous();
-  const Recurrence recurrence(u.t(), batch, steps);
+  const RecurrentMatrix recurrence(u.t(), batch, steps);
   const auto n = batch * hidden;
   auto *gates = k.gates.mutable_data_ptr<float>(), *cells = k.cells.mutable_data_ptr<float>(), *tanh_cells = k.tanh_cells.mutable_data_ptr<float>();
   auto *out = output.mutable_data_ptr<float>(), *before = k.before.mutable_data_ptr<float>();
@@ -204,7 +203,7 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   auto dc = d_c.defined() ? d_c.reshape({batch, hidden}).clone(at::MemoryFormat::Contiguous) : at::zeros_like(start_c);
   auto d_gates = at::empty({steps, batch, 4 * hidden}, options);
   const auto index = [&](int64_t s) { return reverse ? steps - 1 - s : s; };
-  const Recurrence recurrence(u, batch, steps);
+  const RecurrentMatrix recurrence(u, batch, steps);
   const auto n = batch * hidden;
   const auto *gates = k.gates.const_data_ptr<float>(), *cells = k.cells.const_data_ptr<float>(), *tanh_cells = k.tanh_cells.const_data_ptr<float>();
   const auto *first_c = start_c.const_data_ptr<float>(), *from_y = dy.defined() ? dy.const_data_ptr<float>() : nullptr;

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "../openmp.h"
+#include "../kernel_threads.h"
 
 namespace steppe {
 

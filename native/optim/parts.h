@@ -22,7 +22,6 @@ float& number(at::Tensor& state, float initial = 0);
 // ±d + λw: the gradient that most rules begin with. d itself where there is nothing to change.
 Tensors gradient(const Part& part, double weight_decay);
 
-
 // The L2 norm of each tensor, accumulated in at least float32.
 std::vector<double> norms(const Tensors& x);
 
@@ -55,15 +54,6 @@ at::Tensor root_sizes_there(const Tensors& x);
 std::vector<Scalars> numbers_of(const Base& base, const Part& part);
 // A number that is kept (see `number`) without making it.
 double kept(const at::Tensor& state, double otherwise);
-
-// f of each number, in the form that foreach kernels take.
-template <class F>
-Scalars scalars(const std::vector<double>& numbers, F&& f) {
-  Scalars result;
-  result.reserve(numbers.size());
-  for (const auto number : numbers) result.emplace_back(static_cast<double>(f(number)));
-  return result;
-}
 
 // The elements of `all` at these places.
 Tensors pick(const Tensors& all, const std::vector<size_t>& index);

@@ -21,7 +21,7 @@ at::Tensor norm(const Tensors& x, const at::Tensor& like);
 at::Tensor dot(const Tensors& x, const Tensors& y, const at::Tensor& like);
 // 1/x, and 0 for 0.
 at::Tensor inverse(const at::Tensor& x);
-// x + a·y, and a·x: in float32 where x is of half precision, for which a may be too large or too exact.
+// a·x of one tensor; x + a·y and a·x of all: in float32 where x is of half precision, for which a may be too large or too exact.
 at::Tensor times(const at::Tensor& x, const at::Tensor& a);
 Tensors add(const Tensors& x, const Tensors& y, const at::Tensor& a);
 Tensors scaled(const Tensors& x, const at::Tensor& a);

@@ -34,7 +34,7 @@ DeviceStep::DeviceStep(Settings settings, DevicePasses::Programs programs, Tenso
       method_(settings_.method),
       noise_(any_draws(passes_.programs), settings_.same_noise, drawing_places(tensors_of(inputs), passes_.programs)),
       branches_(device),
-      recurring_(device, captures) {
+      repeated_(device, captures) {
   if (settings_.micro != nullptr) {
     passes_.batches = settings_.micro->batches();
     passes_.sum = &settings_.micro->sum();
@@ -57,14 +57,14 @@ std::optional<Report> DeviceStep::operator()(const Given& given) {
     return std::nullopt;
   if (auto now = fixed(given); now != fixed_) {
     fixed_ = std::move(now);
-    recurring_.renew();
+    repeated_.renew();
     method_.forget();
   }
   set_inputs(given);
   set_numbers(given);
   noise_.remember();
   try {
-    recurring_([&](device::Graph* captured) { work(given, captured); }, noise_.sequences(), [&] { noise_.take_back(); });
+    repeated_([&](device::Graph* captured) { work(given, captured); }, noise_.sequences(), [&] { noise_.take_back(); });
   } catch (...) {
     noise_.take_back();
     throw;

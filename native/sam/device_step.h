@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "../device/branches.h"
-#include "../device/recurring.h"
+#include "../device/repeated_work.h"
 #include "device_method.h"
-#include "device_micro.h"
+#include "device_micro_batches.h"
 #include "device_numbers.h"
 
 namespace steppe::sam {
@@ -25,7 +25,7 @@ class DeviceStep {
     bool scales_loss = false;
     bool arranges = false;  // for the passes, w comes as they want it in memory
     DeviceMethod::Kind kind;
-    std::shared_ptr<const DeviceMicro> micro{};  // of a step over micro-batches
+    std::shared_ptr<const DeviceMicroBatches> micro{};  // of a step over micro-batches
   };
   // `inputs`: of the first step, for their places in memory; of none where they are micro-batches. `captures`: in a graph; else call
   // by call.
@@ -45,9 +45,9 @@ class DeviceStep {
   // is not finite. The ordinary step then knows what to do.
   std::optional<Report> operator()(const Given& given);
   // Whether the last one was the replay of a captured graph.
-  bool replayed() const { return recurring_.replayed(); }
+  bool replayed() const { return repeated_.replayed(); }
   // Why nothing is captured although it was asked for; empty if all is well.
-  const std::string& failure() const { return recurring_.failure(); }
+  const std::string& failure() const { return repeated_.failure(); }
 
  private:
   // What a captured step relies on: where everything lies, and each number that does not come as a tensor.
@@ -80,7 +80,7 @@ class DeviceStep {
   std::vector<std::string> remembered_;  // those that the step changes, as they stand in the report
   Fixed fixed_;
   at::Tensor report_;                  // loss, loss at w + ε, norm, whether a gradient is not finite; the numbers that the method remembers
-  device::Recurring recurring_;
+  device::RepeatedWork repeated_;
   bool perturbed_ = false;
 };
 

@@ -3,7 +3,6 @@
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/clamp.h>
-#include <ATen/ops/mul.h>
 
 #include <algorithm>
 #include <atomic>
@@ -15,7 +14,7 @@
 #include "../errors.h"
 #include "../step_memory.h"
 #include "minimize.h"
-#include "shard_threads.h"
+#include "run_shards.h"
 
 namespace steppe::sam {
 

@@ -123,7 +123,7 @@ class Engine {
     int64_t batch_size;
     const DevicePasses::Programs& programs;
     const DevicePasses::Inputs& inputs;
-    std::shared_ptr<const DeviceMicro> micro;  // of micro-batches
+    std::shared_ptr<const DeviceMicroBatches> micro;  // of micro-batches
     bool captures;
     const std::atomic<bool>& cancelled;
   };
@@ -147,11 +147,11 @@ class Engine {
   bool arranges_;  // nothing that the method keeps from step to step lies as the arranged w does
   using DeviceKey = std::tuple<int64_t, DeviceMethod::Kind, std::vector<const Program*>>;  // the number of samples comes first
   std::map<DeviceKey, std::unique_ptr<DeviceStep>> device_steps_;
-  std::map<DeviceKey, std::shared_ptr<DeviceMicro>> device_micros_;
+  std::map<DeviceKey, std::shared_ptr<DeviceMicroBatches>> device_micros_;
   // The step over micro-batches that is under way on the device: whose passes at w were taken there.
   struct DeviceWindow {
     DeviceKey key;
-    std::shared_ptr<DeviceMicro> micro;
+    std::shared_ptr<DeviceMicroBatches> micro;
     size_t micros = 0;
   };
   DeviceWindow device_window_;

@@ -1,4 +1,4 @@
-// Engine::step_on_device: which steps can be taken with all numbers where the weights are, and what comes of them.
+// Engine::step_on_device and micro_step_on_device: which steps can be taken with all numbers where the weights are, and what comes of them.
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty_like.h>
 #include <c10/util/Exception.h>
@@ -187,8 +187,8 @@ std::optional<Report> Engine::micro_step_on_device(std::shared_ptr<Passes> micro
       if (found == nullptr) {
         if (device_micros_.size() > kMost) forget_device_steps();
         const bool scales = loss_scale.scale != 1 || loss_scale.interval != 0;
-        DeviceMicro::Settings settings{programs.at({batch_size, Objective::loss}), buffers_, static_cast<size_t>(settings_.accumulation_steps), scales};
-        device_micros_[key] = std::make_shared<DeviceMicro>(std::move(settings), w_, inputs, captures && may_capture(), cancelled);
+        DeviceMicroBatches::Settings settings{programs.at({batch_size, Objective::loss}), buffers_, static_cast<size_t>(settings_.accumulation_steps), scales};
+        device_micros_[key] = std::make_shared<DeviceMicroBatches>(std::move(settings), w_, inputs, captures && may_capture(), cancelled);
       }
       device_window_ = {key, device_micros_[key]};
     }

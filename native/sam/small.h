@@ -3,8 +3,8 @@
 
 #include <optional>
 
-// Loops for tensors that are so small that finding LibTorch's kernel takes longer than running it: biases, norm layers, narrow
-// linear layers. For others the functions do nothing and say so.
+// Loops on one core for tensors of up to 65,536 elements, of which LibTorch's kernel takes longer to find than these to run. For others
+// the functions do nothing and say so.
 namespace steppe::sam::small {
 
 // Σ x², accumulated in float64.

@@ -115,7 +115,7 @@ describe("with a loader", () => {
     expect(pass(resumed)).toEqual(first);
   });
 
-  test("in the middle of a pass another seed, batch size, sampler or data set is told; between passes it is taken", () => {
+  test("in the middle of a pass another seed, batch size, sampler or number of samples is told; between passes it is taken", () => {
     const make = (options: Partial<data.LoaderOptions> = {}) => data.loader(set(), { batchSize: 3, shuffle: true, seed: 8, ...options });
     const broken = make();
     pass(broken);
@@ -123,6 +123,7 @@ describe("with a loader", () => {
     for (const _ of broken) if (states.push(broken.stateDict()) === 2) break;
     // While it runs, once it was broken off, and from a loader that was set to go on there: the same.
     expect(broken.stateDict()).toEqual(states[1]);
+    expect(() => make().loadStateDict({ ...states[0]!, batch: 99 })).toThrow("for state.batch but received 99");
     const state = JSON.parse(JSON.stringify(states[1])) as data.LoaderState;
     const rest = " What is left of a pass that is under way can only go on as it began: set `epoch` to 2 to begin the next one, or to 1 to repeat it.";
     const others: [data.Loader<unknown>, string][] = [

@@ -174,7 +174,7 @@ test("refuses wrong arguments", async () => {
 
 test("refuses what is no tokenizer", async () => {
   await expect(data.tokenizer(temporaryFolder())).rejects.toThrow("Expected tokenizer.json in");
-  await expect(make({}, "{")).rejects.toThrow("Expected JSON at byte 0 of");
+  await expect(make({}, "{")).rejects.toThrow("Expected JSON at byte 1 of");
   await expect(make({}, [])).rejects.toThrow("Expected a JSON object at byte 0 of");
   await expect(make({}, {})).rejects.toThrow('Expected "model" in');
   await expect(make({}, { ...file, model: { type: "Nonsense", vocab: {} } })).rejects.toThrow("Expected one of WordPiece, BPE, Unigram as the type of \"model\"");

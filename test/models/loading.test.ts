@@ -271,7 +271,7 @@ describe("the folder", () => {
   });
 
   test.each<[string, string, string, RegExp]>([
-    ["JSON that is none", "{", "FORMAT", /JSON at byte 0 of .*config\.json/],
+    ["JSON that is none", "{", "FORMAT", /JSON at byte 1 of .*config\.json/],
     ["a list", "[]", "FORMAT", /a JSON object/],
     ["nothing that names a model", "{}", "ARGUMENT", /received no name: .* has no config\.json that gives one\. Pass \{ architecture \}/],
     ["an architecture that is not known", '{"architectures": ["LeNet6"]}', "ARGUMENT", /Expected one of MLP, LeNet5, resnet18, .* received architecture "LeNet6"\. Did you mean "LeNet5"\?/],

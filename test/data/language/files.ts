@@ -109,3 +109,10 @@ export const questionFiles: Record<string, string> = {
   }),
   "triviaqa-unfiltered/unfiltered-web-test-without-answers.json": JSON.stringify({ Data: [{ EntityPages: [], Question: "Who sang?", QuestionId: "tc_4", QuestionSource: "x", SearchResults: [] }], Domain: "unfiltered-web", VerifiedEval: false, Version: 1.0 }),
 };
+
+/** Fields under the hub's names where ours differ: span1Text is span1_text there. */
+export function snake(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(snake);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name.replace(/(Text|Index)$/, (end) => `_${end.toLowerCase()}`), snake(each)]));
+}

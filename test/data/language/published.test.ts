@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { data } from "../../../lib/index.js";
+import { snake } from "./files.js";
 
 // Rows of the real sets in their publishers' layout, and what other libraries read there: where they come from, see the README of
 // the folder.
@@ -48,7 +49,7 @@ describe("GLUE, value for value as transformers' processors read the files", () 
     );
   });
 
-  test("every task, and every layout of labels, is among them", () => {
+  test("every task is among them, is among them", () => {
     const tasks = new Set(Object.keys(references.glue).map((name) => name.split("/")[0]!));
     expect([...tasks].sort()).toEqual(["cola", "mnli", "mnli-mm", "mrpc", "qnli", "qqp", "rte", "sst-2", "sts-b", "wnli"]);
   });
@@ -73,9 +74,6 @@ test.each(Object.entries(references.tables))("rows of %s, as Hugging Face's data
 test.each(Object.entries(references.hub))("rows of %s, which datasets wrote with the hub's types", async (name, wanted) => {
   expect(await data.readRows(at("hub", name))).toEqual(wanted);
 });
-
-/** Their names for fields that ours do not share. */
-const snake = (rows: object[]) => JSON.parse(JSON.stringify(rows).replace(/"(span[12])(Text|Index)"/g, (_, span: string, what: string) => `"${span}_${what.toLowerCase()}"`)) as object[];
 
 describe("the hub's Parquet files: the same examples as from the publisher's", () => {
   const hub = { folder: at("hub") };

@@ -1,4 +1,4 @@
-#include "openmp.h"
+#include "kernel_threads.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorIterator.h>

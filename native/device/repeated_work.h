@@ -11,9 +11,9 @@
 namespace steppe::device {
 
 // Work that is asked for again and again: call by call at first, then, if it `captures`, as one graph.
-class Recurring {
+class RepeatedWork {
  public:
-  Recurring(c10::Device device, bool captures) : device_(device), captures_(captures) {}
+  RepeatedWork(c10::Device device, bool captures) : device_(device), captures_(captures) {}
 
   // `work` gets the graph that it is written down in, or null. `noises`: how many sequences of random numbers it draws from. Where
   // writing it down fails, `undo` comes before it is done call by call.

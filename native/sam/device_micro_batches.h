@@ -3,7 +3,7 @@
 #include <memory>
 #include <vector>
 
-#include "../device/recurring.h"
+#include "../device/repeated_work.h"
 #include "device_numbers.h"
 #include "device_passes.h"
 
@@ -11,7 +11,7 @@ namespace steppe::sam {
 
 // The passes at w of a step whose batch comes in micro-batches, as many samples in each: each is taken as its micro-batch comes, and
 // adds to the mean of those before it. The same work for each of them, so that a GPU's is one graph. One for each number of samples.
-class DeviceMicro {
+class DeviceMicroBatches {
  public:
   struct Settings {
     std::shared_ptr<const Program> program;
@@ -20,8 +20,8 @@ class DeviceMicro {
     bool scales_loss;
   };
   // `inputs`: of the first one, for their places in memory.
-  DeviceMicro(Settings settings, const Tensors& w, const DevicePasses::Inputs& inputs, bool captures, const std::atomic<bool>& cancelled);
-  DeviceMicro(const DeviceMicro&) = delete;
+  DeviceMicroBatches(Settings settings, const Tensors& w, const DevicePasses::Inputs& inputs, bool captures, const std::atomic<bool>& cancelled);
+  DeviceMicroBatches(const DeviceMicroBatches&) = delete;
 
   // Asks for the pass over the next micro-batch, the `index`th of its step.
   void operator()(const Step& step, const DevicePasses::Inputs& inputs, size_t index, double loss_scale);
@@ -34,8 +34,8 @@ class DeviceMicro {
 
   const DeviceSum& sum() const { return sum_; }
   const std::vector<DevicePasses::Inputs>& batches() const { return batches_; }
-  bool replayed() const { return recurring_.replayed(); }
-  const std::string& failure() const { return recurring_.failure(); }
+  bool replayed() const { return repeated_.replayed(); }
+  const std::string& failure() const { return repeated_.failure(); }
 
  private:
   void work(const Step& step);
@@ -45,11 +45,11 @@ class DeviceMicro {
   std::vector<DevicePasses::Inputs> batches_;  // of the step
   DevicePasses::Inputs present_;               // the next one's
   DeviceSum sum_;
-  there::Numbers share_, scale_;               // of the next one in the mean
+  there::Numbers share_, scale_;               // of the next one in the mean, and of those before it; the loss scale
   at::Tensor report_;                          // loss, norm over the perturbed parameters, norm over all
-  std::vector<const void*> places_;            // of the weights
+  std::vector<const void*> places_;            // of weights and buffers: what the graph relies on
   std::vector<uint8_t> perturbed_;             // which of them are
-  device::Recurring recurring_;
+  device::RepeatedWork repeated_;
 };
 
 }  // namespace steppe::sam

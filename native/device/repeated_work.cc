@@ -1,4 +1,4 @@
-#include "recurring.h"
+#include "repeated_work.h"
 
 #include <exception>
 #include <utility>
@@ -11,12 +11,12 @@ constexpr int kWarmUps = 2;
 
 }  // namespace
 
-void Recurring::renew() {
+void RepeatedWork::renew() {
   graph_.reset();
   runs_ = 0;
 }
 
-void Recurring::operator()(const std::function<void(Graph*)>& work, size_t noises, const std::function<void()>& undo) {
+void RepeatedWork::operator()(const std::function<void(Graph*)>& work, size_t noises, const std::function<void()>& undo) {
   replayed_ = false;
   if (!captures_) return work(nullptr);
   if (graph_ == nullptr) graph_ = std::make_unique<Graph>(device_);

@@ -6,12 +6,12 @@ import { notingModes } from "../nn/modes.js";
 import type { Tensor } from "../tensor.js";
 import type { Collected } from "./groups.js";
 
-/** Thrown out of a recording that has met strangers, to begin again with them. */
-export class Met extends Error {}
+/** Thrown out of a recording that has met some, to begin again with them. */
+export class ForeignBuffersFound extends Error {}
 
 /** Out of the scope and out of sight of a recording that is under way. */
 function copyOf(buffer: Tensor): Tensor {
-  const copy = adopt(native.copyUnseen(buffer.handle))!;
+  const copy = adopt(native.copyUnrecorded(buffer.handle))!;
   native.moveToScope(copy.handle, 0);
   return copy;
 }
@@ -20,7 +20,7 @@ function copyOf(buffer: Tensor): Tensor {
  * Buffers of modules that an optimizer does not know, which are met as the loss function runs: the statistics of a body, say, under
  * the head that is trained. They are saved before they move, and made known to the optimizer afterwards.
  */
-export class Strangers {
+export class ForeignBuffers {
   readonly #before = new Map<Tensor, Tensor>();
   /** After the first pass. */
   readonly #after = new Map<Tensor, Tensor>();
@@ -36,12 +36,12 @@ export class Strangers {
   watch<T>(body: () => T, seen = new Map<Module, boolean>()): T {
     if (this.#passes++ === 1) for (const buffer of this.#before.keys()) this.#after.set(buffer, copyOf(buffer));
     return notingModes((module, training) => {
-      if (!seen.has(module) && training) this.#meet(module);
+      if (!seen.has(module) && training) this.#save(module);
       seen.set(module, training);
     }, body);
   }
 
-  #meet(module: Module): void {
+  #save(module: Module): void {
     for (const buffer of module.buffers({ recurse: false })) {
       if (!this.#before.has(buffer) && !this.collected.buffers.includes(buffer)) this.#before.set(buffer, copyOf(buffer));
     }
@@ -58,7 +58,7 @@ export class Strangers {
   }
 
   /** Makes them known to the optimizer. No step may be under way. */
-  join(engine: number): void {
+  addTo(engine: number): void {
     const buffers = [...this.#before.keys()];
     if (buffers.length === 0) return;
     native.engineAddBuffers(engine, buffers.map((buffer) => buffer.handle));

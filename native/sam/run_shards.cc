@@ -1,9 +1,9 @@
-#include "shard_threads.h"
+#include "run_shards.h"
 
 #include <atomic>
 
 #include "../device/accelerator.h"
-#include "../openmp.h"
+#include "../kernel_threads.h"
 #include "../step_memory.h"
 
 namespace steppe::sam {
@@ -14,7 +14,7 @@ void run_shards(size_t count, size_t threads, const std::function<void(size_t, s
   const auto work = [&](int64_t thread) {
     context.enter();
     OneKernelThread one;
-    StepMemory memory;
+    StepMemory memory;  // what a job makes between its passes, too
     for (size_t j = next++; j < count; j = next++) job(j, static_cast<size_t>(thread));
   };
   if (threads == 1) {

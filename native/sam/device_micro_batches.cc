@@ -1,4 +1,4 @@
-#include "device_micro.h"
+#include "device_micro_batches.h"
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty_like.h>
@@ -9,8 +9,8 @@
 
 namespace steppe::sam {
 
-DeviceMicro::DeviceMicro(Settings settings, const Tensors& w, const DevicePasses::Inputs& inputs, bool captures, const std::atomic<bool>& cancelled)
-    : settings_(std::move(settings)), cancelled_(cancelled), batches_(settings_.micros), recurring_(w.front().device(), captures) {
+DeviceMicroBatches::DeviceMicroBatches(Settings settings, const Tensors& w, const DevicePasses::Inputs& inputs, bool captures, const std::atomic<bool>& cancelled)
+    : settings_(std::move(settings)), cancelled_(cancelled), batches_(settings_.micros), repeated_(w.front().device(), captures) {
   for (const auto& [tensor, batched] : inputs) {
     present_.push_back({at::empty_like(tensor), batched});
     for (auto& batch : batches_) batch.push_back({at::empty_like(tensor), batched});
@@ -23,7 +23,7 @@ DeviceMicro::DeviceMicro(Settings settings, const Tensors& w, const DevicePasses
     if (settings_.program->gradient_registers[k] >= 0) sum_.g[k] = at::zeros_like(w[k]);
 }
 
-void DeviceMicro::operator()(const Step& step, const DevicePasses::Inputs& inputs, size_t index, double loss_scale) {
+void DeviceMicroBatches::operator()(const Step& step, const DevicePasses::Inputs& inputs, size_t index, double loss_scale) {
   at::NoGradGuard no_grad;
   std::vector<const void*> places;
   std::vector<uint8_t> perturbed;
@@ -32,7 +32,7 @@ void DeviceMicro::operator()(const Step& step, const DevicePasses::Inputs& input
     perturbed.push_back(step.is_perturbed(k));
   }
   for (const auto& buffer : settings_.buffers) places.push_back(buffer.const_data_ptr());
-  if (places != places_ || perturbed != perturbed_) recurring_.renew();
+  if (places != places_ || perturbed != perturbed_) repeated_.renew();
   places_ = std::move(places);
   perturbed_ = std::move(perturbed);
   for (size_t i = 0; i < inputs.size(); i++)
@@ -52,10 +52,10 @@ void DeviceMicro::operator()(const Step& step, const DevicePasses::Inputs& input
   share_.set(0, 1 / static_cast<double>(index + 1), device);
   share_.set(1, 1 - share_.held[0], device);
   if (settings_.scales_loss) scale_.set(0, loss_scale, device);
-  recurring_([&](device::Graph*) { work(step); }, 1, [] {});
+  repeated_([&](device::Graph*) { work(step); }, 1, [] {});
 }
 
-void DeviceMicro::work(const Step& step) {
+void DeviceMicroBatches::work(const Step& step) {
   Tensors inputs;
   for (const auto& input : present_) inputs.push_back(input.tensor);
   const auto [loss, g] = pass_on_device(*settings_.program, {step.w, sum_.buffers, inputs, {}, {}}, Objective::loss,
@@ -73,7 +73,7 @@ void DeviceMicro::work(const Step& step) {
   sum_.loss.mul_(rest).add_(loss.mul(share));
 }
 
-DeviceMicro::Outcome DeviceMicro::outcome() const {
+DeviceMicroBatches::Outcome DeviceMicroBatches::outcome() const {
   const auto numbers = report_.to(at::kCPU);
   const auto* values = numbers.const_data_ptr<double>();
   return {values[0], values[1], std::isfinite(values[2])};
