@@ -20,12 +20,20 @@ interface SquadReference {
   first: string | null;
   impossible: boolean;
 }
+interface TriviaReference {
+  QuestionId: string;
+  Question: string;
+  Answer: { Value: string; Aliases: string[]; NormalizedAliases: string[] };
+  EntityPages: { Title: string; Filename: string }[];
+  SearchResults?: { Title: string; Filename: string }[];
+}
 interface References {
   glue: Record<string, [first: string, second: string | null, label: string | null][]>;
-  squad: Record<"1.1" | "2.0", SquadReference[]>;
+  squad: Record<"1.1" | "2.0" | "tydiqa", SquadReference[]>;
+  trivia: Record<"web-dev" | "wikipedia-dev", TriviaReference[]>;
   tables: Record<string, data.Row[]>;
   hub: Record<string, data.Row[]>;
-  t5: { padded: [string, string][]; highlights: [string, string][]; rounded: [number, string][] };
+  t5: { padded: [string, string][]; multilingual: [string, string][]; highlights: [string, string][]; rounded: [number, string][] };
   "language models": Record<string, string[]>;
   iwslt: Record<"train" | "tst2013", { de: string[]; en: string[] }>;
 }
@@ -99,6 +107,9 @@ describe("the hub's Parquet files: the same examples as from the publisher's", (
       const [theirs, ours] = [await data.squad({ ...hub, version, split: "validation" }), await data.squad({ folder: at("squad"), version, split: "validation" })];
       expect(theirs.examples).toEqual(ours.examples);
     }
+    const tydi = await data.tydiQa({ ...hub, split: "validation" });
+    expect(tydi.files[0]).toMatch(/\.parquet$/);
+    expect(tydi.examples).toEqual((await data.tydiQa({ folder: at("tydiqa"), split: "validation" })).examples);
     expect((await data.naturalQuestions({ ...hub, split: "validation" })).examples).toEqual((await data.naturalQuestions({ folder: at("nq_open"), split: "validation" })).examples);
   });
 });
@@ -110,14 +121,21 @@ describe("SuperGLUE, from the benchmark's lines", () => {
     const boolq = await read("boolq", "train");
     expect(boolq.map(({ question, label, idx }) => [question, label, idx])).toEqual([["do iran and afghanistan speak the same language", 1, 0], ["can you use oyster card at epsom station", 0, 5]]);
     expect(boolq[0]!.passage).toContain("Persian (/ˈpɜːrʒən, -ʃən/), also known by its endonym Farsi (فارسی fārsi");
-    expect(await read("cb", "train")).toEqual([{ premise: "It was a complex language. Not written down but handed down. One might say it was peeled down.", hypothesis: "the language was peeled down", label: 0, idx: 0 }]);
+    const [peeled, ...others] = await read("cb", "train");
+    expect(peeled).toEqual({ premise: "It was a complex language. Not written down but handed down. One might say it was peeled down.", hypothesis: "the language was peeled down", label: 0, idx: 0 });
+    const named = ({ hypothesis, label, idx }: { hypothesis: string; label: number; idx: number }) => [hypothesis, label, idx];
+    expect(others.map(named)).toEqual([["she couldn't lie in bed with her clothes on", 1, 23], ["the cat was well", 2, 33]]);
+    expect((await read("cb", "validation")).map(named)).toEqual([["Valence was helping", 1, 0], ["there is a shipment", 2, 1], ["he's been to America", 0, 13]]);
     expect(await read("copa", "train")).toEqual([{ premise: "My eyes became red and puffy.", choice1: "I was sobbing.", choice2: "I was laughing.", question: "cause", label: 0, idx: 7 }]);
+    expect(await read("copa", "validation")).toEqual([{ premise: "The man turned on the faucet.", choice1: "The toilet filled with water.", choice2: "Water flowed from the spout.", question: "effect", label: 1, idx: 0 }]);
+    expect((await read("rte", "validation")).map(named)).toEqual([["Christopher Reeve had an accident.", 1, 0]]);
     expect((await read("rte", "train")).map(({ hypothesis, label, idx }) => [hypothesis, label, idx])).toEqual([["Weapons of Mass Destruction Found in Iraq.", 1, 0], ["Herceptin can be used to treat breast cancer.", 0, 2]]);
   });
 
   test("MultiRC, ReCoRD, WiC, WSC", async () => {
     const multirc = await read("multirc", "train");
-    expect(multirc.map(({ answer, label, idx }) => [answer, label, idx.question, idx.answer])).toEqual([["225 men", 1, 41, 178], ["225", 1, 41, 179], ["525 men", 0, 41, 180], ["235", 0, 41, 181], ["255 men", 0, 41, 182]]);
+    expect(multirc.map(({ answer, label, idx }) => [answer, label, idx.question, idx.answer])).toEqual([["Children, Gerd, or Dorian Popa", 0, 0, 0], ["225 men", 1, 41, 178], ["225", 1, 41, 179], ["525 men", 0, 41, 180], ["235", 0, 41, 181], ["255 men", 0, 41, 182]]);
+    expect(multirc[0]!.paragraph).toMatch(/^While this process moved along, .*"Under the Taliban, .* help us get  Bin Laden and deal with another issue or two\." The U\.S\. effort continued\.$/);
     const record = await read("record", "validation");
     expect(record.map(({ entities, answers, idx }) => [entities, answers, idx])).toEqual([
       [["Amy Schumer", "James", "Jimmy Mack", "McNair", "Miley Cyrus", "Morgan", "NBC", "New Jersey", "New Jersey Turnpike", "Night Live", "SNL", "Season 41", "Tracy Morgan", "Twitter"], ["Morgan", "Tracy Morgan"], { passage: 0, query: 0 }],
@@ -125,10 +143,14 @@ describe("SuperGLUE, from the benchmark's lines", () => {
     ]);
     const [wic] = await read("wic", "train");
     expect([wic!.sentence1.slice(wic!.start1, wic!.end1), wic!.sentence2.slice(wic!.start2, wic!.end2), wic!.label]).toEqual(["class", "class", 0]);
+    const [brush] = await read("wic", "validation");
+    expect([brush!.sentence1.slice(brush!.start1, brush!.end1), brush!.sentence2.slice(brush!.start2, brush!.end2), brush!.label]).toEqual(["brush", "brushes", 1]);
+    expect((await read("wsc", "validation")).map(({ span1Text, span2Text, label }) => [span1Text, span2Text, label])).toEqual([["The table", "it", 1]]);
     expect(await read("wsc", "train")).toEqual([{ text: "I tried to paint a picture of an orchard, with lemons in the lemon trees , but they came out looking more like light bulbs.", span1Text: "lemon trees", span1Index: 13, span2Text: "they", span2Index: 17, label: 0, idx: 2 }]);
   });
 
   test("test sets, whose labels are kept back", async () => {
+    expect((await read("cb", "test")).map(({ hypothesis, label, idx }) => [hypothesis, label, idx])).toEqual([["Polly was not an experienced ocean sailor", -1, 0]]);
     expect((await read("copa", "test")).map(({ choice2, label, idx }) => [choice2, label, idx])).toEqual([["The light flickered.", -1, 397], ["They wore camouflage uniforms.", -1, 399]]);
     expect(await read("rte", "test")).toEqual([{ premise: "No Weapons of Mass Destruction Found in Iraq Yet.", hypothesis: "Weapons of Mass Destruction Found in Iraq.", label: -1, idx: 0 }]);
     const wic = await read("wic", "test");
@@ -141,14 +163,41 @@ describe("SuperGLUE, from the benchmark's lines", () => {
 });
 
 describe("questions", () => {
-  test.each(["1.1", "2.0"] as const)("SQuAD %s, as transformers' processors read it", async (version) => {
-    const { examples } = await data.squad({ folder: at("squad"), version, split: "validation" });
-    const wanted = references.squad[version];
-    expect(examples).toEqual(
+  const readers: Record<keyof References["squad"], () => Promise<{ examples: data.SpanQuestion[] }>> = {
+    "1.1": () => data.squad({ folder: at("squad"), split: "validation" }),
+    "2.0": () => data.squad({ folder: at("squad"), version: "2.0", split: "validation" }),
+    tydiqa: () => data.tydiQa({ folder: at("tydiqa"), split: "validation" }),
+  };
+  test.each(["1.1", "2.0", "tydiqa"] as const)("SQuAD 1.1, 2.0 and TyDi QA, as transformers' processors read them: %s", async (name) => {
+    const { examples } = await readers[name]();
+    const wanted = references.squad[name];
+    expect(examples).toMatchObject(
       wanted.map(({ id, title, context, question, answers }) => ({ id, title, context, question, answers: answers.map(({ text, answer_start }) => ({ text, start: [...context].slice(0, answer_start).join("").length })) })),
     );
     expect(examples.map(({ answers }) => answers[0]?.text ?? null)).toEqual(wanted.map(({ first, impossible }) => (impossible ? null : first)));
     for (const { context, answers } of examples) for (const { text, start } of answers) expect(context.slice(start, start + text.length)).toBe(text);
+  });
+
+  test("TyDi QA: a question in each of its nine languages", async () => {
+    const { examples } = await data.tydiQa({ folder: at("tydiqa"), split: "validation" });
+    expect(examples.map(({ language }) => language)).toEqual(["arabic", "bengali", "english", "finnish", "indonesian", "korean", "russian", "swahili", "telugu"]);
+    expect((await data.tydiQa({ folder: at("tydiqa"), split: "validation", languages: ["telugu", "finnish"] })).examples).toEqual([examples[3], examples[8]]);
+  });
+
+  test.each(["web", "wikipedia"] as const)("TriviaQA's %s, as datasets reads the file", async (variant) => {
+    const { examples } = await data.triviaQa({ folder: at("trivia_qa"), variant, split: "validation" });
+    const documents = (pages: { Title: string; Filename: string }[] = []) => pages.map(({ Title, Filename }) => ({ title: Title, filename: Filename, text: null }));
+    expect(examples).toEqual(
+      references.trivia[`${variant}-dev`].map(({ QuestionId, Question, Answer, EntityPages, SearchResults }) => ({
+        id: QuestionId,
+        question: Question,
+        value: Answer.Value,
+        answers: [...new Set([Answer.Value, ...Answer.Aliases])],
+        normalizedAnswers: Answer.NormalizedAliases,
+        wikipedia: documents(EntityPages),
+        web: documents(SearchResults),
+      })),
+    );
   });
 
   test("WebQuestions, Natural Questions, TriviaQA", async () => {
@@ -211,6 +260,13 @@ describe("T5's text-to-text forms", () => {
       expect(form.references({ id: "", title: "", context: "", question: "", answers: [{ text, start: 0 }] })).toEqual([padded]);
       const joined = `question: ${padded} context: ${padded}`.replace(/[\t\n\f\r ]+/g, " ");
       expect(form.pairs([{ id: "", title: "", context: text, question: text, answers: [] }])[0]!.inputs).toBe(joined);
+    }
+  });
+
+  test("around punctuation of any script, as mT5 puts them for TyDi QA", () => {
+    const form = data.textToText("tydiqa");
+    for (const [text, padded] of references.t5.multilingual) {
+      expect(form.references({ id: "", title: "", context: "", question: "", answers: [{ text, start: 0 }], language: "" })).toEqual([padded]);
     }
   });
 
