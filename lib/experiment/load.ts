@@ -3,6 +3,7 @@ import { basename, dirname, extname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { SteppeError, describe } from "../errors.js";
 import { ioError } from "../io/file-errors.js";
+import { jsonPlace } from "../io/json-place.js";
 import { checkConfig } from "./check.js";
 import type { Config } from "./config.js";
 
@@ -49,16 +50,9 @@ function readJson(file: string, path: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
-    throw new SteppeError("ARGUMENT", `Expected JSON in ${path} but received: ${placed((error as Error).message, text)}.`, { cause: error });
+    const { line, column, said } = jsonPlace(error, text);
+    throw new SteppeError("ARGUMENT", `Expected JSON in ${path} but received: ${said} (line ${line} column ${column}).`, { cause: error });
   }
-}
-
-/** JSON.parse counts characters, people count lines. */
-function placed(message: string, text: string): string {
-  const position = /at position (\d+)/.exec(message);
-  if (position === null || message.includes("line")) return message;
-  const before = text.slice(0, Number(position[1])).split("\n");
-  return `${message} (line ${before.length} column ${before.at(-1)!.length + 1})`;
 }
 
 async function readCode(file: string, path: string): Promise<unknown> {

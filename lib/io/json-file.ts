@@ -2,6 +2,7 @@ import { constants } from "node:buffer";
 import { readFileSync, statSync } from "node:fs";
 import { SteppeError, describe } from "../errors.js";
 import { formatError, ioError } from "./file-errors.js";
+import { jsonPlace } from "./json-place.js";
 import { checkUtf8 } from "./utf8.js";
 
 /** A string has at most this many UTF-16 units, and a byte of UTF-8 is at least a third of one. */
@@ -10,8 +11,8 @@ const mostBytes = 3 * constants.MAX_STRING_LENGTH;
 /**
  * Reads a file that is one JSON value, with or without a byte order mark.
  *
- * @throws SteppeError `IO` if the file system refuses, `FORMAT` for broken UTF-8, what is no JSON, what does not fit into a string
- * (512 MiB), and for a device or a pipe, which may have no end
+ * @throws SteppeError `IO` if the file system refuses, `FORMAT` for broken UTF-8 and what is no JSON, with the place, for what does not
+ * fit into a string (512 MiB), and for a device or a pipe, which may have no end
  */
 export function readJson(path: string): unknown {
   let bytes: Buffer;
@@ -30,15 +31,10 @@ export function readJson(path: string): unknown {
     return JSON.parse(text.replace(/^\ufeff/, ""));
   } catch (error) {
     if ((error as { code?: unknown }).code === "ERR_STRING_TOO_LONG") throw tooLong(path, bytes.length);
-    throw formatError(path, placeOf(error as Error, text), "JSON", (error as Error).message, error);
+    const mark = text.startsWith("\ufeff") ? 1 : 0;
+    const { index, line, said } = jsonPlace(error, text.slice(mark));
+    throw formatError(path, Buffer.byteLength(text.slice(0, mark + index)), "JSON", `${said} in line ${line}`, error);
   }
-}
-
-/** Where JSON.parse stopped, in bytes. Of some errors it quotes the text there instead: these are given as byte 0. */
-function placeOf({ message }: Error, text: string): number {
-  const units = /at position (\d+)/.exec(message)?.[1] ?? (message === "Unexpected end of JSON input" ? text.length : 0);
-  const mark = text.startsWith("\ufeff") && Number(units) < text.length ? 1 : 0;
-  return Buffer.byteLength(text.slice(0, Number(units) + (Number(units) > 0 ? mark : 0)));
 }
 
 function tooLong(path: string, bytes: number): SteppeError {

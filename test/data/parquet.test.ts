@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { SteppeError, data } from "../../lib/index.js";
 import { hasLibraries, runPython } from "../support/python.js";
 import { temporaryFolder } from "../support/folder.js";
+import { damage, randomNumbers } from "../support/random.mjs";
 
 // Files of every codec and of both versions of pages, made by pyarrow, Polars and DuckDB (fixtures/parquet/make.py). What must be
 // in them is what pyarrow read from them itself.
@@ -131,20 +132,15 @@ describe("what is no Parquet", () => {
   // STEPPE_FUZZ_FILES=5000 npx vitest run test/data/parquet     more of them
   test("random damage: rows, or an error that says so, in little memory", async () => {
     const rounds = Number(process.env.STEPPE_FUZZ_FILES ?? 12);
-    let state = Number(process.env.STEPPE_FUZZ_SEED ?? 1);
-    const random = (below: number) => {
-      state = (Math.imul(state, 1664525) + 1013904223) >>> 0; // Numerical Recipes' generator
-      return Math.floor((state / 2 ** 32) * below);
-    };
+    const random = randomNumbers(Number(process.env.STEPPE_FUZZ_SEED ?? 1));
     const path = join(temporaryFolder(), "damaged.parquet");
     const outcomes = { rows: 0, refused: 0 };
     for (const name of files) {
       const original = readFileSync(join(folder, name));
       for (let round = 0; round < rounds; round++) {
-        const bytes = Buffer.from(original);
-        // Half of the damage goes to the metadata, which is most of so small a file but little of a real one.
-        const footer = bytes.length - 8 - bytes.readUInt32LE(bytes.length - 8);
-        for (let i = random(4); i >= 0; i--) bytes[round % 2 === 0 ? random(footer) : footer + random(bytes.length - footer)] = [random(256), 0xff, 0x7f, 0x80, 0][random(5)]!;
+        // In turn anywhere, and in the metadata alone, which is most of so small a file but little of a real one.
+        const footer = original.length - 8 - original.readUInt32LE(original.length - 8);
+        const bytes = round % 2 === 0 ? damage(original, random) : Buffer.concat([original.subarray(0, footer), damage(original.subarray(footer), random)]);
         outcomes[await readDamaged(path, bytes, `round ${round} of ${name}`)]++;
       }
     }

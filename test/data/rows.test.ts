@@ -76,7 +76,9 @@ describe("what is no table", () => {
     ["an open quote", "a.csv", 'a,b\n"1,2\n', /Expected a table in .*a\.csv but received/],
     ["broken UTF-8", "a.csv", Buffer.concat([Buffer.from("a,b\n1,é"), Buffer.from([0xff]), Buffer.from("\n")]), /Expected UTF-8 at byte 8 of .* but received the byte 0xff/],
     ["UTF-8 that ends in a character", "a.csv", Buffer.from("a\né").subarray(0, 3), /Expected UTF-8 at byte 2 of .* but received the byte 0xc3/],
-    ["no JSON", "a.jsonl", '{"a": 1}\n{"a": \n', /Expected JSON in line 2 of /],
+    ["no JSON", "a.jsonl", '{"a": 1}\n{"a": \n', /^Expected JSON in line 2, column 7 of .*a\.jsonl but received: Unexpected end of JSON input\.$/],
+    ["no JSON, where the parser quotes the text", "a.jsonl", '{"a": 1}\n{"ä": [1, nil]}\n', /^Expected JSON in line 2, column 12 of .*a\.jsonl but received: Unexpected token 'i'/],
+    ["no JSON, where it tells the place", "a.jsonl", '{"a": 1 "b"}\n', /^Expected JSON in line 1, column 9 of .*a\.jsonl but received: Expected ',' or '}' after property value\.$/],
     ["no object", "a.jsonl", "[1]\n", /Expected a JSON object in line 1 of .* but received an array of 1/],
     ["no gzip", "a.csv.gz", "a,b\n", /Expected gzipped data in /],
     ["half a gzip", "a.csv.gz", gzipSync("a,b\n".repeat(1000)).subarray(0, 30), /Expected gzipped data in /],
@@ -91,6 +93,25 @@ describe("what is no table", () => {
     // Also where all rows are alike.
     await expect(read(["source", "label"])).rejects.toMatchObject({ code: "FORMAT", message: `Expected 2 fields in line 1 of ${path} but received 4.` });
     expect(await read(["source", "label", "mark", "sentence"], true)).toEqual([{ source: "gj04", label: "1", mark: "", sentence: "A." }, { source: "gj04", label: "0", mark: "*", sentence: null }]);
+  });
+
+  test("a row that has no end, of CSV and TSV, quoted and not, the header, gzipped", async () => {
+    const long = "x".repeat(600);
+    const cases: [string, string | Buffer, line: number][] = [
+      ["a.csv", `a,b\n1,2\n${long},${long}\n3,4\n`, 3],
+      ["a.csv", `a,b\n1,"${`${long.slice(0, 99)}\n`.repeat(20)}`, 12],
+      ["a.tsv", `${long}\t${long}\n1\t2\n`, 1],
+      ["a.csv.gz", gzipSync(`a,b\n${long}${long}${long.repeat(1000)}`), 2],
+    ];
+    for (const [name, content, line] of cases) {
+      const path = file(name, content);
+      const message = `Expected rows of at most 1000 bytes in ${path} but received a longer one that reaches line ${line}: see the option maxRowBytes.`;
+      await expect(data.readRows(path, { maxRowBytes: 1000 })).rejects.toMatchObject({ name: "SteppeError", code: "FORMAT", message });
+    }
+    const path = file("a.csv", `a,b\n${`${long},${long.slice(0, 300)}\n`.repeat(50)}`);
+    expect(await data.readRows(path, { maxRowBytes: 1000 })).toHaveLength(50);
+    expect(await data.readRows(file("b.csv", `a,b\n${long},${long}\n`))).toEqual([{ a: long, b: long }]);
+    await expect(data.readRows(path, { maxRowBytes: 0 })).rejects.toThrow("Expected a positive integer for maxRowBytes but received 0");
   });
 
   test("no file, no format, misspelled options", async () => {

@@ -1,7 +1,8 @@
 import type { Readable } from "node:stream";
 import { CsvError, parse } from "csv-parse";
-import { checkFlag } from "../../checks.js";
+import { checkFlag, checkInteger } from "../../checks.js";
 import { SteppeError, checkKeys, describe, expected } from "../../errors.js";
+import { jsonPlace } from "../../io/json-place.js";
 import { lineBlocks } from "../text/lines.js";
 import { readText } from "./text-file.js";
 
@@ -22,6 +23,8 @@ export interface RowOptions {
    * null, what is too much is left out. Default false.
    */
   ragged?: boolean;
+  /** Bytes that a row of CSV or TSV has at most. Default 16 MiB: the parser goes through one without end at a megabyte or so a second. */
+  maxRowBytes?: number;
 }
 
 const formats: Record<string, TableFormat> = { csv: "csv", tsv: "tsv", txt: "tsv", jsonl: "jsonl", ndjson: "jsonl", parquet: "parquet" };
@@ -32,12 +35,13 @@ const formats: Record<string, TableFormat> = { csv: "csv", tsv: "tsv", txt: "tsv
  * @param path CSV (RFC 4180), TSV, or JSON lines, in UTF-8, gzipped ones are unpacked; or Parquet, of which one row group is in
  * memory at a time: uncompressed, Snappy, gzip, Brotli, Zstandard, LZ4; 64-bit integers are numbers where those are exact, else bigints
  * @throws SteppeError `IO` if the file system refuses; `FORMAT` with the line, or the byte, for broken UTF-8, a row with too many
- * or too few fields or of more than 16 MiB, two columns of one name, and a line that is no JSON object; with column and row group for
+ * or too few fields or of more than `maxRowBytes`, two columns of one name, and a line that is no JSON object; with column and row group for
  * broken Parquet
  * @example for await (const { sentence, label } of data.rows("sst2/train.tsv")) …
  */
 export async function* rows(path: string, options: RowOptions = {}): AsyncGenerator<Row, void, undefined> {
-  const { format, columns, quotes, ragged } = readOptions(path, options);
+  const settings = readOptions(path, options);
+  const { format, columns } = settings;
   if (format === "parquet") {
     // Loaded with the first file: its decoders take a while.
     const { parquetRows } = await import("./parquet.js");
@@ -45,9 +49,9 @@ export async function* rows(path: string, options: RowOptions = {}): AsyncGenera
   }
   if (format === "jsonl") return yield* jsonLines(path);
   try {
-    yield* readText(path, (bytes) => delimited(bytes, path, { format, columns, quotes, ragged }));
+    yield* readText(path, (bytes) => delimited(bytes, path, settings));
   } catch (error) {
-    throw asSteppe(error, path);
+    throw asSteppe(error, path, settings);
   }
 }
 
@@ -67,30 +71,29 @@ interface Settings {
   columns: readonly string[] | null;
   quotes: boolean;
   ragged: boolean;
+  maxRowBytes: number;
 }
 
 function readOptions(path: unknown, options: RowOptions): Settings {
   if (typeof path !== "string" || path === "") throw expected("a path", "path", path);
   if (typeof options !== "object" || options === null) throw expected("an object", "options", options);
-  checkKeys(options, ["format", "columns", "quotes", "ragged"]);
+  checkKeys(options, ["format", "columns", "quotes", "ragged", "maxRowBytes"]);
   const extension = /\.([a-z]+)(\.gz)?$/i.exec(path)?.[1]?.toLowerCase() ?? "";
   const format = options.format ?? formats[extension];
   if (format === undefined) throw expected("one of csv, tsv, jsonl, parquet", "format", options.format, `The name of ${path} does not tell.`);
   if (!Object.values(formats).includes(format)) throw expected("one of csv, tsv, jsonl, parquet", "format", format);
-  const { columns = null, quotes = format === "csv", ragged = false } = options;
+  const { columns = null, quotes = format === "csv", ragged = false, maxRowBytes = 2 ** 24 } = options;
   if (columns !== null && (!Array.isArray(columns) || !columns.every((name) => typeof name === "string"))) throw expected("an array of names", "columns", columns);
   checkFlag(quotes, "quotes");
   checkFlag(ragged, "ragged");
-  return { format, columns, quotes, ragged };
+  checkInteger(maxRowBytes, "maxRowBytes", 1);
+  return { format, columns, quotes, ragged, maxRowBytes };
 }
 
-/** Bytes of a row at most: the parser goes through one without end at a megabyte or so a second. */
-const longestRecord = 2 ** 24;
-
 /** The library's parser on a stream; `each` sees every row with the number of its last line. */
-function parserOf(source: Readable, { format, quotes }: Settings, each?: (fields: string[], about: { lines: number }) => string[]) {
+function parserOf(source: Readable, { format, quotes, maxRowBytes }: Settings, each?: (fields: string[], about: { lines: number }) => string[]) {
   const parser = source.pipe(
-    parse({ delimiter: format === "csv" ? "," : "\t", quote: quotes ? '"' : null, skip_empty_lines: true, max_record_size: longestRecord, relax_column_count: true, ...(each === undefined ? {} : { on_record: each }) }),
+    parse({ delimiter: format === "csv" ? "," : "\t", quote: quotes ? '"' : null, skip_empty_lines: true, max_record_size: maxRowBytes, relax_column_count: true, ...(each === undefined ? {} : { on_record: each }) }),
   );
   source.on("error", (error) => parser.destroy(error));
   return parser as AsyncIterable<string[]>;
@@ -141,7 +144,8 @@ async function* jsonLines(path: string): AsyncGenerator<Row, void, undefined> {
       try {
         value = JSON.parse(line);
       } catch (error) {
-        throw new SteppeError("FORMAT", `Expected JSON in line ${number} of ${path} but received: ${(error as Error).message}.`, { cause: error });
+        const { column, said } = jsonPlace(error, line);
+        throw new SteppeError("FORMAT", `Expected JSON in line ${number}, column ${column} of ${path} but received: ${said}.`, { cause: error });
       }
       if (typeof value !== "object" || value === null || Array.isArray(value)) throw new SteppeError("FORMAT", `Expected a JSON object in line ${number} of ${path} but received ${describe(value)}.`);
       yield value as Row;
@@ -150,7 +154,11 @@ async function* jsonLines(path: string): AsyncGenerator<Row, void, undefined> {
 }
 
 /** The error of the library that parses, as one of ours. */
-function asSteppe(error: unknown, path: string): unknown {
+function asSteppe(error: unknown, path: string, { maxRowBytes }: Settings): unknown {
   if (!(error instanceof CsvError)) return error;
+  if (error.code === "CSV_MAX_RECORD_SIZE") {
+    const { lines } = error as unknown as { lines: number };
+    return new SteppeError("FORMAT", `Expected rows of at most ${maxRowBytes} bytes in ${path} but received a longer one that reaches line ${lines}: see the option maxRowBytes.`, { cause: error });
+  }
   return new SteppeError("FORMAT", `Expected a table in ${path} but received: ${error.message}.`, { cause: error });
 }
