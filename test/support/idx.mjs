@@ -11,14 +11,14 @@ export function idx(type, shape, elements) {
   return Buffer.concat([header, elements]);
 }
 
-/** The four files of an image data set, made of small random-looking images. */
+/** The four files of an image data set, made of small random-looking images: other ones for training than for testing. */
 export function imageFiles(count, size = 28) {
-  const pixels = Uint8Array.from({ length: count * size * size }, (_, i) => (i * 37) % 256);
-  const labels = Uint8Array.from({ length: count }, (_, i) => i % 10);
+  const pixels = (step, first) => idx(8, [count, size, size], Uint8Array.from({ length: count * size * size }, (_, i) => (first + i * step) % 256));
+  const labels = (first) => idx(8, [count], Uint8Array.from({ length: count }, (_, i) => (first + i) % 10));
   return {
-    "train-images-idx3-ubyte.gz": gzipSync(idx(8, [count, size, size], pixels)),
-    "train-labels-idx1-ubyte.gz": gzipSync(idx(8, [count], labels)),
-    "t10k-images-idx3-ubyte": idx(8, [count, size, size], pixels),
-    "t10k-labels-idx1-ubyte": idx(8, [count], labels),
+    "train-images-idx3-ubyte.gz": gzipSync(pixels(37, 0)),
+    "train-labels-idx1-ubyte.gz": gzipSync(labels(0)),
+    "t10k-images-idx3-ubyte": pixels(91, 40),
+    "t10k-labels-idx1-ubyte": labels(3),
   };
 }
