@@ -17,6 +17,7 @@ const operations = [
  */
 export type Augmentation = (typeof operations)[number];
 
+/** How an operation that moves pixels fills what it makes. */
 export interface AugmentOptions {
   /** How pixels are found between pixels; default "nearest". */
   interpolation?: "nearest" | "bilinear";
@@ -49,6 +50,7 @@ export function augment(operation: Augmentation, magnitude = 0, options: Augment
   return nativeTransform("augment", number, magnitude, ...surroundings(options));
 }
 
+/** How many operations RandAugment applies to an image, and how strongly. */
 export interface RandAugmentOptions extends AugmentOptions {
   /** Operations on each image, one after the other; default 2. */
   numOps?: number;

@@ -5,7 +5,9 @@ import { ioError } from "../io/file-errors.js";
 
 /** What publishers give to check a file with, in hexadecimal digits; of several all must agree. */
 export interface Checksums {
+  /** 64 digits. */
   sha256?: string;
+  /** 32 digits. */
   md5?: string;
 }
 

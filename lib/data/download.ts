@@ -10,6 +10,7 @@ import { Transient, get, isWeb, refused } from "./http.js";
 import type { IncomingMessage } from "node:http";
 import type { Checksums } from "./checksums.js";
 
+/** How patient a download is, and what its file is checked with. */
 export interface DownloadOptions extends Checksums {
   /** How often it is tried again, without a byte having come in between; default 4. */
   retries?: number;

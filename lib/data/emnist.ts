@@ -34,6 +34,7 @@ const parts = {
   mnist: digits,
 } as const;
 
+/** Which part of EMNIST is read, and how. */
 export interface EmnistOptions extends ImageSetOptions {
   /** Which part: all characters, with alike small and capital letters merged, as many of each, letters alone, digits alone, as MNIST. */
   split: keyof typeof parts;

@@ -12,7 +12,9 @@ export interface ImageClasses {
   readonly name: string;
   /** The names of the classes; a label is an index into it. */
   readonly classes: readonly string[];
+  /** The publisher's images for training. */
   readonly train: LabelledImages;
+  /** Those that are held out. */
   readonly test: LabelledImages;
 }
 

@@ -14,6 +14,7 @@ import type { DecodeSettings, Pixels } from "./decode.js";
 import type { LabelledImages } from "./image-classes.js";
 import type { LabelledDataset } from "./tensor-dataset.js";
 
+/** Which files of a folder are images, and what is made of them. */
 export interface ImageFolderOptions {
   /** Height and width that images are brought to, one number for both. Default: their own, which all of a batch must share. */
   size?: number | readonly [number, number];

@@ -14,8 +14,11 @@ export interface LoaderState {
 
 /** What decides which samples each batch of a pass has, and what transforms draw. */
 export interface PassIdentity {
+  /** Samples of the data set or of the sampler. */
   samples: number;
+  /** Samples of a batch. */
   batchSize: number;
+  /** The loader's seed. */
   seed: number;
   /** A hash of the order of the samples in this pass. */
   order: string;

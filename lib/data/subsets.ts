@@ -53,6 +53,7 @@ export function subset(dataset: Dataset<unknown> | readonly unknown[], indices: 
   return { length: indices.length, batch: (some) => dataset.batch(all.indexSelect(0, some)) };
 }
 
+/** How large a share of each class is taken. */
 export interface FractionOptions {
   /** The share of each class that stays, from 0 to 1; of each at least one sample. */
   fraction?: number;
@@ -141,6 +142,7 @@ export function randomSplit(dataset: Dataset<unknown> | readonly unknown[], leng
   return counts.map((count) => subset(dataset as Dataset<unknown>, order.slice(from, (from += count))));
 }
 
+/** How many labels become wrong, and which ones. */
 export interface LabelNoiseOptions {
   /** The share of the samples whose label is made wrong, from 0 to 1. */
   rate: number;

@@ -13,6 +13,7 @@ export interface Dataset<Batch> {
 
 /** A data set that knows the class of each sample before it is made, as {@link ImageFolder}: `data.fractionPerClass` and `data.labelNoise` take it. */
 export interface LabelledDataset<Batch> extends Dataset<Batch> {
+  /** The number of each sample's class. */
   readonly labels: readonly number[];
   /**
    * Some of the samples, by number and in that order.

@@ -48,6 +48,7 @@ export function cutout(size: number): Transform {
   return nativeTransform("cutout", checkInteger(size, "size", 1));
 }
 
+/** How often, how large and with what images are erased. */
 export interface RandomErasingOptions {
   /** Default 0.5. */
   p?: number;
@@ -73,6 +74,7 @@ export function randomErasing(options: RandomErasingOptions = {}): Transform {
   return nativeTransform("randomErasing", p, ...scale, ...ratio, value);
 }
 
+/** How strongly images are mixed. */
 export interface MixOptions {
   /** Of the Beta distribution that the share is drawn from. */
   alpha: number;
@@ -100,6 +102,7 @@ function checkMix(options: MixOptions): [number, number] {
 
 const interpolations = ["nearest", "bilinear", "bicubic"] as const;
 
+/** How pixels of another size are found. */
 export interface ResizeOptions {
   /** Default "bilinear". */
   interpolation?: (typeof interpolations)[number];

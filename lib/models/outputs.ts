@@ -10,6 +10,7 @@ export interface Insights {
 
 /** What most heads return. */
 export interface LogitsOutput extends Insights {
+  /** Scores before softmax, in the shape that the model's description gives. */
   logits: Tensor;
   /** With labels: a scalar. */
   loss?: Tensor;

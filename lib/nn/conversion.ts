@@ -1,4 +1,5 @@
-import { dtypes, isDType, toDType } from "../dtype.js";
+import { dtypeOrDevice } from "../conversion.js";
+import { dtypes, toDType } from "../dtype.js";
 import { checkKeys, expected } from "../errors.js";
 import { Tensor } from "../tensor.js";
 import type { Device, DType, MemoryFormat } from "../types.js";
@@ -30,7 +31,7 @@ const formats: readonly MemoryFormat[] = ["contiguous", "preserve", "channels_la
 
 /** A destination, checked. */
 export function conversion(destination: Destination): Target {
-  if (typeof destination === "string") return conversion(isDType(destination) ? { dtype: destination } : { device: destination });
+  if (typeof destination === "string") return conversion(dtypeOrDevice(destination, "to"));
   if (destination instanceof Tensor) return conversion({ dtype: destination.dtype, device: destination.device });
   if (typeof destination !== "object" || destination === null) {
     throw expected("a dtype, a device, a tensor or { dtype, device, nonBlocking, memoryFormat }", "to", destination);

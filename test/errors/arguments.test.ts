@@ -91,7 +91,8 @@ const tables: Record<string, Row[]> = {
   ],
   "wrong devices": [
     ["one that is not here", () => torch.zeros([1], { device: "cuda:77" }), "ARGUMENT", /^Expected a device that is here \(cpu, meta.*\) for device but received "cuda:77"\./],
-    ["one that never was", () => a.to("gpu" as never), "ARGUMENT", /^Expected a device that is here/],
+    ["one that never was", () => a.to("gpu" as never), "ARGUMENT", /^Expected a dtype such as .* or a device such as .* received "gpu" of type string\. Did you mean "cpu"\?/],
+    ["one that never was, in options", () => torch.zeros([1], { device: "gpu" as never }), "ARGUMENT", /^Expected a device that is here \(cpu, meta/],
     ["mixed", () => a.add(torch.ones([2, 3], { device: "meta" })), "OPERATOR", /meta/],
     ["values on meta", () => torch.ones([1], { device: "meta" }).item(), "ARGUMENT", /^A tensor on the meta device holds no data to read\./],
     ["a generator's", () => new Generator("meta"), "ARGUMENT", /meta|device/],

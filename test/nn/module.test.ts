@@ -234,6 +234,7 @@ describe("conversion", () => {
   test("to what makes no sense is refused", () => {
     const layer = new nn.Linear(2, 1);
     expect(() => layer.to("int64")).toThrow("Expected a floating-point or complex dtype for to but received");
+    expect(() => layer.to("flaot64")).toThrow(/^Expected a dtype such as float32, .* or a device such as cpu, .* for to but received "flaot64" of type string\. Did you mean "float64"\?$/);
     expect(() => layer.to({ dtpye: "float64" } as never)).toThrow('Did you mean "dtype"?');
     expect(() => layer.to(3 as never)).toThrow("Expected a dtype, a device, a tensor or { dtype, device, nonBlocking, memoryFormat } for to");
     expect(() => layer.to({ memoryFormat: "nhwc" as never })).toThrow("Expected one of contiguous, preserve, channels_last, channels_last_3d for memoryFormat of to");

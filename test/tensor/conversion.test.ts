@@ -54,7 +54,11 @@ describe("to", () => {
 
   test("wrong targets", () => {
     const x = torch.ones([1]);
-    expect(() => x.to("float33" as never)).toThrow(/Expected a device that is here \(cpu, meta.*\) for device but received "float33"/);
+    expect(() => x.to("float33" as never)).toThrow(
+      'Expected a dtype such as float32, float64, float16, bfloat16, int64 or bool, or a device such as cpu, cuda, cuda:0 or mps for target but received "float33" of type string. Did you mean "float32"?',
+    );
+    expect(() => x.to("cud" as never)).toThrow('Did you mean "cuda"?');
+    expect(() => x.to("somewhere" as never)).toThrow(/or mps for target but received "somewhere" of type string\.$/);
     expect(() => x.to({ dtpye: "int8" } as never)).toThrow('Did you mean "dtype"?');
     expect(() => x.to({ dtype: "int9" } as never)).toThrow('Did you mean "int8"?');
     for (const wrong of [5, null, undefined, true]) expect(() => x.to(wrong as never)).toThrow("Expected a dtype, a device, a Tensor or an options object for target");

@@ -2,8 +2,11 @@ import { createHash } from "node:crypto";
 
 /** A set in its parts: to train on, to tune by, to test by. All hold items in the set's own order. */
 export interface Parts<Item> {
+  /** What is trained on. */
   readonly train: readonly Item[];
+  /** What settings are chosen by. */
   readonly validation: readonly Item[];
+  /** What is kept for the end. */
   readonly test: readonly Item[];
 }
 

@@ -21,9 +21,11 @@ export interface SetOptions<Split extends string = string> {
 export interface TaskSet<Example, Name extends string = string> {
   /** "glue/mnli", "squad": what `data.textToText` and `data.classifierBatch` know it by. */
   readonly name: Name;
+  /** "train", "validation", "test" and the like. */
   readonly split: string;
   /** The names of the classes, in the order of their numbers; null where labels are no classes. */
   readonly labels: readonly string[] | null;
+  /** In the order of the files. */
   readonly examples: Example[];
   /** The files that were read. */
   readonly files: readonly string[];

@@ -32,6 +32,7 @@ export interface GlueExamples {
   rte: Sentences;
   wnli: Sentences;
 }
+/** A task of GLUE by its short name. */
 export type GlueTask = keyof GlueExamples;
 /** MNLI has two of validation and two of test: "validation_matched", "validation_mismatched" and so on. */
 export type GlueSplit = "train" | "validation" | "test" | "validation_matched" | "validation_mismatched" | "test_matched" | "test_mismatched";

@@ -89,7 +89,9 @@ export interface TriviaQuestion extends OpenQuestion {
   web: TriviaDocument[];
 }
 
+/** Where the documents are from: Wikipedia, the web, or the web with those that do not have the answer, too. */
 export type TriviaVariant = "wikipedia" | "web" | "unfiltered";
+/** A part of TriviaQA; "verified": questions of the validation set that people checked, which "unfiltered" has not. */
 export type TriviaSplit = "train" | "validation" | "test" | "verified";
 
 const variants: Record<TriviaVariant, { files: Partial<Record<TriviaSplit, string>>; folders: string[] }> = {

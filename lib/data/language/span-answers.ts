@@ -5,6 +5,7 @@ import type { Span } from "../text/normalized.js";
 import type { SpanFeature } from "./span-features.js";
 import type { SpanQuestion } from "./squad.js";
 
+/** Which spans can be answers. */
 export interface SpanAnswerOptions {
   /** So many of the best starts and ends are combined, and so many answers come back; default 20. */
   nBest?: number;
@@ -18,6 +19,7 @@ export interface SpanAnswerOptions {
 
 /** What a model says to a question. */
 export interface FoundAnswer {
+  /** The question's. */
   id: string;
   /** "" for no answer. */
   text: string;

@@ -12,8 +12,11 @@ import type { SpanQuestion } from "./squad.js";
 export interface SpanFeature {
   /** Which question of those given it is of. */
   example: number;
+  /** The tokens, padded to `maxLength`. */
   ids: number[];
+  /** 1 for tokens, 0 for padding. */
   attentionMask: number[];
+  /** The type of each token: of most tokenizers 0 for the question and 1 for the context. */
   typeIds: number[];
   /** Where in the context each token stands; null for tokens of the question and special ones. */
   offsets: (Span | null)[];
@@ -24,6 +27,7 @@ export interface SpanFeature {
   end: number;
 }
 
+/** How contexts are cut into parts. */
 export interface SpanFeatureOptions {
   /** Tokens at most, special ones counted; default 384. All features are padded to it. */
   maxLength?: number;

@@ -11,6 +11,7 @@ export interface SpanAnswer {
   start: number;
 }
 
+/** A question to a text in which the answer stands. */
 export interface SpanQuestion {
   id: string;
   title: string;
@@ -20,6 +21,7 @@ export interface SpanQuestion {
   answers: SpanAnswer[];
 }
 
+/** A part of SQuAD or TyDi QA; their test sets are not published. */
 export type SpanSplit = "train" | "validation";
 
 function questionOf(fields: Fields, title: string, context: string, answers: () => SpanAnswer[]): SpanQuestion {

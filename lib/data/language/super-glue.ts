@@ -27,7 +27,9 @@ export interface SuperGlueExamples {
   /** Places of spans count words between single spaces. */
   wsc: Labelled & { text: string; span1Text: string; span1Index: number; span2Text: string; span2Index: number };
 }
+/** A task of SuperGLUE by its short name. */
 export type SuperGlueTask = keyof SuperGlueExamples;
+/** A part of a task; the labels of test sets are kept back. */
 export type SuperGlueSplit = "train" | "validation" | "test";
 
 interface Task<Example> {

@@ -97,6 +97,7 @@ export interface TextToTextBatch extends TokenBatch {
   labels: Tensor;
 }
 
+/** How long texts of a batch are. */
 export interface TextToTextOptions {
   /** Tokens of the inputs at most; default 512, as T5 was trained. What goes beyond is cut off. */
   maxLength?: number;

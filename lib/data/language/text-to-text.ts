@@ -38,7 +38,9 @@ export interface TextToTextPair<Example = unknown> {
   example: Example;
 }
 
+/** The form in which T5 is trained on a set, and the way back. Made by {@link textToText}. */
 export interface TextToText<Example, Answer> {
+  /** "glue/mnli": the name in the `TaskSet`. */
   readonly name: string;
   /**
    * The pairs to train on: one for an example, but of ReCoRD one for each right answer, and of WSC none where the noun is not what

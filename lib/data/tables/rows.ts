@@ -9,8 +9,10 @@ import { readText } from "./text-file.js";
 /** One row of a table, by column. Fields of CSV and TSV are strings; of JSON lines and Parquet whatever stands there. */
 export type Row = Record<string, unknown>;
 
+/** Commas, tabs, JSON lines, Apache Parquet. */
 export type TableFormat = "csv" | "tsv" | "jsonl" | "parquet";
 
+/** How a table's file is read. */
 export interface RowOptions {
   /** Default by the file's name: .csv, .tsv or .txt, .jsonl or .ndjson, each also with .gz behind it; .parquet. */
   format?: TableFormat;

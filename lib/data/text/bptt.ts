@@ -4,6 +4,7 @@ import { Tensor } from "../../tensor.js";
 import { torch } from "../../torch.js";
 import { Loader } from "../loader.js";
 
+/** How a text is cut for truncated backpropagation through time. */
 export interface BpttOptions {
   /** How many stretches of the text are read side by side: the batch size. */
   columns: number;

@@ -15,9 +15,12 @@ export interface Encoding {
   offsets: Span[];
 }
 
+/** "longest" (or true): to the longest text of the batch; "maxLength": all to `maxLength`; false: not at all. */
 export type PaddingStrategy = boolean | "longest" | "maxLength";
+/** Which text of a pair is cut: the longer one token by token ("longestFirst" or true), the first, the second, none. */
 export type TruncationStrategy = boolean | "longestFirst" | "onlyFirst" | "onlySecond";
 
+/** How texts become tokens. */
 export interface EncodeOptions {
   /** [CLS], </s> and their like; default true. */
   addSpecialTokens?: boolean;

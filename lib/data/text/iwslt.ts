@@ -8,11 +8,13 @@ import type { AlignedFiles, PairFilter, TextPair } from "./parallel.js";
 
 /** Talks and their translations. */
 export interface Iwslt {
+  /** The talks to train on, sentence by sentence. */
   readonly train: readonly TextPair[];
   /** The sets to tune and to test by, by name: dev2010, tst2010, … of TED's talks; those of others with their name, as TEDX.tst2013. */
   readonly sets: Readonly<Record<string, readonly TextPair[]>>;
 }
 
+/** Which direction of a pair of languages is read. */
 export interface IwsltOptions extends PairFilter {
   /** The language to translate from: "de". */
   source: string;

@@ -22,6 +22,7 @@ export interface TextFiles {
   readonly test?: string;
 }
 
+/** How a text becomes words, and which of them are known. */
 export interface LanguageTextOptions {
   /** What a token is: what stands between white space, or a character. Default "words". */
   level?: "words" | "characters";

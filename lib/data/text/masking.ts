@@ -15,6 +15,7 @@ export interface MaskingTokens {
   readonly vocabularySize: number;
 }
 
+/** Which tokens are hidden, and by what. */
 export interface MaskingOptions {
   /** The probability with which a token, or a word, is to be guessed; default 0.15. */
   probability?: number;

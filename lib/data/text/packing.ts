@@ -25,6 +25,7 @@ export function blocks(ids: Tensor | readonly (readonly number[])[], blockSize: 
   });
 }
 
+/** How texts are put into rows of one length. */
 export interface PackingOptions {
   /** Tokens of a block. */
   blockSize: number;

@@ -21,6 +21,7 @@ export interface PairFilter {
   count?: (text: string) => number;
 }
 
+/** Where the two languages stand in a file, and which pairs stay. */
 export interface ParallelOptions extends PairFilter {
   /** In a TSV file, the columns of source and target, from 0; default [0, 1]. */
   columns?: readonly [source: number, target: number];

@@ -3,6 +3,7 @@ import { checkKeys, expected } from "../../errors.js";
 import { torch } from "../../torch.js";
 import type { Tensor } from "../../tensor.js";
 
+/** How sequences of different lengths become a tensor. */
 export interface PadOptions {
   /** What fills shorter sequences; default 0. For labels: -100. */
   padTokenId?: number;

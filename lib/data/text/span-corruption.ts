@@ -5,6 +5,7 @@ import { Tensor } from "../../tensor.js";
 import { torch } from "../../torch.js";
 import { padSequences } from "./sequences.js";
 
+/** How much of a text is hidden, and in spans of what length. */
 export interface SpanCorruptionOptions {
   /** The sentinel of the first span, <extra_id_0>; the others are the numbers below it. T5: 32099. */
   firstSentinelId: number;

@@ -8,6 +8,7 @@ import { generatorOf } from "../samplers.js";
 import type { Sampler } from "../samplers.js";
 import type { Dataset } from "../tensor-dataset.js";
 
+/** How samples are put into batches by their number of tokens. */
 export interface TokenLoaderOptions<Item, Batch, Made = Batch> {
   /** How many tokens an item has; of a pair, the longer text's. */
   length: (item: Item) => number;

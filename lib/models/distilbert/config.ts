@@ -6,11 +6,13 @@ import type { ConfigInput, ReadConfig } from "../config.js";
 
 /** DistilBERT's configuration, which has names of its own. Defaults are those of distilbert-base-uncased. */
 const distilBertFields = {
+  /** Number of tokens. */
   vocabSize: or(count, 30522),
   /** Longest sequence. */
   maxPositionEmbeddings: or(count, 512),
   /** Whether the vectors of the places start as sines and cosines. */
   sinusoidalPosEmbds: or(flag, false),
+  /** Number of layers. */
   nLayers: or(count, 6),
   /** Divides dim. */
   nHeads: or(count, 12),
@@ -18,8 +20,11 @@ const distilBertFields = {
   dim: or(count, 768),
   /** Width of the feed-forward networks. */
   hiddenDim: or(count, 3072),
+  /** Dropout of the embeddings, at the end of feed-forward networks, and before the head for tokens. */
   dropout: or(probability, 0.1),
+  /** Dropout of attention weights. */
   attentionDropout: or(probability, 0.1),
+  /** Activation of the feed-forward networks, by Hugging Face's name. */
   activation: or(kind<string>("a string", (value) => typeof value === "string"), "gelu"),
   /** Standard deviation of fresh weights. */
   initializerRange: or(real, 0.02),
@@ -36,7 +41,9 @@ const distilBertFields = {
   ...labelFields,
 };
 
+/** DistilBERT's configuration, complete. */
 export type DistilBertConfig = Values<typeof distilBertFields>;
+/** What a user gives of it, or a config.json from Hugging Face: what is left out has the default. */
 export type DistilBertConfigInput = ConfigInput<typeof distilBertFields>;
 
 /** @throws SteppeError `ARGUMENT` for unknown options and wrong values */

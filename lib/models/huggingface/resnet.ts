@@ -23,6 +23,7 @@ const fields = {
   hiddenSizes: or(counts, [256, 512, 1024, 2048]),
   /** Blocks in each stage. */
   depths: or(counts, [3, 4, 6, 3]),
+  /** Blocks of two 3×3 convolutions, or of a 3×3 one between two 1×1. */
   layerType: or(oneOf("basic", "bottleneck"), "bottleneck"),
   /** Activation after the first convolution and after each block; within a block it is ReLU. */
   hiddenAct: or(word, "relu"),
@@ -33,6 +34,7 @@ const fields = {
   ...imageFields,
 };
 type ResNetConfig = Values<typeof fields>;
+/** What a user gives of it, or a config.json from Hugging Face: what is left out has the default. */
 export type ResNetConfigInput = ConfigInput<typeof fields>;
 
 /** What ResNet makes of an image. */

@@ -21,27 +21,38 @@ import { oldName } from "./vit-names.js";
 
 /** ViT's configuration. Defaults are those of vit-base-patch16-224. */
 const fields = {
+  /** Width of a token. */
   hiddenSize: or(count, 768),
+  /** Number of blocks. */
   numHiddenLayers: or(count, 12),
   /** Divides hiddenSize. */
   numAttentionHeads: or(count, 12),
+  /** Width of the feed-forward networks. */
   intermediateSize: or(count, 3072),
+  /** Activation of the feed-forward networks, by Hugging Face's name. */
   hiddenAct: or(word, "gelu"),
+  /** Dropout of the embedded patches and after the linear layers of a block. */
   hiddenDropoutProb: or(probability, 0),
+  /** Dropout of attention weights. */
   attentionProbsDropoutProb: or(probability, 0),
+  /** Standard deviation of fresh weights. */
   initializerRange: or(real, 0.02),
+  /** What the layer norms add to variances. */
   layerNormEps: or(real, 1e-12),
   /** Height and width of the images. */
   imageSize: or(sides, 224),
   /** Height and width of the patches that become tokens. */
   patchSize: or(sides, 16),
+  /** Whether queries, keys and values have a bias. */
   qkvBias: or(flag, true),
   /** Width of the pooler: hiddenSize if null. */
   poolerOutputSize: orNull(count),
+  /** Activation of the pooler, by Hugging Face's name. */
   poolerAct: or(word, "tanh"),
   ...imageFields,
 };
 type ViTConfig = Values<typeof fields>;
+/** What a user gives of it, or a config.json from Hugging Face: what is left out has the default. */
 export type ViTConfigInput = ConfigInput<typeof fields>;
 
 /** What ViT reads. */

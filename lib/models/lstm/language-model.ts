@@ -15,12 +15,15 @@ import { tokenLoss } from "../losses.js";
 import { LockedDropout, layerOf, recur } from "./recurrence.js";
 import type { LayerState } from "./recurrence.js";
 
+/** The LSTM language model's configuration. Defaults: see {@link LSTMLanguageModel}. */
 const fields = {
+  /** Number of tokens. */
   vocabSize: or(count, 33278),
   /** Width of the embeddings, and of the last layer's states where the weights are tied. */
   embeddingSize: or(count, 400),
   /** Width of the layers' states. */
   hiddenSize: or(count, 1150),
+  /** Number of layers. */
   numLayers: or(count, 3),
   /** Whether the head's weights are the embeddings. arXiv 1608.05859. */
   tieWeights: or(flag, true),
@@ -38,11 +41,15 @@ const fields = {
   activationRegularization: or(real, 0),
   /** β: how much changes from one step's output to the next's add to it. */
   temporalRegularization: or(real, 0),
+  /** The token with which a text ends: generation stops there. */
   eosTokenId: orNull(integer),
+  /** The token of padding. */
   padTokenId: orNull(integer),
 };
 
+/** The LSTM language model's configuration, complete. */
 export type LSTMLanguageModelConfig = Values<typeof fields>;
+/** What a user gives of it: what is left out has the default. */
 export type LSTMLanguageModelConfigInput = ConfigInput<typeof fields>;
 
 /** What it reads. */

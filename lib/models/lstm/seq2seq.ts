@@ -16,11 +16,13 @@ import { tokenLoss } from "../losses.js";
 import { layerOf, recur } from "./recurrence.js";
 import type { LayerState } from "./recurrence.js";
 
+/** The translator's configuration. */
 const fields = {
   /** Number of tokens in the texts that are read. */
   sourceVocabSize: or(count, 1000),
   /** Number of tokens in the texts that are written. */
   targetVocabSize: or(count, 1000),
+  /** Width of the embeddings. */
   embeddingSize: or(count, 256),
   /** Width of the decoder's states, and of each direction's in the encoder. */
   hiddenSize: or(count, 512),
@@ -28,13 +30,17 @@ const fields = {
   numLayers: or(count, 1),
   /** Dropout of embeddings, between layers, and before the head. */
   dropout: or(probability, 0.1),
+  /** The token of padding, in both languages. */
   padTokenId: or(integer, 0),
+  /** The token with which a text ends: generation stops there. */
   eosTokenId: or(integer, 1),
   /** What the decoder reads before the first token. */
   decoderStartTokenId: or(integer, 0),
 };
 
+/** The LSTM translator's configuration, complete. */
 export type Seq2SeqLSTMConfig = Values<typeof fields>;
+/** What a user gives of it: what is left out has the default. */
 export type Seq2SeqLSTMConfigInput = ConfigInput<typeof fields>;
 
 /** A text to be read: padding is on the right. */

@@ -9,6 +9,7 @@ const tokens = kind<number | readonly number[]>("a token or an array of tokens",
 
 /** T5's configuration. Defaults are those of t5-small. */
 export const t5Fields = {
+  /** Number of tokens. */
   vocabSize: or(count, 32128),
   /** Width of the states. */
   dModel: or(count, 512),
@@ -20,17 +21,23 @@ export const t5Fields = {
   numLayers: or(count, 6),
   /** Layers of the decoder: numLayers if null. */
   numDecoderLayers: orNull(count),
+  /** Heads of each attention. */
   numHeads: or(count, 8),
+  /** Number of buckets for how far apart two tokens are: each has a bias of its own. */
   relativeAttentionNumBuckets: or(count, 32),
   /** Tokens farther apart than this share a bucket. */
   relativeAttentionMaxDistance: or(count, 128),
+  /** Dropout of embeddings, attention weights and feed-forward networks, and before each sum and the head. */
   dropoutRate: or(probability, 0.1),
+  /** What the norms add to mean squares. */
   layerNormEpsilon: or(real, 1e-6),
   /** Multiplies the standard deviations of fresh weights. */
   initializerFactor: or(real, 1),
   /** Activation of the feed-forward networks: "relu", or "gated-gelu" in version 1.1. */
   feedForwardProj: or(kind<string>('an activation such as "relu", or "gated-gelu"', (value) => typeof value === "string" && feedForward.test(value)), "relu"),
+  /** The token of padding. */
   padTokenId: or(nullable(integer), 0),
+  /** The token, or tokens, with which a text ends: generation stops there. */
   eosTokenId: or(nullable(tokens), 1),
   /** What the decoder reads before the first token: padTokenId if null. */
   decoderStartTokenId: orNull(integer),
@@ -51,7 +58,9 @@ export const mt5Fields: typeof t5Fields = {
   scaleDecoderOutputs: or(nullable(flag), false),
 };
 
+/** T5's configuration, complete. */
 export type T5Config = Values<typeof t5Fields>;
+/** What a user gives of it, or a config.json from Hugging Face: what is left out has the default. */
 export type T5ConfigInput = ConfigInput<typeof t5Fields>;
 
 /** @throws SteppeError `ARGUMENT` for unknown options and wrong values */

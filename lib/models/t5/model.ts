@@ -25,7 +25,9 @@ export interface T5EncoderInputs {
   attentionMask?: Tensor | null;
   /** Vectors instead of tokens, [batch, source, dModel]. */
   inputsEmbeds?: Tensor | null;
+  /** Whether the states of all layers are returned as well; default false. */
   outputHiddenStates?: boolean;
+  /** Whether the attention weights of all layers are returned as well; default false. */
   outputAttentions?: boolean;
 }
 
@@ -49,10 +51,15 @@ export interface T5Output {
   logits: Tensor;
   /** [batch, source, dModel] */
   encoderLastHiddenState: Tensor;
+  /** The embeddings and the states after each layer, [batch, source, dModel] each. */
   encoderHiddenStates?: Tensor[];
+  /** Weights of each layer, [batch, heads, source, source]. */
   encoderAttentions?: Tensor[];
+  /** [batch, target, dModel] each. */
   decoderHiddenStates?: Tensor[];
+  /** [batch, heads, target, target] each. */
   decoderAttentions?: Tensor[];
+  /** What the decoder looks at in the source, [batch, heads, target, source] each. */
   crossAttentions?: Tensor[];
 }
 
