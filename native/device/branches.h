@@ -18,18 +18,15 @@ class Branches {
  public:
   explicit Branches(c10::Device device) : device_(device) {}
 
-  // The pieces begin after what the current stream was asked for until now. At most `kMost` of them are under way at once.
+  // The pieces begin after what the current stream was asked for until now. At most 8 of them are under way at once.
   void fork(size_t pieces);
   void on(size_t piece, const std::function<void()>& work);
   // The current stream goes on after all of them. After an error, too: nobody may change what they still read.
   void join();
 
  private:
-  static constexpr size_t kMost = 8;
-
   c10::Device device_;
-  std::vector<c10::Stream> streams_;  // kept: LibTorch's libraries have a workspace for each that was used
-  size_t used_ = 0;
+  std::vector<c10::Stream> streams_;  // those that were forked
 };
 
 // BufferOrder for pieces whose work is only asked for, in their order, on several streams: there nothing waits but the streams.

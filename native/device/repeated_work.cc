@@ -21,23 +21,20 @@ void RepeatedWork::operator()(const std::function<void(Graph*)>& work, size_t no
   if (!captures_) return work(nullptr);
   if (graph_ == nullptr) graph_ = std::make_unique<Graph>(device_);
   if (std::exchange(thread_, std::this_thread::get_id()) != std::this_thread::get_id()) runs_ = 0;
-  if (!graph_->is_captured() && runs_ >= kWarmUps) {
-    try {
-      graph_->capture([&] { work(graph_.get()); }, noises);
-    } catch (const std::exception& error) {
-      captures_ = false;
-      graph_.reset();
-      failure_ = error.what();
-      undo();
-      return work(nullptr);
+  try {
+    if (!graph_->is_captured() && runs_ >= kWarmUps) graph_->capture([&] { work(graph_.get()); }, noises);
+    if (graph_->is_captured()) {
+      graph_->replay();
+      replayed_ = true;
     }
+  } catch (const std::exception& error) {
+    captures_ = false;
+    graph_.reset();
+    failure_ = error.what();
+    undo();
+    return work(nullptr);
   }
-  if (graph_->is_captured()) {
-    graph_->replay();
-    replayed_ = true;
-  } else {
-    graph_->warm_up([&] { work(nullptr); });
-  }
+  if (!replayed_) graph_->warm_up([&] { work(nullptr); });
   runs_++;
 }
 

@@ -94,7 +94,11 @@ DeviceMethod::Outcome DeviceMethod::operator()(Kind kind, const Step& step, Devi
         });
       }
     } catch (...) {
-      branches.join();
+      try {
+        branches.join();
+      } catch (const std::exception&) {
+        // The reason is what the piece threw.
+      }
       throw;
     }
     branches.join();
