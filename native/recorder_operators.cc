@@ -84,6 +84,9 @@ std::unique_ptr<at::ObserverContext> Recorder::start(const at::RecordFunction& f
   const auto name = function.operator_name();
   if (!name.has_value()) return nullptr;
   const auto op = c10::Dispatcher::singleton().findSchema(*name);
+  // A tensor over memory that is handed on by itself is for LibTorch's own use (cuDNN looks so whether weights lie as it wants them).
+  // It is no register: whoever computes with it is refused.
+  if (std::any_of(function.inputs().begin(), function.inputs().end(), [](const c10::IValue& value) { return value.isStorage(); })) return nullptr;
   if (!op.has_value() || (inside_ > 0 ? !saves_overwritten(*op, function.inputs()) : look_into(*op, function.inputs()))) return nullptr;
   if (depends_on_values(*op, function.inputs())) {
     obstacle(readable(*op) + " reads values: its result, or the result's shape, depends on them");

@@ -48,6 +48,8 @@ void Recorder::admit_constant(const at::Tensor& tensor) {
   if (!is_number && data != nullptr && allocated_.contains(data)) {
     obstacle("a tensor was computed by something that is no operator (a custom autograd function, or a kernel's hidden state)");
   }
+  for (const auto& parameter : parameters_)
+    if (storage_of(parameter) == storage_of(tensor)) obstacle("a tensor looks at a parameter's memory that was not made of the parameter in it");
 }
 
 Program::Operand Recorder::operand(const c10::IValue& value) {

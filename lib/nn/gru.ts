@@ -37,8 +37,8 @@ export class GRU extends Recurrent {
    * @throws SteppeError `ARGUMENT` for a wrong shape or dtype
    */
   forward<Input extends Tensor | PackedSequence>(input: Input, state?: Tensor | null): [output: Input, state: Tensor] {
-    const { bias, numLayers, dropout, training, bidirectional, batchFirst } = this;
-    const [output, [hidden]] = this.over(input, state ? [state] : null, (data, batchSizes, [before], weights) =>
+    const { bias, training, bidirectional, batchFirst } = this;
+    const [output, [hidden]] = this.over(input, state ? [state] : null, (data, batchSizes, [before], weights, { numLayers, dropout }) =>
       batchSizes === null
         ? torch.gru(data, before!, weights, bias, numLayers, dropout, training, bidirectional, batchFirst)
         : torch.gru(data, batchSizes, before!, weights, bias, numLayers, dropout, training, bidirectional),

@@ -69,8 +69,8 @@ export class LSTM extends Recurrent {
    * @throws SteppeError `ARGUMENT` for a wrong shape or dtype
    */
   forward<Input extends Tensor | PackedSequence>(input: Input, state?: LSTMState | null): [output: Input, state: LSTMState] {
-    const { bias, numLayers, dropout, training, bidirectional, batchFirst } = this;
-    const [output, [hidden, cell]] = this.over(input, state ?? null, (given, batchSizes, before, weights) => {
+    const { bias, training, bidirectional, batchFirst } = this;
+    const [output, [hidden, cell]] = this.over(input, state ?? null, (given, batchSizes, before, weights, { numLayers, dropout }) => {
       const [data, states] = [inHalf(given), before.map(inHalf)];
       return batchSizes === null
         ? torch.lstm(data, states, weights, bias, numLayers, dropout, training, bidirectional, batchFirst)

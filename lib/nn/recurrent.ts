@@ -1,4 +1,5 @@
-import { isAutocastEnabled } from "../autocast.js";
+import { currentAutocast, isAutocastEnabled } from "../autocast.js";
+import { backends } from "../backends.js";
 import { expected } from "../errors.js";
 import type { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
@@ -36,8 +37,19 @@ export interface RecurrentSettings extends Factory {
   projSize?: number;
 }
 
-/** One step of the layers over all steps of the sequences: the output and the states after them. */
-export type Run = (input: Tensor, batchSizes: Tensor | null, states: Tensor[], weights: Parameter[]) => [output: Tensor, ...states: Tensor[]];
+/** So many layers over all steps of the sequences: the output and the states after them. */
+export type Run = (input: Tensor, batchSizes: Tensor | null, states: Tensor[], weights: Tensor[], layers: { numLayers: number; dropout: number }) => [output: Tensor, ...states: Tensor[]];
+
+const isOnGpu = ({ device }: Tensor): boolean => device.startsWith("cuda");
+
+/**
+ * As autocast gives it to cuDNN: in float16, whatever its dtype. Autocast itself would copy the weights into one block of memory that no
+ * operator makes, which a recorded step cannot do again.
+ */
+function forCudnn(tensor: Tensor): Tensor {
+  const lowers = isOnGpu(tensor) && tensor.dtype === "float32" && currentAutocast("cuda").enabled === true && backends.cudnn.enabled;
+  return lowers ? tensor.to("float16") : tensor;
+}
 
 /** What recurrent layers share: their parameters, and all forms of input that they take. */
 export abstract class Recurrent extends Module {
@@ -113,12 +125,13 @@ export abstract class Recurrent extends Module {
   protected over<Input extends Tensor | PackedSequence>(input: Input, states: Tensor[] | null, run: Run): [output: Input, states: Tensor[]];
   protected over(input: Tensor | PackedSequence, states: Tensor[] | null, run: Run): [output: Tensor | PackedSequence, states: Tensor[]] {
     const weights = this.#weightNames.map((name) => Reflect.get(this, name) as Parameter);
+    const layers = (data: Tensor, batchSizes: Tensor | null, before: Tensor[]) => this.#layers(run, forCudnn(data), batchSizes, before.map(forCudnn), weights.map(forCudnn));
     if (input instanceof PackedSequence) {
       const { data, batchSizes, sortedIndices, unsortedIndices, lengths } = input;
       this.#check(data, 2, weights[0]!);
       const ordered = (order: Tensor | null) => (state: Tensor) => (order === null ? state : state.indexSelect(1, order));
       const placed = this.#checked(states, lengths.length, data).map(ordered(sortedIndices));
-      const [output, ...after] = run(data, batchSizes, placed, weights);
+      const [output, ...after] = layers(data, batchSizes, placed);
       return [new PackedSequence(output, batchSizes, sortedIndices, unsortedIndices, lengths), after.map(ordered(unsortedIndices))];
     }
     if (input.dim() === 2) {
@@ -127,8 +140,25 @@ export abstract class Recurrent extends Module {
       return [output.squeeze(batchDim), after.map((state) => state.squeeze(1))];
     }
     this.#check(input, 3, weights[0]!);
-    const [output, ...after] = run(input, null, this.#checked(states, input.shape[this.batchFirst ? 0 : 1]!, input), weights);
+    const [output, ...after] = layers(input, null, this.#checked(states, input.shape[this.batchFirst ? 0 : 1]!, input));
     return [output, after];
+  }
+
+  /** All layers: one after the other where outputs between them are dropped on a GPU, since cuDNN draws that from a number that it reads. */
+  #layers(run: Run, input: Tensor, batchSizes: Tensor | null, states: Tensor[], weights: Tensor[]): [output: Tensor, ...states: Tensor[]] {
+    const { numLayers, dropout } = this;
+    if (!this.training || dropout === 0 || numLayers === 1 || !isOnGpu(input)) return run(input, batchSizes, states, weights, { numLayers, dropout });
+    const own = weights.length / numLayers;
+    const after: Tensor[][] = states.map(() => []);
+    let output = input;
+    for (let layer = 0; layer < numLayers; layer++) {
+      const before = states.map((state) => state.narrow(0, layer * this.#directions, this.#directions));
+      const data = layer === 0 ? output : torch.dropout(output, dropout, true);
+      const [next, ...left] = run(data, batchSizes, before, weights.slice(layer * own, (layer + 1) * own), { numLayers: 1, dropout: 0 });
+      output = next;
+      left.forEach((state, i) => after[i]!.push(state));
+    }
+    return [output, ...after.map((each) => torch.cat(each))];
   }
 
   #check(input: Tensor, dims: 2 | 3, weight: Tensor): void {

@@ -55,9 +55,9 @@ export class RNN extends Recurrent {
    * @throws SteppeError `ARGUMENT` for a wrong shape or dtype
    */
   forward<Input extends Tensor | PackedSequence>(input: Input, state?: Tensor | null): [output: Input, state: Tensor] {
-    const { bias, numLayers, dropout, training, bidirectional, batchFirst } = this;
+    const { bias, training, bidirectional, batchFirst } = this;
     const rnn = this.nonlinearity === "tanh" ? torch.rnnTanh : torch.rnnRelu;
-    const [output, [hidden]] = this.over(input, state ? [state] : null, (data, batchSizes, [before], weights) =>
+    const [output, [hidden]] = this.over(input, state ? [state] : null, (data, batchSizes, [before], weights, { numLayers, dropout }) =>
       batchSizes === null
         ? rnn(data, before!, weights, bias, numLayers, dropout, training, bidirectional, batchFirst)
         : rnn(data, batchSizes, before!, weights, bias, numLayers, dropout, training, bidirectional),

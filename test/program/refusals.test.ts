@@ -55,6 +55,11 @@ describe("what cannot be recorded is refused, and the message names the call", (
   ];
   const outside = torch.ones([], { requiresGrad: true }).mul(2);
 
+  test("a view of a parameter that was made before: it would not see the perturbed one", () => {
+    const row = model.fc.weight.detach().select(0, 0);
+    expect(refusal((batch) => loss(batch).add(row.sum())).message).toContain("a tensor looks at a parameter's memory that was not made of the parameter in it");
+  });
+
   test.each(cases)("%s", (_, body, words) => {
     const error = refusal(body);
     expect(error.message).toMatch(words);
