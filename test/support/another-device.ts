@@ -4,7 +4,8 @@ import type { Handle, NativeOverload } from "../../lib/native.js";
 // A device for machines that have but one. Its tensors lie in the processor's memory and its kernels are the processor's, so that
 // everything runs, forward and backward; but at the door to the binary they say that they are on "cuda:0", and what a tensor comes
 // from tells where it is: an operator's result is where its arguments are, or where its `device` says. LibTorch's own "meta" device
-// would do the same with no memory at all, but most of its kernels are written in Python and not in LibTorch.
+// would do the same with no memory at all, but most of its kernels are written in Python and not in LibTorch. Pinned memory is the
+// processor's that a tensor says it is in.
 
 /** The device's name. */
 export const elsewhere = "cuda:0";
@@ -23,6 +24,8 @@ function overloadOf(op: number): NativeOverload {
   return overloads.get(op)!;
 }
 
+const clone = (): number => native.family("aten::clone")[0]!.op;
+
 /** The generator's state, which checkpointing keeps: in the processor's memory whatever the device. */
 const onTheHost = ["steppe::random_state", "steppe::set_random_state"];
 
@@ -30,6 +33,7 @@ const handlesOf = (value: unknown): Handle[] => (Array.isArray(value) ? value.fl
 
 export class AnotherDevice {
   readonly #there = new Set<Handle>();
+  readonly #pinned = new Set<Handle>();
   readonly #undo: (() => void)[] = [];
   #faults: Set<Fault> | null = null;
   #dtype: string | null = null;
@@ -59,6 +63,13 @@ export class AnotherDevice {
     replace("grad", (grad) => (tensor) => this.#place(grad(tensor), this.#there.has(tensor)));
     replace("gradients", (gradients) => (outputs, inputs, ...rest) => {
       return gradients(outputs, inputs, ...rest).map((gradient, i) => this.#place(gradient, this.#there.has(inputs[i]!)));
+    });
+    replace("canPin", () => () => true);
+    replace("loadBatch", (loadBatch) => async (...args) => {
+      const [tensors, order, start, count, transforms, generator, pin] = args;
+      const made = await loadBatch(tensors, order, start, count, transforms, generator, false);
+      if (pin) for (const tensor of made) this.#pinned.add(tensor);
+      return made;
     });
     // Its kernels are the processor's: these are the ones that are to compute in the lower precision.
     replace("swapAutocast", (swap) => (device, ...rest) => swap(device === "cuda" ? "cpu" : device, ...rest));
@@ -119,7 +130,10 @@ export class AnotherDevice {
     const asked = at < 0 ? null : (values[at] as string);
     const from = given.map((tensor) => this.#there.has(tensor));
     const to = asked === null ? from.includes(true) : asked.startsWith("cuda");
-    const result = invoke(op, ...values.map((value, i) => (i === at && to ? "cpu" : value)));
+    if (name === "aten::is_pinned") return this.#pinned.has(given[0]!);
+    const pins = name === "aten::pin_memory";
+    const result = pins ? invoke(clone(), given[0], null) : invoke(op, ...values.map((value, i) => (i === at && to ? "cpu" : value)));
+    if (pins) this.#pinned.add(result as Handle);
     const made = returns.flatMap(({ kind, sameAs }, i) => (kind === "Tensor" && sameAs < 0 ? handlesOf(returns.length === 1 ? result : (result as unknown[])[i]) : []));
     const host = onTheHost.includes(name);
     for (const tensor of made) this.#place(tensor, to && !host);
