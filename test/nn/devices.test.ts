@@ -4,17 +4,8 @@ import type { Device, DType, Tensor } from "../../lib/index.js";
 import { AnotherDevice, elsewhere } from "../support/another-device.js";
 import { needsPython, python, runPython, sameLibTorch, unpack } from "../support/python.js";
 import type { Packed } from "../support/python.js";
-import { activations } from "./cases/activations.js";
-import { attentions } from "./cases/attention.js";
-import { basic } from "./cases/basic.js";
+import { families } from "./cases/all.js";
 import type { Case, Nested } from "./cases/case.js";
-import { functions } from "./cases/functions.js";
-import { images } from "./cases/images.js";
-import { losses } from "./cases/losses.js";
-import { normalization } from "./cases/normalization.js";
-import { parametrized } from "./cases/parametrized.js";
-import { pooling } from "./cases/pooling.js";
-import { recurrent } from "./cases/recurrent.js";
 
 // A layer computes where its weights are and in their dtype: it makes no tensor elsewhere, reads no value, and takes no number from
 // JavaScript to the device, as each replay of a recorded step would do it anew.
@@ -66,7 +57,6 @@ layers = [value for value in vars(torch.nn).values() if inspect.isclass(value) a
 outputs = {"cases": cases, "made": [layer.__name__ for layer in layers if "device" in inspect.signature(layer.__init__).parameters]}
 `;
 
-const families = { basic, activations, losses, attentions, normalization, pooling, images, recurrent, parametrized, functions };
 const cases = Object.values(families).flat().map((item, index) => ({ ...item, index, name: `${index}: ${item.python} ${item.pythonCall ?? ""}` }));
 const flat = (value: Nested): Tensor[] => (Array.isArray(value) ? value.flatMap(flat) : value === null ? [] : [value]);
 
