@@ -122,7 +122,7 @@ class RandomElements : public Direction {
     keep_.assign(step.w.size(), at::Tensor());
     if (beta_ >= 1) return;
     for (size_t k = 0; k < keep_.size(); k++)
-      if (step.is_perturbed(k)) keep_[k] = at::rand_like(step.w[k]).lt(beta_);
+      if (step.is_perturbed(k) && step.w[k].requires_grad()) keep_[k] = at::rand_like(step.w[k]).lt(beta_);
   }
   Heading operator()(const Tensors& g, const Step&) override {
     Tensors v = g;

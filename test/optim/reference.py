@@ -502,7 +502,7 @@ def bilevel(run):
 
 def efficient(run):
     beta, gamma, size = run.option("beta", 0.6), run.option("gamma", 0.5), len(run.batch[0])
-    keep = [(torch.rand_like(w) < beta if beta < 1 else torch.ones_like(w)) if perturbed else None for w, perturbed in zip(run.w, run.perturbed)]
+    keep = [(torch.rand_like(w) < beta if beta < 1 else torch.ones_like(w)) if perturbed and w.requires_grad else None for w, perturbed in zip(run.w, run.perturbed)]
     run.noise = torch.get_rng_state()
 
     def both(output, target):
