@@ -195,7 +195,7 @@ export async function imageFolder(root: string, options: ImageFolderOptions = {}
   const names = (await list(root)).filter((entry) => entry.isDirectory() || entry.isSymbolicLink()).map(({ name }) => name);
   const folders = await Promise.all(names.map(isFolder));
   const classes = names.filter((_, i) => folders[i]).sort(byCode);
-  if (classes.length === 0) throw formatError(root, 0, "a folder for each class", "none");
+  if (classes.length === 0) throw new SteppeError("FORMAT", `Expected a folder for each class in ${root} but found none.`);
   const files: { path: string; label: number }[] = [];
   for (const [label, name] of classes.entries()) {
     const folder = join(root, name);
@@ -203,7 +203,7 @@ export async function imageFolder(root: string, options: ImageFolderOptions = {}
       .filter((entry) => (entry.isFile() || entry.isSymbolicLink()) && (extensions as readonly string[]).includes(extname(entry.name).toLowerCase()))
       .map((entry) => join(entry.parentPath, entry.name))
       .sort((a, b) => byCode(relative(folder, a), relative(folder, b)));
-    if (found.length === 0) throw formatError(folder, 0, `an image (${(extensions as readonly string[]).join(", ")})`, "none");
+    if (found.length === 0) throw new SteppeError("FORMAT", `Expected an image (${(extensions as readonly string[]).join(", ")}) in ${folder} but found none.`);
     for (const path of found) files.push({ path, label });
   }
   return new ImageFolder(root, classes, files, { size: sides as [number, number] | null, fit, channels, dtype, corrupt, onSkip });

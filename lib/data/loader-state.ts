@@ -14,7 +14,7 @@ export interface LoaderState {
 
 /** What decides which samples each batch of a pass has, and what transforms draw. */
 export interface PassIdentity {
-  /** Samples of the data set or of the sampler. */
+  /** Samples of a pass: the length of the sampler. */
   samples: number;
   /** Samples of a batch. */
   batchSize: number;

@@ -99,10 +99,11 @@ export class Loader<Batch> implements Iterable<Batch>, AsyncIterable<Batch> {
     checkFlag(dropLast, "dropLast");
     checkInteger(prefetch, "prefetch", 0);
     checkFlag(pin, "pin");
-    if (typeof dataset?.batch !== "function" || !Number.isSafeInteger(dataset.length)) throw expected("a data set", "dataset", dataset);
+    if (typeof dataset?.batch !== "function" || !Number.isSafeInteger(dataset.length)) throw expected("a data set or an array", "dataset", dataset, hintFor(dataset));
     if (dataset.length === 0) throw expected("at least one sample", "dataset", dataset);
     if (sampler !== undefined) {
       if (typeof sampler?.order !== "function" || !Number.isSafeInteger(sampler.length)) throw expected("a sampler", "sampler", sampler);
+      if (sampler.size !== undefined && sampler.size !== dataset.length) throw expected(`a sampler for ${dataset.length} samples, as many as the data set has,`, "sampler", `one for ${sampler.size}`);
       if (options.shuffle !== undefined) throw expected("nothing", "shuffle", options.shuffle, "The sampler decides the order.");
     }
     if (transform !== undefined && typeof transform !== "function") throw expected("a function of a batch and a generator", "transform", transform);
@@ -187,11 +188,11 @@ export class Loader<Batch> implements Iterable<Batch>, AsyncIterable<Batch> {
   }
 
   #orderOf(epoch: number): Tensor {
-    return outsideScopes(() => asOrder(this.sampler.order(epoch), this.sampler.length));
+    return outsideScopes(() => asOrder(this.sampler.order(epoch), this.sampler.length, this.dataset.length));
   }
 
   #hashOf(pass: Pass): string {
-    return (pass.hash ??= torch.scope(() => hashOf(pass.order ?? asOrder(this.sampler.order(pass.epoch), this.sampler.length), this.sampler.length)));
+    return (pass.hash ??= torch.scope(() => hashOf(pass.order ?? asOrder(this.sampler.order(pass.epoch), this.sampler.length, this.dataset.length), this.sampler.length)));
   }
 
   get #identity() {
@@ -262,18 +263,33 @@ export function loader(dataset: Dataset<unknown> | readonly unknown[], options: 
   const { collate = (items: unknown[]) => items, ...rest } = options;
   if (typeof collate !== "function") throw expected("a function of an array of items", "collate", collate);
   if (dataset.length === 0) throw expected("at least one sample", "dataset", dataset);
-  const itemAt = (i: number): unknown => {
-    if (i < 0 || i >= dataset.length) throw expected(`a sample's number from 0 to ${dataset.length - 1}`, "sampler.order", i);
-    return dataset[i];
+  const batch = (indices: Tensor): unknown => {
+    const made = collate((indices.toArray() as number[]).map((i) => dataset[i]));
+    if (made === undefined) throw expected("a batch", "what collate returns", made);
+    return made;
   };
-  return new Loader({ length: dataset.length, batch: (indices) => collate((indices.toArray() as number[]).map(itemAt)) }, rest);
+  return new Loader({ length: dataset.length, batch }, rest);
+}
+
+/** What is easily taken for a data set. */
+function hintFor(dataset: unknown): string {
+  if (dataset instanceof Tensor) return "Give new data.TensorDataset(tensor, …).";
+  if (dataset instanceof Promise) return "Await it.";
+  if (typeof dataset !== "object" || dataset === null) return "";
+  if ("examples" in dataset) return "Give its examples.";
+  return "train" in dataset ? "Give one of its parts, such as train." : "";
 }
 
 /** What a sampler gave, as a tensor: an array serves as well. */
-function asOrder(order: unknown, length: number): Tensor {
+function asOrder(order: unknown, length: number, samples: number): Tensor {
   const made = Array.isArray(order) && order.every((i) => Number.isSafeInteger(i)) ? torch.tensor(order as number[], { dtype: "int64" }) : order;
   if (!(made instanceof Tensor) || made.dtype !== "int64" || made.dim() !== 1 || made.shape[0]! < length) {
     throw expected(`${length} integers, as many as its length says (an int64 tensor, or an array),`, "sampler.order", order);
   }
+  const wrong = length === 0 ? undefined : torch.scope(() => {
+    const used = made.narrow(0, 0, length);
+    return [used.min().item() as number, used.max().item() as number].find((i) => i < 0 || i >= samples);
+  });
+  if (wrong !== undefined) throw expected(`samples' numbers from 0 to ${samples - 1}`, "sampler.order", wrong);
   return made;
 }

@@ -8,6 +8,8 @@ import { torch } from "../torch.js";
 export interface Sampler {
   /** How many samples a pass has. */
   readonly length: number;
+  /** How many samples the data set has that it is for: a loader refuses it for another. Left out: it may be for any. */
+  readonly size?: number;
   /** The samples of pass `epoch` (from 0): int64 [length], on the CPU, or an array of integers. */
   order(epoch: number): Tensor | readonly number[];
 }
@@ -64,6 +66,7 @@ export interface WeightedOptions {
  */
 export class WeightedRandomSampler implements Sampler {
   readonly length: number;
+  readonly size: number;
   readonly seed: number;
   readonly #weights: Tensor;
   readonly #replacement: boolean;
@@ -85,6 +88,7 @@ export class WeightedRandomSampler implements Sampler {
     this.#replacement = checkFlag(replacement, "replacement");
     if (!replacement && numSamples > positive) throw expected(`at most ${positive} samples`, "numSamples", numSamples, "So many weights are not 0, and without replacement each comes once.");
     this.seed = checkSeed(seed);
+    this.size = values.length;
     this.#weights = torch.tensor(values, { dtype: "float64" });
   }
 
@@ -99,6 +103,7 @@ export class WeightedRandomSampler implements Sampler {
  */
 export class BalancedSampler implements Sampler {
   readonly length: number;
+  readonly size: number;
   readonly seed: number;
   readonly #classes: number[][];
 
@@ -118,6 +123,7 @@ export class BalancedSampler implements Sampler {
     this.#classes = [...byClass].sort(([a], [b]) => a - b).map(([, indices]) => indices);
     const { numSamples = values.length, seed = 0 } = options;
     this.length = checkInteger(numSamples, "numSamples", 1);
+    this.size = values.length;
     this.seed = checkSeed(seed);
   }
 
@@ -156,6 +162,7 @@ export interface BucketOptions {
  */
 export class BucketSampler implements Sampler {
   readonly length: number;
+  readonly size: number;
   readonly #lengths: readonly number[];
   readonly #options: Required<BucketOptions>;
 
@@ -172,7 +179,7 @@ export class BucketSampler implements Sampler {
     checkFlag(shuffle, "shuffle");
     this.#options = { batchSize, bucketBatches, shuffle, seed: checkSeed(seed) };
     this.#lengths = lengths;
-    this.length = lengths.length;
+    this.length = this.size = lengths.length;
   }
 
   order(epoch: number): Tensor {
@@ -211,14 +218,14 @@ export interface DistributedOptions {
 /** The share of one of several processes, as PyTorch's `DistributedSampler` gives it: the same samples in the same order. */
 export class DistributedSampler implements Sampler {
   readonly length: number;
-  readonly #size: number;
+  readonly size: number;
   readonly #options: Required<DistributedOptions>;
 
   /** @param size of the data set */
   constructor(size: number, options: DistributedOptions = {}) {
     checkKeys(options, ["numReplicas", "rank", "shuffle", "seed", "dropLast"]);
     const { numReplicas = Number(process.env["WORLD_SIZE"] ?? 1), rank = Number(process.env["RANK"] ?? 0), shuffle = true, seed = 0, dropLast = false } = options;
-    this.#size = checkInteger(size, "size", 1);
+    this.size = checkInteger(size, "size", 1);
     checkInteger(numReplicas, "numReplicas", 1);
     checkInteger(rank, "rank", 0);
     if (rank >= numReplicas) throw expected(`an integer from 0 to ${numReplicas - 1}`, "rank", rank);
@@ -230,10 +237,10 @@ export class DistributedSampler implements Sampler {
   order(epoch: number): Tensor {
     return torch.scope(() => {
       const { numReplicas, rank, shuffle, seed } = this.#options;
-      const all = shuffle ? torch.randperm(this.#size, { generator: new torch.Generator().manualSeed(seed + epoch), dtype: "int64" }) : torch.arange(this.#size, { dtype: "int64" });
+      const all = shuffle ? torch.randperm(this.size, { generator: new torch.Generator().manualSeed(seed + epoch), dtype: "int64" }) : torch.arange(this.size, { dtype: "int64" });
       // Repeated from the start, or cut, so that it divides.
       const total = this.length * numReplicas;
-      const repeats = Math.ceil(total / this.#size);
+      const repeats = Math.ceil(total / this.size);
       return all.repeat([repeats]).slice(0, rank, total, numReplicas).clone();
     });
   }

@@ -1,4 +1,4 @@
-import { expected } from "../errors.js";
+import { SteppeError, expected } from "../errors.js";
 import { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
 import type { Device } from "../types.js";
@@ -38,8 +38,9 @@ export class TensorDataset<T extends readonly [Tensor, ...Tensor[]]> implements 
     for (const tensor of tensors as readonly unknown[]) {
       if (!(tensor instanceof Tensor) || tensor.dim() === 0) throw expected("a tensor of at least one dimension", "a TensorDataset", tensor);
     }
+    if (tensors.length === 0) throw expected("one or more tensors", "a TensorDataset", undefined);
     const lengths = new Set(tensors.map((tensor) => tensor.shape[0]));
-    if (lengths.size !== 1) throw expected("one or more tensors of the same length", "a TensorDataset", [...lengths].join(" and "));
+    if (lengths.size !== 1) throw new SteppeError("ARGUMENT", `Expected tensors of the same length for a TensorDataset but received lengths of ${[...lengths].join(" and ")}.`);
     this.tensors = tensors;
   }
 

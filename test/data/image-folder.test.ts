@@ -247,9 +247,9 @@ describe("what is wrong", () => {
   test("no folder, no class, a class without images", async () => {
     const root = temporaryFolder();
     await expect(data.imageFolder(join(root, "none"))).rejects.toThrow(expect.objectContaining({ code: "IO" }));
-    await expect(data.imageFolder(root)).rejects.toThrow(/a folder for each class at byte 0 of/);
+    await expect(data.imageFolder(root)).rejects.toThrow(/^Expected a folder for each class in .* but found none\.$/);
     mkdirSync(join(root, "a"));
-    await expect(data.imageFolder(root)).rejects.toThrow(/an image \(\.jpg, .*\) at byte 0 of .* received none/);
+    await expect(data.imageFolder(root)).rejects.toThrow(/^Expected an image \(\.jpg, .*\) in .* but found none\.$/);
     writeFileSync(join(root, "a", "x.bmp"), "");
     expect((await data.imageFolder(root, { extensions: [".bmp"] })).length).toBe(1);
   });

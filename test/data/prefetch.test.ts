@@ -174,14 +174,14 @@ describe("errors come when their batch is awaited", () => {
     expect(() => [...loader]).toThrow(/Expected 1 channels for the batch of normalize but received 2/);
   });
 
-  test("of one's own transform, of a sampler's wrong index, of a disposed data set; nothing is left unhandled", async () => {
+  test("of one's own transform, of a data set that is shorter than it says, of a disposed data set; nothing is left unhandled", async () => {
     const unhandled = vi.fn();
     process.on("unhandledRejection", unhandled);
     try {
       const own = data.loader(images(10), { batchSize: 2, prefetch: 4, transform: () => { throw new Error("mine"); } });
       await expect(collect(own)).rejects.toThrow("mine");
       const sampler = { length: 4, order: () => torch.tensor([1, 2, 3, 99], { dtype: "int64" }) };
-      const wrong = data.loader(images(10), { batchSize: 2, sampler });
+      const wrong = data.loader(Object.defineProperty(images(10), "length", { value: 100 }), { batchSize: 2, sampler });
       const seen: number[][] = [];
       await expect(async () => {
         for await (const [, y] of wrong) seen.push(y.toArray() as number[]);

@@ -173,10 +173,10 @@ describe("with a loader", () => {
     const loaderWith = (order: unknown, length = 2) => data.loader(["a", "b", "c"], { batchSize: 2, sampler: { length, order: () => order } as data.Sampler });
     expect([...loaderWith([2, 0])]).toEqual([["c", "a"]]);
     for (const order of [[1], [0.5, 1], "01", torch.tensor([0, 1], { dtype: "int32" }), null]) expect(() => [...loaderWith(order)]).toThrow(/Expected 2 integers, .* for sampler\.order/);
-    expect(() => [...loaderWith([0, 3])]).toThrow("Expected a sample's number from 0 to 2 for sampler.order but received 3");
+    expect(() => [...loaderWith([0, 3])]).toThrow("Expected samples' numbers from 0 to 2 for sampler.order but received 3");
     await expect(async () => {
       for await (const batch of loaderWith([0, -1])) expect(batch).toBe("never");
-    }).rejects.toThrow("Expected a sample's number from 0 to 2");
+    }).rejects.toThrow("Expected samples' numbers from 0 to 2 for sampler.order but received -1");
   });
 
   test("arrays are data sets", () => {

@@ -63,8 +63,15 @@ export function readSetOptions<Split extends string>(options: SetOptions<Split>,
   checkKeys(options, ["folder", "split", ...further]);
   const { folder, split = "train" as Split } = options;
   if (folder !== undefined && (typeof folder !== "string" || folder === "")) throw expected("the path of a folder", "folder", folder);
-  if (!splits.includes(split)) throw expected(`one of ${splits.join(", ")}`, "split", split, typeof split === "string" ? suggest(split, splits).trim() : "");
+  if (!splits.includes(split)) throw expected(`one of ${splits.join(", ")}`, "split", split, typeof split === "string" ? meant(split, splits) : "");
   return { split, folder };
+}
+
+/** What other libraries call the validation set, and what MNLI's two are short for. */
+function meant(split: string, splits: readonly string[]): string {
+  const part = /^(dev|val|valid|eval)/i.test(split) ? "validation" : split;
+  const longer = splits.find((name) => part !== "" && name.startsWith(part));
+  return longer === undefined ? suggest(split, splits).trim() : `Did you mean ${JSON.stringify(longer)}?`;
 }
 
 /** @throws SteppeError `IO` if there is none, with every folder that was looked into and where to get the set */
@@ -87,7 +94,14 @@ export function findFiles(wanted: Wanted, folder: string | undefined): Found {
   throw new SteppeError("IO", lines.join("\n"));
 }
 
-const isFolder = (path: string) => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+/** Where a file stands in the place of a folder around it, there is no folder either. */
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+}
 
 /** `train.parquet`, `train-00000-of-00002.parquet` and so on, or `train/0000.parquet`. */
 function parquetParts(folder: string, split: string): string[] {
