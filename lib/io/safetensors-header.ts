@@ -2,6 +2,7 @@ import { dtypes } from "../dtype.js";
 import { describe } from "../errors.js";
 import { duplicateKey } from "./duplicate-key.js";
 import { formatError } from "./file-errors.js";
+import { jsonPlace } from "./json-place.js";
 import type { DType } from "../types.js";
 
 // The format: https://github.com/huggingface/safetensors#format
@@ -102,7 +103,8 @@ function parseJson(bytes: Uint8Array, path: string): Record<string, unknown> {
   try {
     value = JSON.parse(json);
   } catch (error) {
-    throw formatError(path, 8, "a header in JSON", (error as Error).message, error);
+    const { index, said } = jsonPlace(error, json);
+    throw formatError(path, 8 + Buffer.byteLength(json.slice(0, index)), "a header in JSON", said, error);
   }
   if (!isObject(value)) throw formatError(path, 8, "a JSON object", describe(value));
   const twice = duplicateKey(json);

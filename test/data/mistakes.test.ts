@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { data, nn, torch } from "../../lib/index.js";
 import { temporaryFolder } from "../support/folder.js";
+import { wordPieceOf } from "./language/tokenizers.js";
 
 // What is easily done wrongly with data: each is an error that says what to do.
 
@@ -64,6 +65,35 @@ describe("sets", () => {
     ["no tensors", () => new data.TensorDataset(...([] as never as [ReturnType<typeof torch.zeros>])), "ARGUMENT", /^Expected one or more tensors for a TensorDataset/],
   ])("%s", async (_, call, code, message) => {
     expect(await errorOf(call)).toMatchObject({ name: "SteppeError", code, message: expect.stringMatching(message) });
+  });
+});
+
+describe("text", () => {
+  const boolq = async () => (await data.superGlue("boolq", { folder: join(language, "super_glue") })).examples;
+  const cb = data.textToText("superglue/cb");
+  const premise = { premise: "It rains.", hypothesis: "It is wet.", label: 0, idx: 0 };
+  const tokenizer = () => wordPieceOf(["it rains . is wet"]);
+  test.each<Case>([
+    ["a task without its benchmark", () => data.textToText("cb" as never), "ARGUMENT", /Did you mean "superglue\/cb"\?$/],
+    ["a misspelled task", () => data.textToText("glue/mnil" as never), "ARGUMENT", /Did you mean "glue\/mnli"\?$/],
+    ["examples of another set", async () => cb.pairs((await boolq()) as never), "ARGUMENT", /^Expected a text under hypothesis, as examples of superglue\/cb have it, for examples\[0\]/],
+    ["to train on", async () => cb.trainingPairs((await boolq()) as never), "ARGUMENT", /^Expected a text under hypothesis/],
+    ["no examples", () => cb.trainingPairs(undefined as never), "ARGUMENT", /^Expected an array of examples for examples but received nothing/],
+    ["a hole among them", () => data.textToText("superglue/record").pairs([null] as never), "ARGUMENT", /^Expected a text under query, .* for examples\[0\] but received null/],
+    ["a label that is none of the set's", () => cb.pairs([{ ...premise, label: 3 }]), "ARGUMENT", /^Expected a label from 0 to 2, or -1 for none, for label of an example of cb but received 3/],
+    ["examples of another set for an encoder", async () => data.classifierBatch(await tokenizer(), "superglue/multirc")((await boolq()) as never), "ARGUMENT", /^Expected a text under answer, as examples of superglue\/multirc/],
+    ["a set that an encoder does not classify", async () => data.classifierBatch(await tokenizer(), "boolq" as never), "ARGUMENT", /Did you mean "superglue\/boolq"\?$/],
+    ["examples in place of pairs", async () => data.textToTextBatch(await tokenizer())([premise] as never), "ARGUMENT", /^Expected what data\.textToText\(name\)\.pairs\(examples\) gives for pairs\[0\]/],
+    ["a list of texts to encode", async () => (await tokenizer()).encode(["it", "rains"] as never), "ARGUMENT", /^Expected a string for text but received an array of 2/],
+    ["an option by Python's name", async () => (await tokenizer()).encode("it", { max_length: 5 } as never), "ARGUMENT", /Did you mean "maxLength"\?$/],
+    ["a token that is none", async () => (await tokenizer()).decode([1e6]), "ARGUMENT", /^Expected a token's number for ids but received 1000000/],
+  ])("%s", async (_, call, code, message) => {
+    expect(await errorOf(call)).toMatchObject({ name: "SteppeError", code, message: expect.stringMatching(message) });
+  });
+
+  test("what is not known is not asked for: examples without labels", () => {
+    const { label: _label, ...unlabelled } = premise;
+    expect(cb.pairs([unlabelled as never])[0]).toMatchObject({ inputs: "cb hypothesis: It is wet. premise: It rains.", targets: "<unk>" });
   });
 });
 

@@ -1,5 +1,5 @@
 import { checkInteger } from "../../checks.js";
-import { checkKeys, expected, suggest } from "../../errors.js";
+import { checkKeys, expected } from "../../errors.js";
 import { torch } from "../../torch.js";
 import type { Tensor } from "../../tensor.js";
 import type { EncodeOptions } from "../text/encoding.js";
@@ -8,6 +8,7 @@ import type { TokenBatch } from "../text/tokenizer.js";
 import { unlabelled } from "./fields.js";
 import type { GlueExamples, GlueTask } from "./glue.js";
 import type { SuperGlueExamples } from "./super-glue.js";
+import { checkExamples, meantTask } from "./text-to-text.js";
 import type { TextToTextPair, TextTaskExample } from "./text-to-text.js";
 
 /** The sets whose examples an encoder classifies. */
@@ -64,7 +65,7 @@ function withTruncation(tokenizer: Tokenizer, options: EncodeOptions): EncodeOpt
  * @param name as in the `TaskSet`: "glue/mnli", "superglue/boolq" …; words in context, the Winograd schemas and ReCoRD have a
  * text-to-text form only
  * @param options as for `tokenizer.batch`; texts are cut to what the tokenizer's files, or `maxLength`, allow
- * @throws SteppeError `ARGUMENT` for another name or wrong options
+ * @throws SteppeError `ARGUMENT` for another name, wrong options and examples of another set
  * @example
  * const batches = data.loader(examples, { batchSize: 32, shuffle: true, collate: data.classifierBatch(tokenizer, "glue/mnli", { maxLength: 128 }) });
  * for await (const batch of batches) await step(batch); // model.forward(batch).loss
@@ -72,11 +73,12 @@ function withTruncation(tokenizer: Tokenizer, options: EncodeOptions): EncodeOpt
 export function classifierBatch<Name extends ClassifierTask>(tokenizer: Tokenizer, name: Name, options: EncodeOptions = {}): (examples: readonly TextTaskExample<Name>[]) => ClassifierBatch {
   checkTokenizer(tokenizer);
   const known = [...Object.keys(texts), "superglue/copa"];
-  if (!known.includes(name)) throw expected(`one of ${known.join(", ")}`, "name", name, suggest(String(name), known).trim());
+  if (!known.includes(name)) throw expected(`one of ${known.join(", ")}`, "name", name, meantTask(name, known));
   const settings = withTruncation(tokenizer, options);
   const multiple = name === "superglue/copa";
   const of = multiple ? null : (texts[name as keyof typeof texts] as (example: never) => Text);
   return (examples) => {
+    checkExamples(name, examples);
     const encoded = tokenizer.batch(of === null ? (examples as readonly SuperGlueExamples["copa"][]).flatMap(choices) : examples.map((example) => of(example as never)), settings);
     const batch = multiple ? byChoice(encoded, examples.length) : encoded;
     const labels = (examples as readonly { label: number }[]).map(({ label }) => label);
@@ -122,6 +124,8 @@ export function textToTextBatch(tokenizer: Tokenizer, options: TextToTextOptions
   const { maxLength = 512, maxTargetLength = 128, padToMultipleOf = 1 } = options;
   for (const [name, value] of Object.entries({ maxLength, maxTargetLength, padToMultipleOf })) checkInteger(value, name, 1);
   return (pairs) => {
+    const wrong = pairs.findIndex((pair) => typeof pair?.inputs !== "string" || typeof pair.targets !== "string");
+    if (wrong >= 0) throw expected("what data.textToText(name).pairs(examples) gives", `pairs[${wrong}]`, pairs[wrong]);
     const { inputIds, attentionMask } = tokenizer.batch(pairs.map(({ inputs }) => inputs), { maxLength, truncation: true, padToMultipleOf });
     const targets = tokenizer.batch(pairs.map(({ targets }) => targets), { maxLength: maxTargetLength, truncation: true, padToMultipleOf });
     return { inputIds, attentionMask, labels: targets.inputIds.maskedFill(targets.attentionMask.eq(0), -100) };

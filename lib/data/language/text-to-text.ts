@@ -1,4 +1,5 @@
 import { expected, suggest } from "../../errors.js";
+import { unlabelled } from "./fields.js";
 import { glueTasks } from "./glue.js";
 import type { GlueExamples, GlueTask } from "./glue.js";
 import type { OpenQuestion, TriviaQuestion } from "./open-questions.js";
@@ -56,6 +57,8 @@ export interface TextToText<Example, Answer> {
 }
 
 interface Form {
+  /** The columns that are text. */
+  texts: readonly string[];
   inputs(example: never): string;
   targets(example: never): string[];
   read(text: string, example: never): number | string;
@@ -72,8 +75,12 @@ function joined(task: string, example: Record<string, unknown>, names: readonly 
 
 function classes(task: string, names: readonly string[], labels: readonly string[], clean = (inputs: string) => inputs): Form {
   return {
+    texts: names,
     inputs: (example: Record<string, unknown>) => clean(joined(task, example, names)),
-    targets: ({ label }: { label: number }) => [labels[label] ?? unknown],
+    targets({ label = unlabelled }: { label?: number }) {
+      if (label !== unlabelled && labels[label] === undefined) throw expected(`a label from 0 to ${labels.length - 1}, or ${unlabelled} for none,`, `label of an example of ${task}`, label);
+      return [labels[label] ?? unknown];
+    },
     read: (text) => labels.indexOf(text),
   };
 }
@@ -87,12 +94,14 @@ function rounded(score: number): string {
 }
 
 const similarity: Form = {
+  texts: ["sentence1", "sentence2"],
   inputs: (example: GlueExamples["stsb"]) => joined("stsb", { ...example }, ["sentence1", "sentence2"]),
   targets: ({ label }: GlueExamples["stsb"]) => [label === -1 ? unknown : rounded(label)],
   read: (text) => (/^\s*[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?\s*$/i.test(text) ? Number(text) : -1),
 };
 
 const record: Form = {
+  texts: ["query", "passage"],
   inputs({ query, entities, passage }: SuperGlueExamples["record"]) {
     const text = passage.replace(/([.?!"'])\n@highlight\n/g, "$1 ").replace(/\n@highlight\n/g, ". ");
     return `record query: ${query} entities: ${entities.join(", ")} passage: ${text}`;
@@ -102,6 +111,7 @@ const record: Form = {
 };
 
 const wsc: Form = {
+  texts: ["text", "span1Text", "span2Text"],
   inputs: wscInputs,
   targets: (example: SuperGlueExamples["wsc"]) => [wscReferent(example)],
   read: readReferent,
@@ -116,6 +126,7 @@ const paddedAnyScript = (text: string) => text.replace(/([^_\t\n\f\r \p{N}\p{L}\
 
 function spans(pad: (text: string) => string): Form {
   return {
+    texts: ["question", "context"],
     inputs: ({ question, context }: SpanQuestion) => `question: ${pad(question)} context: ${pad(context)}`.replace(spaces, " "),
     targets: ({ answers }: SpanQuestion) => (answers.length === 0 ? [unknown] : answers.map(({ text }) => pad(text))),
     read: (text) => text,
@@ -124,6 +135,7 @@ function spans(pad: (text: string) => string): Form {
 
 function closedBook<Example extends OpenQuestion>(prefix: string, first: (example: Example) => string | undefined = ({ answers }) => answers[0]): Form {
   return {
+    texts: ["question"],
     inputs: ({ question }: Example) => `${prefix} question: ${question}`,
     targets: (example: Example) => [first(example) || unknown, ...example.answers.filter((answer) => answer !== first(example))],
     read: (text) => text,
@@ -162,6 +174,21 @@ function makeForms(): Record<string, Form> {
 
 const forms = makeForms();
 
+/** Refuses what is no array of a set's examples, those of another set above all. */
+export function checkExamples(name: TextTask, examples: unknown): void {
+  if (!Array.isArray(examples)) throw expected("an array of examples", "examples", examples);
+  for (const [i, example] of (examples as (Record<string, unknown> | null | undefined)[]).entries()) {
+    const wrong = forms[name]!.texts.find((text) => typeof example?.[text] !== "string");
+    if (wrong !== undefined) throw expected(`a text under ${wrong}, as examples of ${name} have it,`, `examples[${i}]`, example?.[wrong] ?? example);
+  }
+}
+
+/** The name of a set that another was meant to be: misspelled, or without what stands before "/". */
+export function meantTask(name: unknown, known: readonly string[]): string {
+  const longer = known.find((each) => each.endsWith(`/${String(name)}`));
+  return longer === undefined ? suggest(String(name), known).trim() : `Did you mean ${JSON.stringify(longer)}?`;
+}
+
 /**
  * The form in which T5 is trained on a set (Raffel et al. 2020, arXiv 1910.10683, appendix D, and its published code, which it
  * agrees with down to spaces): a task's name, then its texts, each after its column's name; labels as words; STS-B's numbers
@@ -169,7 +196,7 @@ const forms = makeForms();
  * 2010.11934); open questions are asked without a text (arXiv 2002.08910).
  *
  * @param name as in the `TaskSet`: "glue/mnli", "superglue/record", "squad" …
- * @throws SteppeError `ARGUMENT` for another name
+ * @throws SteppeError `ARGUMENT` for another name, for examples of another set and labels out of range
  * @example
  * const form = data.textToText("glue/mnli");
  * const [pair] = form.trainingPairs(examples); // { inputs: "mnli hypothesis: … premise: …", targets: "entailment", example }
@@ -177,20 +204,24 @@ const forms = makeForms();
  */
 export function textToText<Name extends TextTask>(name: Name): TextToText<TextTaskExample<Name>, TextTaskAnswer<Name>> {
   const form = Object.hasOwn(forms, name) ? forms[name] : undefined;
-  if (form === undefined) throw expected(`one of ${Object.keys(forms).sort().join(", ")}`, "name", name, suggest(String(name), Object.keys(forms)).trim());
+  if (form === undefined) throw expected(`one of ${Object.keys(forms).sort().join(", ")}`, "name", name, meantTask(name, Object.keys(forms)));
   type Example = TextTaskExample<Name>;
-  const pairs = (examples: readonly Example[], all: boolean) => {
-    if (!Array.isArray(examples)) throw expected("an array of examples", "examples", examples);
-    return (examples as Example[]).flatMap((example) => {
+  const pairs = (examples: readonly Example[], all: boolean) =>
+    examples.flatMap((example) => {
       const inputs = form.inputs(example as never);
       const targets = form.targets(example as never);
       return (all ? targets : targets.slice(0, 1)).map((target) => ({ inputs, targets: target, example }));
     });
-  };
   return {
     name,
-    trainingPairs: (examples) => pairs(examples.filter((example) => form.trains?.(example as never) ?? true), name === "superglue/record"),
-    pairs: (examples) => pairs(examples, false),
+    trainingPairs(examples) {
+      checkExamples(name, examples);
+      return pairs(examples.filter((example) => form.trains?.(example as never) ?? true), name === "superglue/record");
+    },
+    pairs(examples) {
+      checkExamples(name, examples);
+      return pairs(examples, false);
+    },
     read(text, example) {
       if (typeof text !== "string") throw expected("a string", "text", text);
       return form.read(text, example as never) as TextTaskAnswer<Name>;
