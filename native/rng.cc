@@ -43,8 +43,17 @@ void NoiseState::set(std::vector<at::Tensor> states) {
   states_ = std::move(states);
 }
 
-void NoiseState::restore() {
-  for (size_t i = 0; i < states_.size(); i++) set_generator_state(generators_[i], states_[i]);
+void NoiseState::restore() const {
+  for (size_t i = 0; i < states_.size(); i++) {
+    auto generator = generators_[i];
+    set_generator_state(generator, states_[i]);
+  }
+}
+
+at::Tensor NoiseState::state_on(at::Device device) const {
+  for (size_t i = 0; i < states_.size(); i++)
+    if (generators_[i].device() == device) return states_[i];
+  return {};
 }
 
 }  // namespace steppe

@@ -18,9 +18,11 @@ class NoiseState {
  public:
   explicit NoiseState(const std::vector<at::Tensor>& tensors) : generators_(default_generators(tensors)) {}
   void save();
-  void restore();
+  void restore() const;
   void forget() { states_.clear(); }
   const std::vector<at::Tensor>& states() const { return states_; }
+  // That of the device's generator; undefined where it is none of these, or nothing was saved.
+  at::Tensor state_on(at::Device device) const;
   // Throws unless there are as many states as generators.
   void set(std::vector<at::Tensor> states);
   bool saved() const { return !states_.empty(); }

@@ -58,7 +58,18 @@ void Context::enter() const {
 void empty_caches() {
   if (device_count() == 0) return;
   auto* allocator = at::getDeviceAllocator(accelerator_type());
+  std::lock_guard lock(capturing());
   if (allocator->initialized()) allocator->emptyCache();
+}
+
+void synchronize(c10::Device device) {
+  std::lock_guard lock(capturing());
+  at::accelerator::synchronizeDevice(device.index());
+}
+
+std::mutex& capturing() {
+  static auto* mutex = new std::mutex;  // never destroyed: threads may still ask while the process ends
+  return *mutex;
 }
 
 }  // namespace steppe::device

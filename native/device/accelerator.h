@@ -2,6 +2,7 @@
 #include <c10/core/Device.h>
 #include <c10/core/Stream.h>
 
+#include <mutex>
 #include <vector>
 
 namespace steppe::device {
@@ -30,5 +31,10 @@ class Context {
 
 // Gives the memory that LibTorch keeps for tensors to come back to the devices.
 void empty_caches();
+// Waits for all that was asked of a device.
+void synchronize(c10::Device device);
+
+// Held while a graph is captured, on whichever thread: meanwhile CUDA refuses to wait for a whole device, and LibTorch to empty its caches.
+std::mutex& capturing();
 
 }  // namespace steppe::device

@@ -22,8 +22,8 @@ Napi::Value set_device(Call& call) {
 }
 
 // synchronize(index): waits for all that was asked of the device
-Napi::Value synchronize(Call& call) {
-  at::accelerator::synchronizeDevice(device_at(call.integer(0, "device")).index());
+Napi::Value wait_for_device(Call& call) {
+  synchronize(device_at(call.integer(0, "device")));
   return call.env().Undefined();
 }
 
@@ -122,7 +122,7 @@ void register_devices(Napi::Env env, Napi::Object exports) {
   define<count_devices>(env, exports, "deviceCount");
   define<current_device>(env, exports, "currentDevice");
   define<set_device>(env, exports, "setDevice");
-  define<synchronize>(env, exports, "synchronize");
+  define<wait_for_device>(env, exports, "synchronize");
   define<driver>(env, exports, "driver");
   define<device_memory>(env, exports, "deviceMemory");
   define<reset_memory_figures>(env, exports, "resetMemoryFigures");

@@ -2,6 +2,7 @@
 #include "graph.h"
 
 #include "../errors.h"
+#include "accelerator.h"
 
 #ifdef STEPPE_CUDA_GRAPHS
 #include <ATen/core/CachingHostAllocator.h>
@@ -120,6 +121,7 @@ void Graph::warm_up(const std::function<void()>& work) { beside(work_stream(capt
 void Graph::capture(const std::function<void()>& work, size_t noises) {
   auto& [index, generators, noise, graph, ready] = *captured_;
   auto own = captured_->own();
+  std::lock_guard lock(capturing());
   // None is the generator's own: a capture that fails may spoil it.
   generators.clear();
   while (generators.size() < noises) {
@@ -165,13 +167,17 @@ void Graph::draw_from(size_t noise) {
 
 bool Graph::is_captured() const { return captured_->ready; }
 
-void Graph::replay() {
+void Graph::replay(const std::vector<at::Tensor>& states) {
   auto& noises = captured_->noises;
   auto own = captured_->own();
   std::lock_guard lock(own.mutex());
-  for (auto& each : noises) {
-    each.set_current_seed(own.current_seed());
-    Captured::sequence(each).set_philox_offset_per_thread(Captured::sequence(own).philox_offset_per_thread());
+  for (size_t i = 0; i < noises.size(); i++) {
+    if (i < states.size()) {
+      noises[i].set_state(states[i]);
+    } else {
+      noises[i].set_current_seed(own.current_seed());
+      Captured::sequence(noises[i]).set_philox_offset_per_thread(Captured::sequence(own).philox_offset_per_thread());
+    }
   }
   captured_->graph.replay();
   Captured::sequence(own).set_philox_offset_per_thread(Captured::sequence(noises[captured_->noise]).philox_offset_per_thread());
@@ -187,7 +193,7 @@ void Graph::warm_up(const std::function<void()>& work) { work(); }
 void Graph::capture(const std::function<void()>&, size_t) { fail(Code::device, "This addon was compiled without CUDA's headers, which capturing needs."); }
 void Graph::draw_from(size_t) { fail(Code::internal, "Nothing is captured."); }
 bool Graph::is_captured() const { return false; }
-void Graph::replay() { fail(Code::internal, "Nothing was captured."); }
+void Graph::replay(const std::vector<at::Tensor>&) { fail(Code::internal, "Nothing was captured."); }
 
 #endif
 

@@ -1,9 +1,11 @@
 #pragma once
+#include <ATen/core/Tensor.h>
 #include <c10/core/Device.h>
 
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <vector>
 
 namespace steppe::device {
 
@@ -23,11 +25,12 @@ class Graph {
   // nothing was captured. `noises`: how many sequences of random numbers it draws from.
   void capture(const std::function<void()>& work, size_t noises);
   // While it is captured: from here on random numbers come from that one of the sequences. In a replay each begins where the
-  // device's generator stands, which afterwards stands where the last one ended that was drawn from.
+  // device's generator stands, or in a state of its own, and afterwards the generator stands where the last one ended that was
+  // drawn from.
   void draw_from(size_t noise);
   bool is_captured() const;
-  // Does the captured work, on the current stream.
-  void replay();
+  // Does the captured work, on the current stream. `states`: of the device's generator, one for each sequence, or none.
+  void replay(const std::vector<at::Tensor>& states);
 
  private:
   struct Captured;

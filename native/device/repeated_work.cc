@@ -16,15 +16,15 @@ void RepeatedWork::renew() {
   runs_ = 0;
 }
 
-void RepeatedWork::operator()(const std::function<void(Graph*)>& work, size_t noises, const std::function<void()>& undo) {
+void RepeatedWork::operator()(const std::function<void(Graph*)>& work, const Noise& noise, const std::function<void()>& undo) {
   replayed_ = false;
   if (!captures_) return work(nullptr);
   if (graph_ == nullptr) graph_ = std::make_unique<Graph>(device_);
   if (std::exchange(thread_, std::this_thread::get_id()) != std::this_thread::get_id()) runs_ = 0;
   try {
-    if (!graph_->is_captured() && runs_ >= kWarmUps) graph_->capture([&] { work(graph_.get()); }, noises);
+    if (!graph_->is_captured() && runs_ >= kWarmUps) graph_->capture([&] { work(graph_.get()); }, noise.sequences);
     if (graph_->is_captured()) {
-      graph_->replay();
+      graph_->replay(noise.states);
       replayed_ = true;
     }
   } catch (const std::exception& error) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "graph.h"
 
@@ -15,9 +16,13 @@ class RepeatedWork {
  public:
   RepeatedWork(c10::Device device, bool captures) : device_(device), captures_(captures) {}
 
-  // `work` gets the graph that it is written down in, or null. `noises`: how many sequences of random numbers it draws from. Where
-  // writing it down fails, `undo` comes before it is done call by call.
-  void operator()(const std::function<void(Graph*)>& work, size_t noises, const std::function<void()>& undo);
+  // What the work draws: how many sequences of random numbers, and where each begins if not where the generator stands.
+  struct Noise {
+    size_t sequences = 1;
+    std::vector<at::Tensor> states{};
+  };
+  // `work` gets the graph that it is written down in, or null. Where that or its replay fails, `undo` comes before it is done call by call.
+  void operator()(const std::function<void(Graph*)>& work, const Noise& noise, const std::function<void()>& undo);
   // What the work relies on has changed: it is written down anew.
   void renew();
   // Whether the last time was the replay of a graph.

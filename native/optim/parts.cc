@@ -10,15 +10,23 @@
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/full_like.h>
+#include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
+#include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "../errors.h"
 
 namespace steppe::optim {
+namespace {
+
+bool is_half(const at::Tensor& x) { return x.scalar_type() == at::kHalf || x.scalar_type() == at::kBFloat16; }
+
+}  // namespace
 
 Tensors like_w(Tensors& state, const Part& part, double initial) {
   Tensors result;
@@ -81,7 +89,13 @@ void divide_(const Tensors& x, const at::Tensor& a) { at::_foreach_div_(x, a.to(
 void approach_(const Tensors& x, const Tensors& y, const Scalars& a) { at::_foreach_lerp_(x, y, a); }
 void approach_(const Tensors& x, const Tensors& y, const at::Tensor& a) { at::_foreach_lerp_(x, y, Tensors(x.size(), a.to(x[0].scalar_type()))); }
 
-at::Tensor norms_there(const Tensors& x) { return at::stack(at::_foreach_norm(x, 2)).to(at::kDouble); }
+at::Tensor norms_there(const Tensors& x) {
+  const bool any_half = std::any_of(x.begin(), x.end(), is_half), all_half = std::all_of(x.begin(), x.end(), is_half);
+  if (any_half == all_half) return at::stack(at::_foreach_norm(x, 2, any_half ? std::optional(at::kFloat) : std::nullopt)).to(at::kDouble);
+  Tensors each;
+  for (const auto& tensor : x) each.push_back(at::linalg_vector_norm(tensor, 2, std::nullopt, false, is_half(tensor) ? std::optional(at::kFloat) : std::nullopt).to(at::kDouble));
+  return at::stack(each);
+}
 void scale_each_(const Tensors& x, const at::Tensor& a) { at::_foreach_mul_(x, a.to(x[0].scalar_type()).unbind()); }
 
 at::Tensor root_sizes_there(const Tensors& x) {
@@ -107,8 +121,7 @@ double kept(const at::Tensor& state, double otherwise) {
 
 std::vector<double> norms(const Tensors& x) {
   if (x.empty()) return {};
-  const bool half = x[0].scalar_type() == at::kHalf || x[0].scalar_type() == at::kBFloat16;
-  const auto each = at::stack(at::_foreach_norm(x, 2, half ? std::optional(at::kFloat) : std::nullopt)).to(at::kCPU, at::kDouble);
+  const auto each = at::stack(at::_foreach_norm(x, 2, is_half(x[0]) ? std::optional(at::kFloat) : std::nullopt)).to(at::kCPU, at::kDouble);
   const auto* values = each.const_data_ptr<double>();
   return {values, values + each.numel()};
 }

@@ -43,7 +43,7 @@ void divide_(const Tensors& x, const at::Tensor& a);
 void approach_(const Tensors& x, const Tensors& y, const Scalars& a);
 void approach_(const Tensors& x, const Tensors& y, const at::Tensor& a);
 
-// The L2 norms of the tensors, [their number] in float64, where they are.
+// The L2 norms of the tensors, of whatever dtypes, [their number] in float64, where they are.
 at::Tensor norms_there(const Tensors& x);
 // x_k ← a_k x_k
 void scale_each_(const Tensors& x, const at::Tensor& a);

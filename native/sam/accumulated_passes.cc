@@ -34,7 +34,13 @@ std::optional<Gradient> AccumulatedPasses::pass_ahead(Objective objective) {
 
 void AccumulatedPasses::catch_up(Objective objective) {
   ahead_.objective = objective;
-  while (ahead_.micros < micros_.size()) pass(ahead_, w_, {.moves_buffers = true, .objective = objective});
+  while (ahead_.micros < micros_.size()) {
+    const auto& micro = micros_[ahead_.micros];
+    NoiseState noise(micro.passes->inputs());
+    noise.set(micro.generators);
+    noise.restore();
+    pass(ahead_, w_, {.moves_buffers = true, .objective = objective});
+  }
 }
 
 Passes& AccumulatedPasses::begin_last() {

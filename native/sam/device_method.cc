@@ -20,6 +20,7 @@
 #include <map>
 #include <set>
 
+#include "../optim/parts.h"
 #include "device_numbers.h"
 
 namespace steppe::sam {
@@ -234,7 +235,7 @@ DeviceMethod::Epsilon DeviceMethod::by_strength(const Tensors& first, const Step
   Epsilon epsilon{Tensors(first.size()), {}, /*is_whole=*/true};
   if (index.empty()) return epsilon;
   auto g = at_index(first);
-  auto length = there::norms(g);
+  auto length = optim::norms_there(g);
   const auto r = radii(length, index, step, outcome);
   const int steps = static_cast<int>(number("ascent", "steps"));
   Tensors delta;
@@ -242,13 +243,13 @@ DeviceMethod::Epsilon DeviceMethod::by_strength(const Tensors& first, const Step
     const auto move = times(g, r.mul(std::min(1.0, 2.5 / steps)).mul(there::inverse(length)));
     delta = delta.empty() ? move : Tensors(at::_foreach_add(delta, move));
     if (steps > 1) {  // one full step ends on the ball: nothing to project
-      const auto reached = there::norms(times(delta, there::inverse(r)));
+      const auto reached = optim::norms_there(times(delta, there::inverse(r)));
       delta = times(delta, at::reciprocal(reached.clamp(1)));
     }
     for (size_t j = 0; j < index.size(); j++) epsilon.v[index[j]] = delta[j];
     if (i + 1 == steps) break;
     g = at_index(passes.at(step, point(step, epsilon), {.samples = piece.climb}).g);
-    length = there::norms(g);
+    length = optim::norms_there(g);
   }
   return epsilon;
 }

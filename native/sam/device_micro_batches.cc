@@ -10,7 +10,7 @@
 namespace steppe::sam {
 
 DeviceMicroBatches::DeviceMicroBatches(Settings settings, const Tensors& w, const DevicePasses::Inputs& inputs, bool captures, const std::atomic<bool>& cancelled)
-    : settings_(std::move(settings)), cancelled_(cancelled), batches_(settings_.micros), repeated_(w.front().device(), captures) {
+    : settings_(std::move(settings)), cancelled_(cancelled), batches_(settings_.micros), starts_(settings_.micros, NoiseState({w.front()})), repeated_(w.front().device(), captures) {
   for (const auto& [tensor, batched] : inputs) {
     present_.push_back({at::empty_like(tensor), batched});
     for (auto& batch : batches_) batch.push_back({at::empty_like(tensor), batched});
@@ -52,7 +52,8 @@ void DeviceMicroBatches::operator()(const Step& step, const DevicePasses::Inputs
   share_.set(0, 1 / static_cast<double>(index + 1), device);
   share_.set(1, 1 - share_.held[0], device);
   if (settings_.scales_loss) scale_.set(0, loss_scale, device);
-  repeated_([&](device::Graph*) { work(step); }, 1, [] {});
+  if (settings_.program->draws) starts_.at(index).save();
+  repeated_([&](device::Graph*) { work(step); }, {}, [] {});
 }
 
 void DeviceMicroBatches::work(const Step& step) {

@@ -33,6 +33,8 @@ class DeviceMicroBatches {
   Outcome outcome() const;
 
   const DeviceSum& sum() const { return sum_; }
+  // The generators before each pass, where it draws.
+  const std::vector<NoiseState>& starts() const { return starts_; }
   const std::vector<DevicePasses::Inputs>& batches() const { return batches_; }
   bool replayed() const { return repeated_.replayed(); }
   const std::string& failure() const { return repeated_.failure(); }
@@ -45,6 +47,7 @@ class DeviceMicroBatches {
   std::vector<DevicePasses::Inputs> batches_;  // of the step
   DevicePasses::Inputs present_;               // the next one's
   DeviceSum sum_;
+  std::vector<NoiseState> starts_;
   there::Numbers share_, scale_;               // of the next one in the mean, and of those before it; the loss scale
   at::Tensor report_;                          // loss, norm over the perturbed parameters, norm over all
   std::vector<const void*> places_;            // of weights and buffers: what the graph relies on

@@ -2,7 +2,6 @@
 
 #include <ATen/ops/_foreach_add.h>
 #include <ATen/ops/_foreach_mul.h>
-#include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/addcmul.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/full.h>
@@ -17,6 +16,8 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+
+#include "../optim/parts.h"
 
 namespace steppe::sam::there {
 namespace {
@@ -41,20 +42,12 @@ void Numbers::set(size_t i, double value, at::Device device) {
 
 at::Tensor number(double value, const at::Tensor& like) { return at::full({}, value, like.options().dtype(at::kDouble)); }
 
-at::Tensor norms(const Tensors& x) {
-  const bool any_narrow = std::any_of(x.begin(), x.end(), is_narrow), all_narrow = std::all_of(x.begin(), x.end(), is_narrow);
-  if (any_narrow == all_narrow) return at::stack(at::_foreach_norm(x, 2, any_narrow ? std::optional(at::kFloat) : std::nullopt)).to(at::kDouble);
-  Tensors each;
-  for (const auto& tensor : x) each.push_back(at::linalg_vector_norm(tensor, 2, std::nullopt, false, is_narrow(tensor) ? std::optional(at::kFloat) : std::nullopt).to(at::kDouble));
-  return at::stack(each);
-}
-
 at::Tensor norm(const Tensors& x, const at::Tensor& like) {
   Tensors there;
   for (const auto& each : x)
     if (each.defined() && each.numel() > 0) there.push_back(each);
   if (there.empty()) return number(0, like);
-  return at::linalg_vector_norm(norms(there), 2);
+  return at::linalg_vector_norm(optim::norms_there(there), 2);
 }
 
 at::Tensor dot(const Tensors& x, const Tensors& y, const at::Tensor& like) {

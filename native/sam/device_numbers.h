@@ -13,8 +13,6 @@ struct Numbers {
 };
 // A number, on x's device.
 at::Tensor number(double value, const at::Tensor& like);
-// ‖x_k‖ of each, [their number].
-at::Tensor norms(const Tensors& x);
 // √Σ‖x_k‖².
 at::Tensor norm(const Tensors& x, const at::Tensor& like);
 // ⟨x, y⟩

@@ -32,11 +32,20 @@ void DeviceNoise::begin_pass() {
   // piece draws as many, where there are several pieces, so that those of the next one begin at the same place again.
   if (captured_ != nullptr) {
     captured_->draw_from(pass);
+  } else if (starts_ != nullptr) {
+    (*starts_)[pass % starts_->size()].restore();
   } else if (piece_.saved()) {
     piece_.restore();
   } else {
     piece_.save();
   }
+}
+
+device::RepeatedWork::Noise DeviceNoise::needs(at::Device device) const {
+  device::RepeatedWork::Noise noise{sequences_};
+  if (draws_ && same_ && starts_ != nullptr)
+    for (size_t pass = 0; pass < sequences_; pass++) noise.states.push_back((*starts_)[pass % starts_->size()].state_on(device));
+  return noise;
 }
 
 void DeviceNoise::take_back() {

@@ -3,17 +3,19 @@
 #include <map>
 #include <memory>
 
-#include "../device/graph.h"
+#include "../device/repeated_work.h"
 #include "../rng.h"
 #include "passes.h"
 #include "step.h"
 
 namespace steppe::sam {
 
-// The random numbers of the passes of one step: with sameNoise each pass of a piece sees those of its first one.
+// The random numbers of the passes of one step: with sameNoise each pass of a piece sees those of its first one, or, over a
+// micro-batch, those that were drawn for it before: `starts` has the generators as they then stood.
 class DeviceNoise {
  public:
-  DeviceNoise(bool draws, bool same, const Tensors& places) : draws_(draws), same_(same), start_(places), piece_(places) {}
+  DeviceNoise(bool draws, bool same, const Tensors& places, const std::vector<NoiseState>* starts = nullptr)
+      : draws_(draws), same_(same), start_(places), piece_(places), starts_(starts) {}
 
   // Before a step, and before its passes: `captured` is the graph that they are written down in, or null.
   void remember();
@@ -22,12 +24,13 @@ class DeviceNoise {
   void begin_pass();
   // As before the step: it is to be taken anew.
   void take_back();
-  // How many sequences a graph needs for the steps so far.
-  size_t sequences() const { return sequences_; }
+  // What a graph draws, by the steps so far.
+  device::RepeatedWork::Noise needs(at::Device device) const;
 
  private:
   bool draws_, same_;
   NoiseState start_, piece_;
+  const std::vector<NoiseState>* starts_;  // by micro-batch, over which passes go in order
   device::Graph* captured_ = nullptr;
   size_t passes_ = 0, sequences_ = 1;
 };

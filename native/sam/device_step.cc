@@ -32,7 +32,8 @@ DeviceStep::DeviceStep(Settings settings, DevicePasses::Programs programs, Tenso
       device_(device),
       cancelled_(cancelled),
       method_(settings_.method),
-      noise_(any_draws(passes_.programs), settings_.same_noise, drawing_places(tensors_of(inputs), passes_.programs)),
+      noise_(any_draws(passes_.programs), settings_.same_noise, drawing_places(tensors_of(inputs), passes_.programs),
+             settings_.micro != nullptr ? &settings_.micro->starts() : nullptr),
       branches_(device),
       repeated_(device, captures) {
   if (settings_.micro != nullptr) {
@@ -64,7 +65,7 @@ std::optional<Report> DeviceStep::operator()(const Given& given) {
   set_numbers(given);
   noise_.remember();
   try {
-    repeated_([&](device::Graph* captured) { work(given, captured); }, noise_.sequences(), [&] { noise_.take_back(); });
+    repeated_([&](device::Graph* captured) { work(given, captured); }, noise_.needs(device_), [&] { noise_.take_back(); });
   } catch (...) {
     noise_.take_back();
     throw;

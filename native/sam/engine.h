@@ -30,6 +30,8 @@ struct LossScale {
   double scale = 1, growth = 2, backoff = 0.5;
   int64_t interval = 0, good_steps = 0;  // interval 0: the scale stays as it is
   void update(bool good);
+  // Whether the loss is ever multiplied.
+  bool scales() const { return scale != 1 || interval != 0; }
 };
 
 // The hyperparameters of the next steps. Which step is the next is known only when it is taken, since a skipped one does not
@@ -146,6 +148,8 @@ class Engine {
   Arrangement arrangement_;
   bool arranges_;  // nothing that the method keeps from step to step lies as the arranged w does
   using DeviceKey = std::tuple<int64_t, DeviceMethod::Kind, std::vector<const Program*>>;  // the number of samples comes first
+  static DeviceKey device_key(int64_t batch_size, DeviceMethod::Kind kind, const DevicePasses::Programs& programs);
+  static constexpr size_t kMostDeviceSteps = 16;  // graphs keep their memory
   std::map<DeviceKey, std::unique_ptr<DeviceStep>> device_steps_;
   std::map<DeviceKey, std::shared_ptr<DeviceMicroBatches>> device_micros_;
   // The step over micro-batches that is under way on the device: whose passes at w were taken there.

@@ -1,4 +1,4 @@
-// Engine::step_on_device and micro_step_on_device: which steps can be taken with all numbers where the weights are, and what comes of them.
+// Engine::step_on_device: which steps can be taken with all numbers where the weights are, and what comes of them.
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty_like.h>
 #include <c10/util/Exception.h>
@@ -13,7 +13,6 @@
 namespace steppe::sam {
 namespace {
 
-constexpr size_t kMost = 16;  // graphs keep their memory
 constexpr size_t kMostPrograms = 256;
 
 // Why the program does not stay on the device of the weights; empty if it does. In a graph a number that a kernel took from the
@@ -50,7 +49,10 @@ std::string Engine::obstacle_on_device(const DevicePasses::Programs& programs, c
     if (settings_.perturbs_per_micro) return "each micro-batch of a step perturbs the weights by itself";
     if (const auto climb = settings_.method.find("climb"); settings_.perturbs && climb != settings_.method.end() && climb->second.name != "gradient")
       return "the method's part climb \"" + climb->second.name + "\" has no form over micro-batches that stays on a GPU";
-    if (std::any_of(programs.begin(), programs.end(), [](const auto& each) { return each.second->draws; })) return "passes over several micro-batches draw random numbers";
+    const auto when = settings_.method.find("when");
+    if (settings_.perturbs && when != settings_.method.end() && when->second.name == "probability" &&
+        std::any_of(programs.begin(), programs.end(), [](const auto& each) { return each.second->draws; }))
+      return "over micro-batches both the net and the method draw random numbers";
   }
   if (!base_->has_device_form()) return "the base optimizer " + settings_.base + " has no form that stays on a GPU";
   if (settings_.perturbs)
@@ -103,6 +105,12 @@ std::optional<Report> Engine::step_on_device(ProgramPasses& passes, const Device
   return take_on_device(passes, {passes.batch_size(), programs, inputs, nullptr, captures, cancelled}, plan);
 }
 
+Engine::DeviceKey Engine::device_key(int64_t batch_size, DeviceMethod::Kind kind, const DevicePasses::Programs& programs) {
+  DeviceKey key{batch_size, kind, {}};
+  for (const auto& [_, program] : programs) std::get<2>(key).push_back(program.get());
+  return key;
+}
+
 std::optional<Report> Engine::take_on_device(Passes& passes, const OnDevice& given, const Plan& plan) {
   at::NoGradGuard no_grad;
   const auto step = step_over(passes, plan);
@@ -119,13 +127,11 @@ std::optional<Report> Engine::take_on_device(Passes& passes, const OnDevice& giv
     if (!method_.when->before(step)) kind = Kind::plain;
     if (kind == Kind::climbs) pieces = (*method_.split)(step, report);
   }
-  DeviceKey key{given.batch_size, kind, {}};
-  for (const auto& [_, program] : given.programs) std::get<2>(key).push_back(program.get());
-  const bool scales = loss_scale.scale != 1 || loss_scale.interval != 0;
+  const auto key = device_key(given.batch_size, kind, given.programs);
   auto found = device_steps_.find(key);
   if (found == device_steps_.end()) {
-    if (device_steps_.size() >= kMost) device_steps_.clear();
-    DeviceStep::Settings settings{settings_.method, settings_.max_grad_norm, settings_.max_grad_value, settings_.same_noise, scales, arranges_, kind, given.micro};
+    if (device_steps_.size() >= kMostDeviceSteps) device_steps_.clear();
+    DeviceStep::Settings settings{settings_.method, settings_.max_grad_norm, settings_.max_grad_value, settings_.same_noise, loss_scale.scales(), arranges_, kind, given.micro};
     auto made = std::make_unique<DeviceStep>(std::move(settings), given.programs, buffers_, given.inputs, given.batch_size, device, given.captures && may_capture(),
                                              given.cancelled);
     found = device_steps_.emplace(key, std::move(made)).first;
@@ -154,84 +160,6 @@ std::optional<Report> Engine::take_on_device(Passes& passes, const OnDevice& giv
   steps_on_device++;
   if (found->second->replayed()) graph_replays++;
   return taken;
-}
-
-std::optional<Report> Engine::micro_step_on_device(std::shared_ptr<Passes> micro, const DevicePasses::Programs& programs, const DevicePasses::Inputs& inputs,
-                                                   const Plan& plan, bool captures, const std::atomic<bool>& cancelled) {
-  at::NoGradGuard no_grad;
-  const size_t index = micros().size();
-  // The ordinary step goes on from what it would have by now.
-  const auto leave = [&]() -> std::optional<Report> {
-    if (std::exchange(device_window_, {}).micros == 0) return std::nullopt;
-    try {
-      window_.catch_up(Objective::loss);
-    } catch (...) {
-      forget_micros();
-      throw;
-    }
-    return std::nullopt;
-  };
-  if (index != device_window_.micros || !can_stay(programs, inputs) || (captures && !w_.front().is_cuda())) return leave();
-  const auto batch_size = micro->batch_size();
-  DeviceKey key{batch_size, DeviceMethod::Kind::base, {}};
-  for (const auto& [_, program] : programs) std::get<2>(key).push_back(program.get());
-  if (index > 0 && key != device_window_.key) return leave();
-  const auto generators = [&] {
-    NoiseState present(micro->inputs());
-    present.save();
-    return present.states();
-  };
-  try {
-    if (index == 0) {
-      auto& found = device_micros_[key];
-      if (found == nullptr) {
-        if (device_micros_.size() > kMost) forget_device_steps();
-        const bool scales = loss_scale.scale != 1 || loss_scale.interval != 0;
-        DeviceMicroBatches::Settings settings{programs.at({batch_size, Objective::loss}), buffers_, static_cast<size_t>(settings_.accumulation_steps), scales};
-        device_micros_[key] = std::make_shared<DeviceMicroBatches>(std::move(settings), w_, inputs, captures && may_capture(), cancelled);
-      }
-      device_window_ = {key, device_micros_[key]};
-    }
-    auto& device_micro = *device_window_.micro;
-    device_micro(step_over(window_, plan), inputs, index, loss_scale.scale);
-    note_failure(device_micro.failure());
-    if (static_cast<int64_t>(index) + 1 < settings_.accumulation_steps) {
-      const auto outcome = device_micro.outcome();
-      if (!outcome.is_finite) return leave();
-      window_.include(std::move(micro), generators());
-      device_window_.micros++;
-      Report report;
-      report.loss = outcome.loss;
-      report.grad_norm = outcome.norm;
-      report.has_gradient = true;
-      return report;
-    }
-  } catch (...) {
-    if (!is_out_of_memory()) {
-      forget_micros();
-      throw;
-    }
-    const auto micros = device_window_.micros;
-    forget_device_steps();
-    device_window_.micros = micros;
-    device::empty_caches();
-    return leave();
-  }
-  window_.include(std::move(micro), {});
-  std::optional<Report> report;
-  try {
-    report = take_on_device(window_, {batch_size, programs, {}, device_window_.micro, captures, cancelled}, plan);
-  } catch (...) {
-    forget_micros();
-    throw;
-  }
-  if (report.has_value()) {
-    forget_micros();
-    return report;
-  }
-  window_.remove_last();
-  device_window_.micros = index;  // also after memory ran out
-  return leave();
 }
 
 // A step on the device changes the method's memory in place: nobody else may look at it.

@@ -132,6 +132,15 @@ describe.skipIf(!torch.cuda.isAvailable())("steps in a CUDA graph", () => {
     graph.tensors.forEach((tensor, k) => expect(distance(tensor, calls.tensors[k]!)).toBeLessThan(1e-5));
   });
 
+  test.each([true, false])("accumulated steps with dropout draw what they draw without a graph, sameNoise %s", async (sameNoise) => {
+    const options = { method: "sam", rho: 0.5, sameNoise, accumulationSteps: 2, base } as const;
+    const [usual, graph] = [await walk("dropout", options, false), await walk("dropout", options, true)];
+    expect(graph.replays).toBeGreaterThan(1);
+    expect(distance(graph.noise, usual.noise)).toBe(0);
+    graph.reports.forEach((report, s) => expect(report.loss).toBeCloseTo(usual.reports[s]!.loss, 4));
+    graph.tensors.forEach((tensor, k) => expect(distance(tensor, usual.tensors[k]!)).toBeLessThan(1e-4));
+  });
+
   test("a batch that stays on the CPU is no part of a graph", async () => {
     const scale = new nn.Linear(4, 1).to("cuda");
     const step = optim.create(scale, { method: "sam", base }).compile((x: Tensor, factor: Tensor) => scale.forward(x).mul(factor).mean(), { graphs: true });

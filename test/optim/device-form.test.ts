@@ -253,8 +253,27 @@ describe("over several micro-batches", () => {
     for (const [name, tensor] of Object.entries(through.net.stateDict())) expect(distance(again.net.stateDict()[name]!, tensor), name).toBeLessThan(1e-8);
   });
 
-  test("with dropout they are taken as always", () => {
-    expect(trained({ method: "sam", ...three }, { graphs: "uncaptured" }, { net: "dropout" }).explained).toContain("not captured in a CUDA graph: passes over several micro-batches draw random numbers.");
+  // Each perturbed pass over a micro-batch drops what the pass at w over it dropped.
+  test.each([
+    { method: "none", accumulationSteps: 3, base: sgd },
+    { method: "sam", ...three, rho: 0.5 },
+    { method: "sam", ...three, rho: 0.5, sameNoise: false },
+    { method: "sam", ...three, every: 2 },
+    { method: "gasam", ...three, steps: 2 },
+    { method: "curvature", ...three },
+    { method: "gam", ...three },
+  ] as optim.OptimizerOptions[])("with dropout: %j", (options) => {
+    compare(options, { net: "dropout", steps: 18, fewest: 5 });
+  });
+
+  test("with dropout, of which one met infinity: those before it are taken again, with what they dropped", () => {
+    compare({ method: "sam", ...three, nonFinite: "skip" }, { net: "dropout", steps: 15, bad: [4, 8], fewest: 2 });
+    compare({ method: "sam", ...three, nonFinite: "skip", sameNoise: false }, { net: "dropout", steps: 15, bad: [4, 8], fewest: 2 });
+  });
+
+  test("where the net and the method draw random numbers they are taken as always", () => {
+    const options = { method: "sam", ...three, probability: 0.5 } as const;
+    expect(trained(options, { graphs: "uncaptured" }, { net: "dropout" }).explained).toContain("not captured in a CUDA graph: over micro-batches both the net and the method draw random numbers.");
   });
 });
 
