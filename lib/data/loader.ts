@@ -80,6 +80,8 @@ export class Loader<Batch> implements Iterable<Batch>, AsyncIterable<Batch> {
   readonly #again: () => Loader<Batch>;
   readonly #batches: Batches;
   readonly #draws: boolean;
+  /** A sampler's numbers are below it. A set that is its own sampler knows best what they say, as that of `data.tokenLoader`. */
+  readonly #numbers: number;
   /** The number of the next pass, from 0: it grows when a pass begins. Set it to repeat a pass or to go on from one. */
   epoch = 0;
   /** The pass that began last, and how far it is. */
@@ -113,6 +115,7 @@ export class Loader<Batch> implements Iterable<Batch>, AsyncIterable<Batch> {
     this.prefetch = prefetch;
     this.#batches = new Batches(dataset, transform as unknown as Transform | undefined, pinning(pin));
     this.#draws = transform !== undefined;
+    this.#numbers = (sampler as unknown) === dataset ? Infinity : dataset.length;
     this.batchSize = batchSize;
     this.dropLast = dropLast;
     this.sampler = sampler ?? (shuffle ? new RandomSampler(dataset.length, { seed }) : new SequentialSampler(dataset.length));
@@ -188,11 +191,11 @@ export class Loader<Batch> implements Iterable<Batch>, AsyncIterable<Batch> {
   }
 
   #orderOf(epoch: number): Tensor {
-    return outsideScopes(() => asOrder(this.sampler.order(epoch), this.sampler.length, this.dataset.length));
+    return outsideScopes(() => asOrder(this.sampler.order(epoch), this.sampler.length, this.#numbers));
   }
 
   #hashOf(pass: Pass): string {
-    return (pass.hash ??= torch.scope(() => hashOf(pass.order ?? asOrder(this.sampler.order(pass.epoch), this.sampler.length, this.dataset.length), this.sampler.length)));
+    return (pass.hash ??= torch.scope(() => hashOf(pass.order ?? asOrder(this.sampler.order(pass.epoch), this.sampler.length, this.#numbers), this.sampler.length)));
   }
 
   get #identity() {
@@ -281,15 +284,15 @@ function hintFor(dataset: unknown): string {
 }
 
 /** What a sampler gave, as a tensor: an array serves as well. */
-function asOrder(order: unknown, length: number, samples: number): Tensor {
+function asOrder(order: unknown, length: number, numbers: number): Tensor {
   const made = Array.isArray(order) && order.every((i) => Number.isSafeInteger(i)) ? torch.tensor(order as number[], { dtype: "int64" }) : order;
   if (!(made instanceof Tensor) || made.dtype !== "int64" || made.dim() !== 1 || made.shape[0]! < length) {
     throw expected(`${length} integers, as many as its length says (an int64 tensor, or an array),`, "sampler.order", order);
   }
   const wrong = length === 0 ? undefined : torch.scope(() => {
     const used = made.narrow(0, 0, length);
-    return [used.min().item() as number, used.max().item() as number].find((i) => i < 0 || i >= samples);
+    return [used.min().item() as number, used.max().item() as number].find((i) => i < 0 || i >= numbers);
   });
-  if (wrong !== undefined) throw expected(`samples' numbers from 0 to ${samples - 1}`, "sampler.order", wrong);
+  if (wrong !== undefined) throw expected(`samples' numbers from 0 to ${numbers - 1}`, "sampler.order", wrong);
   return made;
 }
