@@ -1,5 +1,6 @@
 import { autocast, readAutocast } from "../autocast.js";
 import { enableGrad } from "../autograd.js";
+import { CurrentStreams } from "../cuda/as-now.js";
 import { call, family } from "../dispatch.js";
 import { SteppeError, checkKeys, expected } from "../errors.js";
 import { native, type NativeProgram, type NativeReport } from "../native.js";
@@ -127,7 +128,7 @@ export function compileStep<Args extends unknown[]>(
   }
 
   /** Records a program; unless `here`, with no more than the loss function's shapes on this thread: then a promise. */
-  function record(prepared: Prepared, wanted: Wanted, here: boolean, then = <T>(body: () => T): T => body()): NativeProgram | Promise<NativeProgram> {
+  function record(prepared: Prepared, wanted: Wanted, here: boolean, then = asItIs, around = asItIs): NativeProgram | Promise<NativeProgram> {
     const { args, tensors, batched, batchSize } = wanted.source ?? prepared;
     const { count, climbed } = wanted;
     const cut = (tensor: Tensor, i: number) => (batched[i]! && count !== batchSize ? (call(family("aten::narrow"), [tensor, 0, 0, count]) as Tensor) : tensor);
@@ -140,12 +141,12 @@ export function compileStep<Args extends unknown[]>(
         return result;
       });
     try {
-      return recordProgram({ ...context.collected, inputs: () => tensors.map(cut), evaluate }, here);
+      return recordProgram({ ...context.collected, inputs: () => tensors.map(cut), evaluate, around }, here);
     } catch (error) {
       foreign.putBack();
       if (!(error instanceof ForeignBuffersFound)) throw error;
       foreign.addTo(context.engine);
-      return record(prepared, wanted, here, then);
+      return record(prepared, wanted, here, then, around);
     }
   }
 
@@ -200,12 +201,14 @@ export function compileStep<Args extends unknown[]>(
 
   /**
    * Recording runs the loss function on this thread: it waits, without blocking, until the training thread is idle. What was
-   * the case when the step was asked for holds for it: modes, mixed precision, hyperparameters.
+   * the case when the step was asked for holds for it: modes, mixed precision, hyperparameters, the current streams.
    */
   async function recordThenSubmit(prepared: Prepared, before: Promise<unknown> | null): Promise<NativeReport> {
     const copies = prepared.tensors.map((tensor) => tensor.detach()); // the caller may dispose of its own meanwhile
     const held = { ...prepared, args: rebuild(prepared.args, copies), tensors: copies };
     const then = asCalled(context.collected.modules);
+    const streams = new CurrentStreams();
+    const around: typeof asItIs = (body) => streams.run(body);
     const hyperparameters = context.hyperparameters();
     context.begun();
     context.queued(1);
@@ -214,13 +217,14 @@ export function compileStep<Args extends unknown[]>(
       if (before !== null) await before;
       for (const wanted of missing(held)) {
         for (let job = trainingJob(); job !== null; job = trainingJob()) await job;
-        remember(wanted, await underWay(recordLater(held, wanted, then)));
+        remember(wanted, await underWay(recordLater(held, wanted, then, around)));
       }
       context.configure(hyperparameters); // schedules have gone on meanwhile
       submitted = true;
       context.queued(-1);
-      return await underWay(submit(held, false, [], true) as Promise<NativeReport>);
+      return await underWay(around(() => submit(held, false, [], true)) as Promise<NativeReport>);
     } finally {
+      streams.release();
       if (!submitted) {
         context.queued(-1);
         context.ended(false);
@@ -229,8 +233,8 @@ export function compileStep<Args extends unknown[]>(
     }
   }
 
-  async function recordLater(prepared: Prepared, wanted: Wanted, then: <T>(body: () => T) => T): Promise<NativeProgram> {
-    return record(prepared, wanted, false, then);
+  async function recordLater(prepared: Prepared, wanted: Wanted, then: typeof asItIs, around: typeof asItIs): Promise<NativeProgram> {
+    return record(prepared, wanted, false, then, around);
   }
 
   /** Calls `recordThenSubmit` when those that wait are done. */
@@ -283,6 +287,10 @@ export function compileStep<Args extends unknown[]>(
   step.explain = () => explain(step.programs, onDevice === 0 ? undefined : (program) => native.engineDeviceNote(context.engine, program, onDevice === 2));
   discarded.register(step, programs);
   return step;
+}
+
+function asItIs<T>(body: () => T): T {
+  return body();
 }
 
 function deviceForm(graphs: CompileOptions["graphs"] = false): number {

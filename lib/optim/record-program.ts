@@ -11,6 +11,8 @@ export interface Recordable {
   inputs(): readonly Tensor[];
   /** The loss function's results on these inputs. */
   evaluate(inputs: readonly Tensor[]): { objective: Tensor; extras: readonly Tensor[] };
+  /** Is run around what is asked of the training thread, each time that is tried; nothing if left out. */
+  around?<T>(body: () => T): T;
 }
 
 /** What another way of recording may get around. */
@@ -43,8 +45,9 @@ function attempt(what: Recordable, here: boolean, way: Way): NativeProgram | Pro
     if (shapesFrom > 0 && error instanceof SteppeError && retried.includes(error.code)) return attempt(what, here, { ownOrder: false, shapesFrom: 0 });
     throw error;
   };
+  const around = what.around ?? (<T>(body: () => T): T => body());
   // A function, so that the scope ends with the forward.
-  const next = scope(() => {
+  const next = around(() => scope(() => {
     const inputs = what.inputs();
     native.recordBegin(handles(what.parameters), handles(what.buffers), handles(inputs), ownOrder, shapesFrom);
     recording.active = true;
@@ -63,6 +66,6 @@ function attempt(what: Recordable, here: boolean, way: Way): NativeProgram | Pro
     } finally {
       recording.active = recording.byShapes = false;
     }
-  });
+  }));
   return next();
 }

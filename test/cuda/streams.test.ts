@@ -46,6 +46,21 @@ describe.skipIf(!cuda.isAvailable())("streams and events", () => {
     expect(net.weight.isfinite().all().item()).toBe(true);
   });
 
+  test("the first step, which is recorded, finds what was made in its stream before", async () => {
+    const net = new nn.Linear(4, 4);
+    const expected = net.forward(torch.full([4, 4], 3)).pow(2).mean().item() as number;
+    net.to("cuda");
+    const step = optim.create(net, { method: "sam", base: { name: "sgd", lr: 0.1 } }).compile((x: Tensor) => net.forward(x).pow(2).mean());
+    const side = new cuda.Stream();
+    side.waitStream(cuda.currentStream());
+    const { loss } = await cuda.stream(side, () => {
+      let slow = torch.rand([4096, 4096], { device: "cuda" });
+      for (let i = 0; i < 50; i++) slow = slow.matmul(slow).tanh();
+      return step(slow.narrow(0, 0, 4).narrow(1, 0, 4).mul(0).add(3));
+    });
+    expect(loss).toBeCloseTo(expected, 4);
+  });
+
   test("an async function is refused", () => {
     expect(() => cuda.stream(new cuda.Stream(), async () => 1)).toThrow(/Expected a synchronous function for torch.cuda.stream/);
   });
