@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "errors.h"
+#include "spin.h"
 
 namespace steppe {
 
@@ -26,7 +27,7 @@ class BufferOrder {
     for (int i = 0; i < kLooks; i++) {
       if (failed_.load(std::memory_order_relaxed)) return false;
       if (done_[run - 1].load(std::memory_order_acquire) >= turns) return true;
-      pause();
+      spin();
     }
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return failed_ || done_[run - 1] >= turns; });
@@ -49,11 +50,6 @@ class BufferOrder {
 
  private:
   static constexpr int kLooks = 1 << 12;
-  static void pause() {
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#endif
-  }
 
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -13,7 +13,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <thread>
 #include <vector>
+
+#include "spin.h"
 
 #ifdef __linux__
 extern "C" {
@@ -24,6 +27,21 @@ __attribute__((weak)) int MKL_Set_Num_Threads_Local(int);  // MKL's C name; retu
 
 namespace steppe {
 namespace {
+
+constexpr int64_t kMostCalls = 1024;
+constexpr int kLooks = 1 << 10;  // some tens of microseconds
+
+// Another thread is at work, and has a processor unless the system gave it to somebody else.
+template <class Done>
+void watch(const Done& done) {
+  for (int looks = 0; !done(); looks++) {
+    if (looks < kLooks) {
+      spin();
+    } else {
+      std::this_thread::yield();
+    }
+  }
+}
 
 using Pause = int (*)(int kind);  // omp_pause_resource_all, OpenMP 5.0, section 3.2.44
 constexpr int kSoft = 1;
@@ -51,21 +69,55 @@ std::vector<Pause> find() {
   return found;
 }
 
+// LibTorch's iterator calls back within its own at::parallel_for: here over tensors of one element per call, which nobody reads. Each
+// thread is called once, with its part of [0, count).
+void on_parts(int64_t count, c10::function_ref<void(int64_t first, int64_t size)> body) {
+  static char cells[kMostCalls];
+  auto some = at::from_blob(cells, {count}, at::kByte);
+  auto each = at::TensorIterator::nullary_op(some);
+  each.for_each([&](char** data, const int64_t*, int64_t size, int64_t) { body(data[0] - cells, size); }, /*grain_size=*/1);
+}
+
 }  // namespace
 
-// LibTorch's iterator calls back within its own at::parallel_for: here over tensors of one element per call, which nobody reads.
 void on_kernel_threads(int64_t count, c10::function_ref<void(int64_t i)> body) {
-  static char cells[1024];
-  const auto most = static_cast<int64_t>(sizeof(cells));
-  for (int64_t done = 0; done < count; done += most) {
-    auto some = at::from_blob(cells, {std::min(count - done, most)}, at::kByte);
-    auto each = at::TensorIterator::nullary_op(some);
-    each.for_each(
-        [&](char** data, const int64_t*, int64_t size, int64_t) {
-          for (int64_t i = 0; i < size; i++) body(done + (data[0] - cells) + i);
-        },
-        /*grain_size=*/1);
+  for (int64_t done = 0; done < count; done += kMostCalls) {
+    on_parts(std::min(count - done, kMostCalls), [&](int64_t first, int64_t size) {
+      for (int64_t i = first; i < first + size; i++) body(done + i);
+    });
   }
+}
+
+void Team::wait() {
+  if (size_ == 1) return;
+  const auto round = round_.load(std::memory_order_relaxed);
+  if (came_.fetch_add(1, std::memory_order_acq_rel) + 1 == size_) {
+    came_.store(0, std::memory_order_relaxed);
+    round_.store(round + 1, std::memory_order_release);
+    return;
+  }
+  watch([&] { return round_.load(std::memory_order_acquire) != round; });
+}
+
+void on_kernel_team(int64_t size, c10::function_ref<void(Team& team, int64_t i)> body) {
+  const auto alone = [&] {
+    Team one(1);
+    body(one, 0);
+  };
+  if (size <= 1 || size > std::min<int64_t>(at::get_num_threads(), kMostCalls) || at::in_parallel_region()) return alone();
+  // OpenMP may give fewer threads than asked for. Then the first has more than one part, and would wait for itself.
+  enum { unknown, together, apart };
+  std::atomic<int> found{unknown};
+  Team team(size);
+  on_parts(size, [&](int64_t first, int64_t count) {
+    if (first == 0) found.store(count == 1 ? together : apart, std::memory_order_release);
+    watch([&] { return found.load(std::memory_order_acquire) != unknown; });
+    if (found.load(std::memory_order_relaxed) == together) {
+      body(team, first);
+    } else if (first == 0) {
+      alone();
+    }
+  });
 }
 
 OneKernelThread::OneKernelThread() : threads_(at::get_num_threads()) {  // a thread's first question sets its default: it must not come after

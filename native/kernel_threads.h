@@ -1,6 +1,7 @@
 #pragma once
 #include <c10/util/FunctionRef.h>
 
+#include <atomic>
 #include <cstdint>
 
 namespace steppe {
@@ -9,6 +10,25 @@ namespace steppe {
 // at::parallel_for does that only in code that is compiled with OpenMP, and such code would bring a second OpenMP, with threads of its
 // own, beside the one that LibTorch carries. What `body` throws first is thrown again once none runs.
 void on_kernel_threads(int64_t count, c10::function_ref<void(int64_t i)> body);
+
+// Threads that work at the same time, and wait for each other.
+class Team {
+ public:
+  explicit Team(int64_t size) : size_(size) {}
+  int64_t size() const { return size_; }
+  // Returns once all have called it; then each sees what the others wrote before. It watches: what lies between two calls should take
+  // microseconds.
+  void wait();
+
+ private:
+  const int64_t size_;
+  alignas(64) std::atomic<int64_t> came_{0};
+  alignas(64) std::atomic<int64_t> round_{0};
+};
+
+// Calls body(team, i) for 0 ≤ i < team.size(), all at the same time: for a team of `size` or, where kernels may not have so many threads
+// now, of one. `body` does not throw.
+void on_kernel_team(int64_t size, c10::function_ref<void(Team& team, int64_t i)> body);
 
 // While it lives, kernels that this thread calls run on it alone, with the numbers that one thread gives. at::set_num_threads would set
 // the default of threads to come, too.

@@ -1,127 +1,39 @@
 #include "lstm.h"
 
 #include <ATen/core/List.h>
-#include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/from_blob.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/sum.h>
+#include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
-#include <cstring>
-#include <optional>
 
+#include "lstm_loops.h"
 #include "parallel.h"
 #include "processors.h"
+#include "recurrence.h"
 #include "row_product.h"
 
 namespace steppe {
 namespace {
 
-STEPPE_LOOPS_BEGIN
+using row_product::kLanes;
 
-// eˣ by range reduction, x = n ln 2 + r, and a polynomial in r (coefficients of S. Moshier's Cephes library, expf): relative
-// error below 2e-7.
-STEPPE_INSIDE float exponential(float x) {
-  x = x > 88.0f ? 88.0f : x < -87.0f ? -87.0f : x;
-  const float shifted = x * 1.44269504088896341f + 12582912.0f;  // rounds to an integer, in the low bits
-  const float n = shifted - 12582912.0f;
-  const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-  float p = 1.9875691500e-4f;
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * r * r + r + 1.0f;
-  const auto power = (static_cast<int32_t>(n) + 127) << 23;
-  float scale;
-  std::memcpy(&scale, &power, sizeof scale);
-  return p * scale;
+// Wᵀ of W [4 hidden, in]: as a copy where that is small, since a product right after W was written reads it so much faster that way.
+at::Tensor transposed(const at::Tensor& w) {
+  constexpr int64_t kMostElements = 1 << 17, kGrain = 1 << 15;
+  const auto rows = w.size(0), columns = w.size(1);
+  if (!has_avx512() || rows % kLanes != 0 || w.numel() > kMostElements || !w.is_contiguous()) return w.t();
+  auto result = at::empty({columns, rows}, w.options());
+  const auto* from = w.const_data_ptr<float>();
+  auto* to = result.mutable_data_ptr<float>();
+  parallel_for(0, rows / kLanes, kGrain / (columns * kLanes) + 1, [&](int64_t begin, int64_t end) {
+    const auto row = begin * kLanes;
+    row_product::transpose((end - begin) * kLanes, columns, {from + row * columns, columns}, {to + row, rows});
+  });
+  return result;
 }
-
-STEPPE_INSIDE float sigmoid(float x) { return 1.0f / (1.0f + exponential(-x)); }
-
-// Near 0 a polynomial (Cephes, tanhf), where 1 - 2/(e²ˣ+1) would lose digits.
-STEPPE_INSIDE float tangent(float x) {
-  const float z = x * x;
-  float p = -5.70498872745e-3f;
-  p = p * z + 2.06390887954e-2f;
-  p = p * z - 5.37397155531e-2f;
-  p = p * z + 1.33314422036e-1f;
-  p = p * z - 3.33332819422e-1f;
-  const float near = p * z * x + x;
-  const float size = x < 0 ? -x : x;
-  const float far = 1.0f - 2.0f / (exponential(2.0f * size) + 1.0f);
-  return size < 0.625f ? near : x < 0 ? -far : far;
-}
-
-// One time step for one sample. gates: [4 hidden], i f g o before their activations, after it with them.
-//   c = f c₋₁ + i g, h = o tanh c
-STEPPE_FOR_ALL_PROCESSORS
-void forward_row(int64_t hidden, float* __restrict__ gates, const float* __restrict__ before, float* __restrict__ c, float* __restrict__ tanh_c, float* __restrict__ h) {
-  float *i = gates, *f = gates + hidden, *g = gates + 2 * hidden, *o = gates + 3 * hidden;
-  for (int64_t k = 0; k < 2 * hidden; k++) gates[k] = sigmoid(gates[k]);
-  for (int64_t k = 0; k < hidden; k++) g[k] = tangent(g[k]);
-  for (int64_t k = 0; k < hidden; k++) o[k] = sigmoid(o[k]);
-  for (int64_t k = 0; k < hidden; k++) {
-    const float cell = f[k] * before[k] + i[k] * g[k];
-    const float t = tangent(cell);
-    c[k] = cell;
-    tanh_c[k] = t;
-    h[k] = o[k] * t;
-  }
-}
-
-// From dL/dh and dL/dc of a time step to the gates before their activations, and to dL/dc of the step before. dc: in and out.
-STEPPE_FOR_ALL_PROCESSORS
-void backward_row(int64_t hidden, const float* __restrict__ gates, const float* __restrict__ before, const float* __restrict__ tanh_c, const float* __restrict__ dh, float* __restrict__ dc, float* __restrict__ d_gates) {
-  const float *i = gates, *f = gates + hidden, *g = gates + 2 * hidden, *o = gates + 3 * hidden;
-  float *di = d_gates, *df = d_gates + hidden, *dg = d_gates + 2 * hidden, *d_o = d_gates + 3 * hidden;
-  for (int64_t k = 0; k < hidden; k++) {
-    const float d = dh[k] * o[k] * (1.0f - tanh_c[k] * tanh_c[k]) + dc[k];
-    d_o[k] = dh[k] * tanh_c[k] * o[k] * (1.0f - o[k]);
-    di[k] = d * g[k] * i[k] * (1.0f - i[k]);
-    df[k] = d * before[k] * f[k] * (1.0f - f[k]);
-    dg[k] = d * i[k] * (1.0f - g[k] * g[k]);
-    dc[k] = d * f[k];
-  }
-}
-
-STEPPE_FOR_ALL_PROCESSORS
-void add_to(int64_t n, const float* __restrict__ from, float* __restrict__ to) {
-  for (int64_t i = 0; i < n; i++) to[i] += from[i];
-}
-
-STEPPE_LOOPS_END
-
-// The matrix that the rows of each time step are multiplied with, [in, out]: in panels; or by LibTorch, which is as fast where the matrix
-// does not stay in a processor's own cache, and faster where there is too little to multiply for bringing it into panels.
-class RecurrentMatrix {
- public:
-  RecurrentMatrix(const at::Tensor& w, int64_t rows, int64_t steps) : w_(w) {
-    if (has_avx512() && w.size(1) % row_product::kLanes == 0 && w.numel() > 0 && w.numel() <= kMostElements && rows * steps >= kLeastRows) panels_.emplace(w);
-  }
-  // So many samples go through all time steps on a thread of their own, at least.
-  int64_t grain(int64_t samples, int64_t steps) const { return panels_.has_value() ? 1 + kGrain / (w_.numel() * steps) : samples; }
-  // y[rows, out] ← x[rows, in] W, or y + x W.
-  void multiply(int64_t rows, const float* x, float* y, bool adds) const {
-    if (panels_.has_value()) return panels_->multiply(rows, x, y, adds);
-    auto to = at::from_blob(y, {rows, w_.size(1)}, w_.options());
-    const auto from = at::from_blob(const_cast<float*>(x), {rows, w_.size(0)}, w_.options());
-    if (adds) {
-      to.addmm_(from, w_);
-    } else {
-      at::mm_out(to, from, w_);
-    }
-  }
-
- private:
-  static constexpr int64_t kMostElements = 1 << 20, kLeastRows = 16, kGrain = 1 << 20;
-  const at::Tensor w_;
-  std::optional<row_product::Matrix> panels_;
-};
 
 // What the forward keeps for the backward, in one tensor [steps, batch, 7 hidden], plane by plane.
 struct Kept {
@@ -154,26 +66,30 @@ void forward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   auto output = at::empty({steps, batch, hidden}, options), kept = at::empty({steps, batch, 7 * hidden}, options);
   Kept k(kept, steps, batch, hidden);
   auto all = k.gates.view({steps * batch, 4 * hidden});
-  if (has_biases) {
-    at::addmm_out(all, at(3).add(at(4)), x.view({steps * batch, -1}), w.t());
-  } else {
-    at::mm_out(all, x.view({steps * batch, -1}), w.t());
-  }
+  at::mm_out(all, x.view({steps * batch, -1}), transposed(w));
+  const auto biases = has_biases ? at(3).add(at(4)) : at::zeros({4 * hidden}, options);
   const auto start_h = h0.reshape({batch, hidden}).contiguous(), start_c = c0.reshape({batch, hidden}).contiguous();
-  const RecurrentMatrix recurrence(u.t(), batch, steps);
+  const recurrence::Sharing sharing(batch, hidden, steps);
+  const auto recurrent = u.contiguous(), matrix = recurrent.t();
+  const recurrence::Panels panels(recurrent, /*transposed=*/true, sharing.ours());
   const auto n = batch * hidden;
   auto *gates = k.gates.mutable_data_ptr<float>(), *cells = k.cells.mutable_data_ptr<float>(), *tanh_cells = k.tanh_cells.mutable_data_ptr<float>();
   auto *out = output.mutable_data_ptr<float>(), *before = k.before.mutable_data_ptr<float>();
-  const auto *first_h = start_h.const_data_ptr<float>(), *first_c = start_c.const_data_ptr<float>();
-  parallel_for(0, batch, recurrence.grain(batch, steps), [&](int64_t begin, int64_t end) {
+  const auto *first_h = start_h.const_data_ptr<float>(), *first_c = start_c.const_data_ptr<float>(), *bias = biases.const_data_ptr<float>();
+  on_kernel_team(sharing.threads(), [&](Team& team, int64_t i) {
+    const recurrence::Share share(sharing, panels, matrix, team, i);
+    const auto [sample, samples, unit, units] = share.part();
     const float *h = first_h, *c = first_c;
     for (int64_t s = 0; s < steps; s++) {
       const int64_t t = reverse ? steps - 1 - s : s;
       auto *g = gates + 4 * n * t, *to_c = cells + n * t, *to_tanh = tanh_cells + n * t, *to_h = out + n * t;
-      std::copy(h + hidden * begin, h + hidden * end, before + n * t + hidden * begin);
-      recurrence.multiply(end - begin, h + hidden * begin, g + 4 * hidden * begin, /*adds=*/true);
-      for (int64_t b = begin; b < end; b++)
-        forward_row(hidden, g + 4 * hidden * b, c + hidden * b, to_c + hidden * b, to_tanh + hidden * b, to_h + hidden * b);
+      if (s > 0) share.wait();
+      share.multiply(h, g, /*adds=*/true);
+      for (int64_t b = sample; b < sample + samples; b++) {
+        const auto at = hidden * b + unit;
+        std::copy_n(h + at, units, before + n * t + at);
+        lstm::forward_row(units, hidden, bias + unit, g + 4 * hidden * b + unit, c + at, to_c + at, to_tanh + at, to_h + at);
+      }
       h = to_h;
       c = to_c;
     }
@@ -203,20 +119,27 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   auto dc = d_c.defined() ? d_c.reshape({batch, hidden}).clone(at::MemoryFormat::Contiguous) : at::zeros_like(start_c);
   auto d_gates = at::empty({steps, batch, 4 * hidden}, options);
   const auto index = [&](int64_t s) { return reverse ? steps - 1 - s : s; };
-  const RecurrentMatrix recurrence(u, batch, steps);
+  const recurrence::Sharing sharing(batch, hidden, steps);
+  const auto matrix = u.contiguous();
+  const recurrence::Panels panels(matrix, /*transposed=*/false, sharing.ours());
   const auto n = batch * hidden;
   const auto *gates = k.gates.const_data_ptr<float>(), *cells = k.cells.const_data_ptr<float>(), *tanh_cells = k.tanh_cells.const_data_ptr<float>();
   const auto *first_c = start_c.const_data_ptr<float>(), *from_y = dy.defined() ? dy.const_data_ptr<float>() : nullptr;
   auto *to_h = dh.mutable_data_ptr<float>(), *to_c = dc.mutable_data_ptr<float>(), *to_gates = d_gates.mutable_data_ptr<float>();
-  parallel_for(0, batch, recurrence.grain(batch, steps), [&](int64_t begin, int64_t end) {
+  on_kernel_team(sharing.threads(), [&](Team& team, int64_t i) {
+    const recurrence::Share share(sharing, panels, matrix, team, i);
+    const auto [sample, samples, unit, units] = share.part();
     for (int64_t s = steps - 1; s >= 0; s--) {
       const int64_t t = index(s);
-      if (from_y != nullptr) add_to((end - begin) * hidden, from_y + n * t + hidden * begin, to_h + hidden * begin);
       const auto *before = s > 0 ? cells + n * index(s - 1) : first_c, *g = gates + 4 * n * t, *tanh_c = tanh_cells + n * t;
       auto* d = to_gates + 4 * n * t;
-      for (int64_t b = begin; b < end; b++)
-        backward_row(hidden, g + 4 * hidden * b, before + hidden * b, tanh_c + hidden * b, to_h + hidden * b, to_c + hidden * b, d + 4 * hidden * b);
-      recurrence.multiply(end - begin, d + 4 * hidden * begin, to_h + hidden * begin, /*adds=*/false);
+      for (int64_t b = sample; b < sample + samples; b++) {
+        const auto at = hidden * b + unit, at_gates = 4 * hidden * b + unit;
+        if (from_y != nullptr) lstm::add_to(units, from_y + n * t + at, to_h + at);
+        lstm::backward_row(units, hidden, g + at_gates, before + at, tanh_c + at, to_h + at, to_c + at, d + at_gates);
+      }
+      share.wait();
+      share.multiply(d, to_h, /*adds=*/false);
     }
   });
   const auto all = d_gates.view({steps * batch, 4 * hidden}), all_t = all.t();

@@ -1,11 +1,8 @@
 #include "row_product.h"
 
-#include <ATen/ops/empty.h>
-
 #include <algorithm>
 #include <utility>
 
-#include "parallel.h"
 #include "processors.h"
 
 namespace steppe::row_product {
@@ -14,43 +11,42 @@ namespace {
 using Lanes = float __attribute__((vector_size(kLanes * sizeof(float)), aligned(4), may_alias));
 
 constexpr int64_t kMostRows = 6;  // of the 32 registers, 4 × 6 are for sums
-constexpr int64_t kGrain = 1 << 15;
-
-// The registers of a panel from this column on.
-int64_t panel_at(int64_t column, int64_t out) {
-  const auto left = (out - column) / kLanes;
-  return left >= 4 ? 4 : left >= 2 ? 2 : 1;
-}
 
 STEPPE_LOOPS_BEGIN
 
 #define STEPPE_EACH(i, count) _Pragma("GCC unroll 16") for (int i = 0; i < count; i++)
 
-struct Sizes {
-  int64_t in, out;
+struct Product {
+  int64_t in;
+  Rows<const float> x;
+  Rows<float> y;
+  bool adds;
 };
 
-// P rows, V registers of columns.
+// P rows, V registers of columns: those of W from w on.
 template <int P, int V>
-STEPPE_INSIDE void block(const Sizes& sizes, const float* x, const float* panel, float* y, bool adds) {
+STEPPE_INSIDE void block(const Product& product, const float* x, Rows<const float> w, float* y) {
+  const auto x_step = product.x.step, y_step = product.y.step;
   Lanes sums[P][V] = {};
-  for (int64_t k = 0; k < sizes.in; k++, panel += V * kLanes) {
-    Lanes w[V];
-    STEPPE_EACH(v, V) w[v] = *reinterpret_cast<const Lanes*>(panel + v * kLanes);
-    STEPPE_EACH(p, P) STEPPE_EACH(v, V) sums[p][v] += x[p * sizes.in + k] * w[v];
+  for (int64_t k = 0; k < product.in; k++, w.data += w.step) {
+    Lanes row[V];
+    STEPPE_EACH(v, V) row[v] = *reinterpret_cast<const Lanes*>(w.data + v * kLanes);
+    STEPPE_EACH(p, P) STEPPE_EACH(v, V) sums[p][v] += x[p * x_step + k] * row[v];
   }
   STEPPE_EACH(p, P) STEPPE_EACH(v, V) {
-    auto& to = *reinterpret_cast<Lanes*>(y + p * sizes.out + v * kLanes);
-    to = adds ? to + sums[p][v] : sums[p][v];
+    auto& to = *reinterpret_cast<Lanes*>(y + p * y_step + v * kLanes);
+    to = product.adds ? to + sums[p][v] : sums[p][v];
   }
 }
 
 template <int V>
-STEPPE_INSIDE void panel_of_rows(const Sizes& sizes, int64_t rows, const float* x, const float* panel, float* y, bool adds) {
+STEPPE_INSIDE void columns_of_rows(const Product& product, int64_t rows, Rows<const float> w, int64_t column) {
   const auto blocks = (rows + kMostRows - 1) / kMostRows, most = (rows + blocks - 1) / blocks;
-  for (int64_t at = 0; at < rows; at += most, x += most * sizes.in, y += most * sizes.out) {
+  for (int64_t at = 0; at < rows; at += most) {
+    const auto* x = product.x.data + at * product.x.step;
+    auto* y = product.y.data + at * product.y.step + column;
     switch (std::min(most, rows - at)) {
-#define STEPPE_CASE(P) case P: block<P, V>(sizes, x, panel, y, adds); break;
+#define STEPPE_CASE(P) case P: block<P, V>(product, x, w, y); break;
       STEPPE_CASE(1) STEPPE_CASE(2) STEPPE_CASE(3) STEPPE_CASE(4) STEPPE_CASE(5) STEPPE_CASE(6)
 #undef STEPPE_CASE
     }
@@ -58,16 +54,19 @@ STEPPE_INSIDE void panel_of_rows(const Sizes& sizes, int64_t rows, const float* 
 }
 
 STEPPE_FOR_ALL_PROCESSORS
-void multiply_panels(const Sizes& sizes, int64_t rows, const float* x, const float* panels, float* y, bool adds) {
-  for (int64_t column = 0; column < sizes.out;) {
-    const auto registers = panel_at(column, sizes.out);
-    switch (registers) {
-      case 4: panel_of_rows<4>(sizes, rows, x, panels, y + column, adds); break;
-      case 2: panel_of_rows<2>(sizes, rows, x, panels, y + column, adds); break;
-      default: panel_of_rows<1>(sizes, rows, x, panels, y + column, adds);
+void multiply_all(const Product& product, int64_t rows, int64_t out, Rows<const float> w) {
+  for (int64_t column = 0; column < out;) {
+    const auto left = (out - column) / kLanes;
+    if (left >= 4) {
+      columns_of_rows<4>(product, rows, w, column);
+    } else if (left >= 2) {
+      columns_of_rows<2>(product, rows, w, column);
+    } else {
+      columns_of_rows<1>(product, rows, w, column);
     }
-    column += registers * kLanes;
-    panels += registers * kLanes * sizes.in;
+    const auto width = (left >= 4 ? 4 : left >= 2 ? 2 : 1) * kLanes;
+    column += width;
+    w.data += width;
   }
 }
 
@@ -89,23 +88,21 @@ STEPPE_INSIDE void exchange_all(Lanes (&lines)[kLanes]) {
   STEPPE_EACH(i, 16) if ((i & D) == 0) exchange<D>(lines[i], lines[i + D], std::make_integer_sequence<int, 16>());
 }
 
-// Sixteen columns of a panel.
+// Sixteen rows to as many columns.
 STEPPE_FOR_ALL_PROCESSORS
-void fill(const Sizes& sizes, const float* from, int64_t row, int64_t column, float* to) {
+void transpose_lanes(int64_t columns, Rows<const float> from, Rows<float> to) {
   int64_t k = 0;
-  if (row == 1) {  // W is a transposed matrix
-    for (; k + kLanes <= sizes.in; k += kLanes) {
-      Lanes lines[kLanes];
-      STEPPE_EACH(c, 16) lines[c] = *reinterpret_cast<const Lanes*>(from + c * column + k);
-      exchange_all<8>(lines);
-      exchange_all<4>(lines);
-      exchange_all<2>(lines);
-      exchange_all<1>(lines);
-      STEPPE_EACH(i, 16) *reinterpret_cast<Lanes*>(to + (k + i) * sizes.out) = lines[i];
-    }
+  for (; k + kLanes <= columns; k += kLanes) {
+    Lanes lines[kLanes];
+    STEPPE_EACH(c, 16) lines[c] = *reinterpret_cast<const Lanes*>(from.data + c * from.step + k);
+    exchange_all<8>(lines);
+    exchange_all<4>(lines);
+    exchange_all<2>(lines);
+    exchange_all<1>(lines);
+    STEPPE_EACH(i, 16) *reinterpret_cast<Lanes*>(to.data + (k + i) * to.step) = lines[i];
   }
-  for (; k < sizes.in; k++)
-    for (int64_t c = 0; c < kLanes; c++) to[k * sizes.out + c] = from[k * row + c * column];
+  for (; k < columns; k++)
+    for (int64_t c = 0; c < kLanes; c++) to.data[k * to.step + c] = from.data[c * from.step + k];
 }
 
 #undef STEPPE_EACH
@@ -114,23 +111,12 @@ STEPPE_LOOPS_END
 
 }  // namespace
 
-Matrix::Matrix(const at::Tensor& w) : in_(w.size(0)), out_(w.size(1)), panels_(at::empty({in_ * out_}, w.options())) {
-  const auto row = w.stride(0), column = w.stride(1);
-  const auto* from = w.const_data_ptr<float>();
-  auto* to = panels_.mutable_data_ptr<float>();
-  // A block of 16 columns is in one panel: those before it have all their rows in front of it.
-  parallel_for(0, out_ / kLanes, std::max<int64_t>(1, kGrain / (in_ * kLanes)), [&](int64_t begin, int64_t end) {
-    for (int64_t at = 0; at < end * kLanes;) {
-      const auto width = panel_at(at, out_) * kLanes;
-      for (auto c = std::max(at, begin * kLanes); c < std::min(at + width, end * kLanes); c += kLanes)
-        fill({in_, width}, from + c * column, row, column, to + at * in_ + (c - at));
-      at += width;
-    }
-  });
+void multiply(int64_t rows, int64_t in, int64_t out, Rows<const float> x, Rows<const float> w, Rows<float> y, bool adds) {
+  multiply_all({in, x, y, adds}, rows, out, w);
 }
 
-void Matrix::multiply(int64_t rows, const float* x, float* y, bool adds) const {
-  multiply_panels({in_, out_}, rows, x, panels_.const_data_ptr<float>(), y, adds);
+void transpose(int64_t rows, int64_t columns, Rows<const float> from, Rows<float> to) {
+  for (int64_t i = 0; i < rows; i += kLanes) transpose_lanes(columns, {from.data + i * from.step, from.step}, {to.data + i, to.step});
 }
 
 }  // namespace steppe::row_product

@@ -65,8 +65,8 @@ describe.each<[string, Options]>([
   });
 });
 
-// Up to here the matrices of a time step are LibTorch's. Of whole registers they are brought into panels of 64, 32 and 16 columns, and rows
-// into blocks of up to 6.
+// Up to here the products of a time step are LibTorch's. Of whole registers they are taken in panels of 64, 32 and 16 columns, and of blocks of
+// up to 6 rows.
 describe("in panels", () => {
   test.each([
     [16, 17, 1],
@@ -74,6 +74,10 @@ describe("in panels", () => {
     [112, 5, 4],
     [112, 1, 16],
     [64, 13, 5],
+    // Of few samples threads share the units. From 144 units on the backward's matrix is in panels, too.
+    [128, 3, 20],
+    [192, 4, 6],
+    [208, 13, 4],
   ])("%i units, %i samples, %i steps, both directions: as LibTorch's, and the same with any number of threads", (hidden, samples, steps) => {
     const { layer, batch } = make({ bidirectional: true }, "float32", { hidden, samples, steps });
     const { gradients, loss } = run(layer, batch);

@@ -1,0 +1,111 @@
+#include "recurrence.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/mm.h>
+
+#include <algorithm>
+
+#include "processors.h"
+#include "row_product.h"
+
+namespace steppe::recurrence {
+namespace {
+
+using row_product::kLanes;
+
+constexpr int64_t kMostElements = 1 << 20;  // of a matrix that stays in a processor's cache
+constexpr int64_t kLeastRows = 16;          // of all time steps
+constexpr int64_t kFewSamples = 4;          // for a thread
+constexpr int64_t kUnitsGrain = 1 << 16, kSamplesGrain = 1 << 20;  // multiplications for a thread: in a time step, in all
+constexpr int64_t kMostInPlace = 1 << 16;   // elements
+constexpr int64_t kWidth = 4 * kLanes;
+
+// to ← [from] W, or to + from W, by LibTorch.
+void multiply_rows(int64_t rows, const float* from, const at::Tensor& w, float* to, bool adds) {
+  auto y = at::from_blob(to, {rows, w.size(1)}, w.options());
+  const auto x = at::from_blob(const_cast<float*>(from), {rows, w.size(0)}, w.options());
+  if (adds) {
+    y.addmm_(x, w);
+  } else {
+    at::mm_out(y, x, w);
+  }
+}
+
+}  // namespace
+
+Sharing::Sharing(int64_t samples, int64_t hidden, int64_t steps) : samples_(samples), hidden_(hidden) {
+  const auto matrix = 4 * hidden * hidden;
+  ours_ = has_avx512() && hidden % kLanes == 0 && matrix > 0 && matrix <= kMostElements && samples * steps >= kLeastRows;
+  if (!ours_ || at::in_parallel_region()) return;
+  const auto most = static_cast<int64_t>(at::get_num_threads());
+  const auto by_units = std::min({most, hidden / kLanes, samples * matrix / kUnitsGrain});
+  by_units_ = samples < kFewSamples * most && by_units > 1;
+  threads_ = by_units_ ? by_units : std::clamp<int64_t>(samples * matrix * steps / kSamplesGrain, 1, std::min(most, samples));
+}
+
+Part Sharing::part(int64_t i, int64_t count) const {
+  if (by_units_) {
+    const auto [unit, units] = units_of(i, count);
+    return {0, samples_, unit, units};
+  }
+  const auto first = samples_ * i / count;
+  return {first, samples_ * (i + 1) / count - first, 0, hidden_};
+}
+
+std::pair<int64_t, int64_t> Sharing::units_of(int64_t i, int64_t count) const {
+  const auto lanes = hidden_ / kLanes;
+  const auto first = lanes * i / count * kLanes;
+  return {first, (i + 1 == count ? hidden_ : lanes * (i + 1) / count * kLanes) - first};
+}
+
+Panels::Panels(const at::Tensor& u, bool transposed, bool ours)
+    : hidden_(u.size(1)), in_(transposed ? hidden_ : 4 * hidden_), gates_(transposed ? 4 : 1), u_(u.const_data_ptr<float>()) {
+  if (!ours || (!transposed && u.numel() <= kMostInPlace)) return;
+  memory_ = at::empty({u.numel()}, u.options());
+  panels_ = memory_.mutable_data_ptr<float>();
+}
+
+template <class Panel>
+void Panels::each(int64_t unit, int64_t units, const Panel& panel) const {
+  for (int64_t gate = 0; gate < gates_; gate++)
+    for (int64_t u = unit; u < unit + units; u += kWidth) panel(gate * hidden_ + u, std::min(kWidth, unit + units - u));
+}
+
+void Panels::fill(int64_t unit, int64_t units) const {
+  each(unit, units, [&](int64_t column, int64_t width) {
+    auto* to = panels_ + column * in_;
+    if (gates_ == 4) return row_product::transpose(width, hidden_, {u_ + column * hidden_, hidden_}, {to, width});
+    for (int64_t k = 0; k < in_; k++) std::copy_n(u_ + k * hidden_ + column, width, to + k * width);
+  });
+}
+
+void Panels::multiply(int64_t rows, const float* x, float* y, bool adds, int64_t unit, int64_t units) const {
+  const auto out = gates_ * hidden_;
+  if (in_place()) return row_product::multiply(rows, in_, units, {x, in_}, {u_ + unit, hidden_}, {y + unit, out}, adds);
+  each(unit, units, [&](int64_t column, int64_t width) {
+    row_product::multiply(rows, in_, width, {x, in_}, {panels_ + column * in_, width}, {y + column, out}, adds);
+  });
+}
+
+Share::Share(const Sharing& sharing, const Panels& panels, const at::Tensor& w, Team& team, int64_t i)
+    : sharing_(sharing), panels_(panels), w_(w), team_(team), part_(sharing.part(i, team.size())) {
+  if (!sharing.ours() || panels.in_place()) return;
+  const auto [first, count] = sharing.units_of(i, team.size());
+  panels.fill(first, count);
+  if (!sharing.by_units()) team.wait();
+}
+
+void Share::multiply(const float* x, float* y, bool adds) const {
+  const auto* from = x + part_.sample * w_.size(0);
+  auto* to = y + part_.sample * w_.size(1);
+  if (!sharing_.ours()) return multiply_rows(part_.samples, from, w_, to, adds);
+  if (sharing_.by_units() || panels_.in_place()) return panels_.multiply(part_.samples, from, to, adds, part_.unit, part_.units);
+  for (int64_t j = 0; j < team_.size(); j++) {
+    const auto [first, count] = sharing_.units_of(j, team_.size());
+    panels_.multiply(part_.samples, from, to, adds, first, count);
+  }
+}
+
+}  // namespace steppe::recurrence
