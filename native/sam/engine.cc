@@ -9,12 +9,14 @@
 #include <exception>
 #include <limits>
 #include <mutex>
+#include <utility>
 
 #include "../device/accelerator.h"
 #include "../errors.h"
 #include "../step_memory.h"
 #include "minimize.h"
 #include "run_shards.h"
+#include "weighted_sum.h"
 
 namespace steppe::sam {
 
@@ -213,13 +215,12 @@ Tensors Engine::sum_of_pieces(const Step& step, const std::vector<Piece>& pieces
     }
     if (passes.size() == pieces.size()) return sum_at_the_same_time(step, pieces, std::move(passes), order, report);
   }
-  Tensors d(w_.size());
+  WeightedSum d;
   for (const auto& piece : pieces) {
-    const auto part = piece_direction(step, piece, report);
-    d = piece.weight == 1 ? part : add(d, part, piece.weight);
+    d.add(piece_direction(step, piece, report), piece.weight);
     step.passes.begin_piece();
   }
-  return d;
+  return d.take();
 }
 
 Tensors Engine::sum_at_the_same_time(const Step& step, const std::vector<Piece>& pieces, std::vector<std::unique_ptr<Passes>> passes,
@@ -235,7 +236,7 @@ Tensors Engine::sum_at_the_same_time(const Step& step, const std::vector<Piece>&
   };
   std::vector<Result> results(count);
   std::vector<std::exception_ptr> failures(count);
-  Tensors d(w_.size());
+  WeightedSum d;
   size_t summed = 0;
   std::mutex mutex;
   std::atomic<bool> failed{false};
@@ -250,10 +251,7 @@ Tensors Engine::sum_at_the_same_time(const Step& step, const std::vector<Piece>&
       std::lock_guard lock(mutex);
       results[j].d = std::move(part);
       results[j].ready = true;
-      for (; summed < count && results[summed].ready; summed++) {
-        d = add(d, results[summed].d, pieces[summed].weight);
-        results[summed].d.clear();
-      }
+      for (; summed < count && results[summed].ready; summed++) d.add(std::exchange(results[summed].d, {}), pieces[summed].weight);
     } catch (...) {
       failures[j] = std::current_exception();
       failed = true;
@@ -277,7 +275,7 @@ Tensors Engine::sum_at_the_same_time(const Step& step, const std::vector<Piece>&
   }
   for (const auto& failure : failures)
     if (failure != nullptr) std::rethrow_exception(failure);
-  return d;
+  return d.take();
 }
 
 // From the gradient that climbs to the piece's share of d.

@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "small.h"
+#include "elements.h"
 
 namespace steppe::sam {
 
@@ -37,6 +37,7 @@ at::Tensor& kept(at::Tensor& storage, at::IntArrayRef sizes, at::IntArrayRef str
 const Tensors& Point::move(const Tensors& w, const Perturbation& epsilon, double times) {
   point_.assign(w.size(), at::Tensor());  // on a GPU the new point then takes the memory of the last one
   storage_.resize(w.size());
+  std::vector<elements::Sum> here;
   std::vector<Together> groups;
   for (size_t k = 0; k < w.size(); k++) {
     if (epsilon.empty() || !epsilon.direction[k].defined() || epsilon.scale[k] == 0) {
@@ -54,9 +55,14 @@ const Tensors& Point::move(const Tensors& w, const Perturbation& epsilon, double
     }
     auto& storage = kept(storage_[k], w[k].sizes(), w[k].strides(), w[k]);
     const double a = times * epsilon.scale[k];
-    if (!small::add(storage, w[k], epsilon.direction[k], a)) add_into(storage, w[k], epsilon.direction[k], a);
+    if (elements::fits(storage, w[k], epsilon.direction[k])) {
+      here.push_back({storage, w[k], epsilon.direction[k], a});
+    } else {
+      add_into(storage, w[k], epsilon.direction[k], a);
+    }
     point_[k] = storage;
   }
+  elements::add(here);
   for (const auto& group : groups) {
     const auto moved = at::_foreach_add(group.w, group.d, group.a);
     for (size_t i = 0; i < moved.size(); i++) point_[group.index[i]] = moved[i];

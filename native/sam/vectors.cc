@@ -15,7 +15,7 @@
 #include <cmath>
 #include <map>
 
-#include "small.h"
+#include "elements.h"
 
 namespace steppe::sam {
 namespace {
@@ -30,15 +30,12 @@ struct PartsOfNorm {
 
 PartsOfNorm parts_of_norm(const Tensors& x) {
   PartsOfNorm parts;
-  Tensors rest, narrow;  // of the latter a norm might not be finite in their own dtype
+  Tensors ours, rest, narrow;  // of the last a norm might not be finite in their own dtype
   for (const auto& tensor : x) {
     if (!tensor.defined() || tensor.numel() == 0) continue;
-    if (const auto squares = small::square_sum(tensor)) {
-      parts.squares += *squares;
-    } else {
-      (is_narrow(tensor) ? narrow : rest).push_back(tensor);
-    }
+    (elements::fits(tensor) ? ours : is_narrow(tensor) ? narrow : rest).push_back(tensor);
   }
+  parts.squares = elements::square_sum(ours);
   if (!rest.empty()) parts.norms = at::_foreach_norm(rest, 2);
   if (!narrow.empty()) {
     const auto norms = at::_foreach_norm(narrow, 2, at::kFloat);
@@ -96,8 +93,8 @@ std::vector<double> norms(const Tensors& x) {
   Tensors lengths;
   for (size_t k = 0; k < x.size(); k++) {
     if (!x[k].defined()) continue;
-    if (const auto squares = small::square_sum(x[k])) {
-      result[k] = std::sqrt(*squares);
+    if (elements::fits(x[k])) {
+      result[k] = std::sqrt(elements::square_sum({x[k]}));
       continue;
     }
     rest.push_back(k);

@@ -1,0 +1,46 @@
+#include "weighted_sum.h"
+
+#include <ATen/ops/empty_like.h>
+
+#include <utility>
+
+#include "elements.h"
+
+namespace steppe::sam {
+namespace {
+
+bool is_sole(const at::Tensor& x) { return x.use_count() == 1 && x.storage().use_count() == 1; }
+
+}  // namespace
+
+void WeightedSum::add(Tensors x, double weight) {
+  if (sum_.empty()) {
+    sum_ = std::move(x);
+    weight_ = weight;
+    return;
+  }
+  const double before = std::exchange(weight_, std::nullopt).value_or(1);
+  std::vector<elements::Sum> sums;
+  Tensors rest_sum(x.size()), rest(x.size());
+  for (size_t k = 0; k < x.size(); k++) {
+    if (sum_[k].defined() && x[k].defined() && elements::fits(sum_[k], sum_[k], x[k])) {
+      sums.push_back({is_sole(sum_[k]) ? sum_[k] : at::empty_like(sum_[k]), sum_[k], x[k], weight, before});
+      sum_[k] = sums.back().out;
+    } else {
+      rest_sum[k] = std::move(sum_[k]);
+      rest[k] = x[k];
+    }
+  }
+  elements::add(sums);
+  if (sums.size() == x.size()) return;
+  rest_sum = sam::add(before == 1 ? rest_sum : scaled(rest_sum, before), rest, weight);
+  for (size_t k = 0; k < x.size(); k++)
+    if (rest_sum[k].defined()) sum_[k] = std::move(rest_sum[k]);
+}
+
+Tensors WeightedSum::take() {
+  const double weight = std::exchange(weight_, std::nullopt).value_or(1);
+  return weight == 1 ? std::exchange(sum_, {}) : scaled(std::exchange(sum_, {}), weight);
+}
+
+}  // namespace steppe::sam
