@@ -27,6 +27,9 @@ test.each([
   ['{"a": 1,}', 8],
   ['{"a": ', 6],
   ["[1 2]", 3],
+  ["[1]]", 3],
+  ['{"a": 1} x', 9],
+  ['["\\\\", "\\\\\\"", x]', 15],
 ])("%s", (text, index) => {
   expect(placeIn(text)).toMatchObject({ index, line: 1, column: index + 1 });
 });
@@ -35,6 +38,15 @@ test("lines and columns; no place in what was said", () => {
   expect(placeIn('{\n  "a": 1,\n  "ü": x\n}')).toMatchObject({ index: 19, line: 3, column: 8 });
   expect(placeIn('{\n  "a" 1\n}')).toEqual({ index: 8, line: 2, column: 7, said: "Expected ':' after property name" });
   expect(placeIn("[1,\n")).toEqual({ index: 4, line: 2, column: 1, said: "Unexpected end of JSON input" });
+});
+
+test("behind the end of the value: that it is there is said", () => {
+  expect(placeIn("[1]\n]")).toEqual({ index: 4, line: 2, column: 1, said: "Unexpected non-whitespace character after JSON" });
+});
+
+test("behind a string of millions of escapes", () => {
+  const text = `["${"\\n".repeat(5e6)}", x]`;
+  expect(placeIn(text).index).toBe(text.length - 2);
 });
 
 test("of damaged JSON: up to there it may go on, and with the next character it may not", () => {
@@ -48,7 +60,9 @@ test("of damaged JSON: up to there it may go on, and with the next character it 
       continue;
     } catch (error) {
       const { index } = jsonPlace(error, text);
-      if (!/position|end of JSON/.test((error as Error).message)) quoted++;
+      const told = /position (\d+)/.exec((error as Error).message);
+      if (told !== null) expect(index).toBe(Number(told[1]));
+      else if (!(error as Error).message.includes("end of JSON")) quoted++;
       expect(index).toBeGreaterThanOrEqual(0);
       expect(index).toBeLessThanOrEqual(text.length);
       // A text that ends too early: JSON.parse tells its end, or says that it ended.
