@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { checkFlag, checkInteger, checkSeed } from "../checks.js";
-import { checkKeys, expected } from "../errors.js";
+import { SteppeError, checkKeys, expected } from "../errors.js";
 import { outsideScopes } from "../scope.js";
 import { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
@@ -105,7 +105,9 @@ export class Loader<Batch> implements Iterable<Batch>, AsyncIterable<Batch> {
     if (dataset.length === 0) throw expected("at least one sample", "dataset", dataset);
     if (sampler !== undefined) {
       if (typeof sampler?.order !== "function" || !Number.isSafeInteger(sampler.length)) throw expected("a sampler", "sampler", sampler);
-      if (sampler.size !== undefined && sampler.size !== dataset.length) throw expected(`a sampler for ${dataset.length} samples, as many as the data set has,`, "sampler", `one for ${sampler.size}`);
+      if (sampler.size !== undefined && sampler.size !== dataset.length) {
+        throw new SteppeError("ARGUMENT", `Expected a sampler for ${dataset.length} samples, as many as the data set has, but received one for ${sampler.size}.`);
+      }
       if (options.shuffle !== undefined) throw expected("nothing", "shuffle", options.shuffle, "The sampler decides the order.");
     }
     if (transform !== undefined && typeof transform !== "function") throw expected("a function of a batch and a generator", "transform", transform);

@@ -4,7 +4,7 @@
 #include <vector>
 
 // Loops over the elements of many tensors as if they were one, on all kernel threads: of most tensors LibTorch's kernel takes longer to find
-// than to run, and one thread alone does not use the memory's speed. Results do not depend on the number of threads, or on the processor.
+// than to run, and one thread alone does not use the memory's speed. Results do not depend on the number of threads.
 namespace steppe::sam::elements {
 
 // Whether the loops are for this tensor: float32 or float64 on the CPU, its elements dense in memory.
