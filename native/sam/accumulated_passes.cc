@@ -32,13 +32,15 @@ std::optional<Gradient> AccumulatedPasses::pass_ahead(Objective objective) {
   return pass(ahead_, w_, {.moves_buffers = true, .objective = objective});
 }
 
-void AccumulatedPasses::catch_up(Objective objective) {
+void AccumulatedPasses::catch_up(Objective objective, bool draws) {
   ahead_.objective = objective;
   while (ahead_.micros < micros_.size()) {
-    const auto& micro = micros_[ahead_.micros];
-    NoiseState noise(micro.passes->inputs());
-    noise.set(micro.generators);
-    noise.restore();
+    if (draws) {
+      const auto& micro = micros_[ahead_.micros];
+      NoiseState noise(micro.passes->inputs());
+      noise.set(micro.generators);
+      noise.restore();
+    }
     pass(ahead_, w_, {.moves_buffers = true, .objective = objective});
   }
 }

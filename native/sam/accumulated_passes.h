@@ -34,8 +34,8 @@ class AccumulatedPasses : public Passes {
   // The last micro-batch takes its pass at w now, so that the step need not; returns its own gradient. None where those before
   // it did not, or over another objective: buffers move in the order of the micro-batches.
   std::optional<Gradient> pass_ahead(Objective objective);
-  // Every micro-batch that has not taken its pass at w takes it now, over this objective, with the generators as they were given.
-  void catch_up(Objective objective);
+  // Every micro-batch that has not taken its pass at w takes it now, over this objective; one that `draws`, with the generators as they were given.
+  void catch_up(Objective objective, bool draws);
   // Hands the last micro-batch the buffers as those before it left them, and takes them over afterwards.
   Passes& begin_last();
   void end_last();

@@ -1,6 +1,7 @@
 // Engine::micro_step_on_device: a step on the device whose batch comes in micro-batches, one per call.
 #include <ATen/core/grad_mode.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "../device/accelerator.h"
@@ -15,17 +16,19 @@ std::optional<Report> Engine::micro_step_on_device(std::shared_ptr<Passes> micro
   const size_t index = micros().size();
   NoiseState before(micro->inputs());
   before.save();
+  // Else the generators are left alone: JavaScript's thread may draw from them meanwhile.
+  const bool draws = std::any_of(programs.begin(), programs.end(), [](const auto& each) { return each.second->draws; });
   // The ordinary step goes on from what it would have by now.
   const auto leave = [&]() -> std::optional<Report> {
     if (std::exchange(device_window_, {}).micros > 0) {
       try {
-        window_.catch_up(Objective::loss);
+        window_.catch_up(Objective::loss, draws);
       } catch (...) {
         forget_micros();
         throw;
       }
     }
-    before.restore();
+    if (draws) before.restore();
     return std::nullopt;
   };
   if (index != device_window_.micros || !can_stay(programs, inputs) || (captures && !w_.front().is_cuda())) return leave();

@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, test } from "vitest";
 import { torch } from "../../lib/index.js";
 import type { nn } from "../../lib/index.js";
 import { modelsOn, tensors } from "../models/all-models.js";
@@ -21,7 +21,6 @@ describe.skipIf(!torch.cuda.isAvailable())("every model trains on a GPU as on th
       const said = await expectTrainedAlike(task, "cuda:0", !isRecurrent(make()));
       if (!said.startsWith("Steps are taken as")) uncaptured.push(`${name}: ${said}`);
     }
-    expect(rows[name]).toBeDefined();
   });
   afterAll(() => console.log(`Not captured in a graph: ${uncaptured.length === 0 ? "none" : `\n${uncaptured.join("\n")}`}`));
 });

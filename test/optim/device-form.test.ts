@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { nn, optim, torch, type Tensor } from "../../lib/index.js";
-import { native } from "../../lib/native.js";
 import { distance } from "../support/python.js";
+import { compare, nets, sgd, trained, watch } from "./device-steps.js";
 import { Golden, names } from "./golden-cases.js";
 
 // The form of a step that a GPU captures, here call by call: with learning rates as float32, as the fused kernels want them.
@@ -10,12 +10,6 @@ const tolerance = { relative: 2e-7, absolute: 1e-12 };
 afterEach(() => {
   vi.restoreAllMocks();
 });
-
-/** How many steps of the optimizers made since were taken in that form. */
-function watch(): () => number {
-  const created = vi.spyOn(native, "engineCreate");
-  return () => created.mock.results.reduce((sum, { value }) => sum + native.engineStepsOnDevice(value as number), 0);
-}
 
 /** The public trajectories of methods that have the form: K-SAM has none. */
 const golden = names.filter((name) => name !== "k-sam");
@@ -32,58 +26,6 @@ test.each(golden)("golden trajectory %s", async (name) => {
   }
   expect(count()).toBeGreaterThanOrEqual(golden.spec.steps - 1); // the first step makes the state
 });
-
-const nets = {
-  norms: () => new nn.Sequential(new nn.Linear(6, 8), new nn.BatchNorm1d(8), new nn.Tanh(), new nn.Linear(8, 3)),
-  dropout: () => new nn.Sequential(new nn.Linear(6, 16), new nn.Dropout(0.3), new nn.Tanh(), new nn.Dropout(0.5), new nn.Linear(16, 3)),
-};
-
-interface Trained {
-  weights: Tensor[];
-  buffers: Tensor[];
-  reports: optim.StepReport[];
-  state: optim.OptimizerState;
-  noise: Tensor;
-  explained: string;
-}
-
-function trained(options: optim.OptimizerOptions, compile: optim.CompileOptions, { net: kind = "norms" as keyof typeof nets, steps = 8, samples = 10, bad = [] as readonly number[] } = {}): Trained {
-  torch.manualSeed(0);
-  const net = nets[kind]().to("float64");
-  const optimizer = optim.create(net, options);
-  const loss = (x: Tensor, y: Tensor) => {
-    const logits = net.forward(x);
-    const mean = nn.functional.crossEntropy(logits, y);
-    return options.method === "bilevel" ? { loss: mean, logits, target: y } : mean;
-  };
-  const step = optimizer.compile<[Tensor, Tensor]>(loss as never, compile);
-  torch.manualSeed(1);
-  const reports = Array.from({ length: steps }, (_, s) => {
-    const x = torch.randn([samples, 6], { dtype: "float64" });
-    return step.sync(bad.includes(s) ? x.mul(Infinity) : x, torch.randint(0, 3, [samples]));
-  });
-  return { weights: [...net.parameters()].map((each) => each.detach()), buffers: [...net.buffers()], reports, state: optimizer.stateDict(), noise: torch.rand([4]), explained: step.explain() };
-}
-
-/** Weights, buffers, reports and the generator after steps in that form, held against those of ordinary ones. */
-function compare(options: optim.OptimizerOptions, setting: Parameters<typeof trained>[2] & { fewest?: number } = {}): void {
-  const count = watch();
-  const usual = trained(options, {}, setting);
-  const other = trained(options, { graphs: "uncaptured" }, setting);
-  expect(count()).toBeGreaterThanOrEqual(setting.fewest ?? 7);
-  for (const kind of ["weights", "buffers"] as const) usual[kind].forEach((tensor, k) => expect(distance(other[kind][k]!, tensor)).toBeLessThan(1e-8)); // Adam makes much of rounding
-  expect(distance(other.noise, usual.noise)).toBe(0);
-  usual.reports.forEach((report, s) => {
-    for (const kind of ["loss", "perturbedLoss", "gradNorm"] as const) {
-      if (report[kind] === undefined) expect(other.reports[s]![kind]).toBeUndefined();
-      else if (Number.isNaN(report[kind])) expect(other.reports[s]![kind]).toBeNaN();
-      else expect(other.reports[s]![kind]).toBeCloseTo(report[kind], 9);
-    }
-    expect([other.reports[s]!.updated, other.reports[s]!.skipped]).toEqual([report.updated, report.skipped]);
-  });
-}
-
-const sgd = { name: "sgd", lr: 0.125, momentum: 0.5, weightDecay: 0.0625 } as const;
 
 describe("weights, buffers and reports of the ordinary steps", () => {
   test.each([
@@ -176,104 +118,6 @@ describe("weights, buffers and reports of the ordinary steps", () => {
     compare(options, { bad: [2, 5], fewest: 5 });
     const [usual, other] = [{}, { graphs: "uncaptured" } as const].map((compile) => trained(options, compile, { bad: [2, 5] }).state);
     expect(other!.lossScale).toEqual(usual!.lossScale);
-  });
-});
-
-describe("over several micro-batches", () => {
-  const three = { accumulationSteps: 3, rho: 0.1, base: sgd } as const;
-  test.each([
-    { method: "none", accumulationSteps: 3, base: sgd },
-    { method: "sam", ...three },
-    { method: "sam", ...three, base: { name: "sgd", lr: 0.125, maximize: true } },
-    { method: "sam", ...three, startStep: 1, every: 2, maxGradNorm: 0.05 },
-    { method: "sam", ...three, probability: 0.5 },
-    { method: "sam", ...three, lossScale: { initial: 1024, interval: 2 } },
-    { method: "asam", ...three, rho: 0.5 },
-    { method: "gsam", alpha: 0.3, ...three },
-    { method: "look", k: 2, ...three },
-    { method: "weighted", gamma: 0.75, ...three },
-    { method: "gam", ...three },
-    { method: "gasam", ...three, base: { name: "adam", lr: 0.125 } },
-  ] as optim.OptimizerOptions[])("%j", (options) => {
-    compare(options, { steps: 18, fewest: 5 });
-  });
-
-  test("of which one met infinity: its step is skipped, or the call throws and the next one begins a new step", () => {
-    compare({ method: "sam", ...three, nonFinite: "skip" }, { steps: 15, bad: [4, 8], fewest: 2 });
-    compare({ method: "sam", ...three, lossScale: { initial: 64, interval: 2 } }, { steps: 15, bad: [3], fewest: 3 });
-    const run = (compile: optim.CompileOptions) => {
-      torch.manualSeed(0);
-      const net = nets.norms().to("float64");
-      const step = optim.create(net, { method: "sam", ...three }).compile((x: Tensor) => net.forward(x).pow(2).mean(), compile);
-      const x = torch.randn([10, 6], { dtype: "float64" });
-      for (let s = 0; s < 4; s++) step.sync(x.mul(s + 1));
-      expect(() => step.sync(x.mul(Infinity))).toThrow("holds NaN or infinity");
-      const reports = Array.from({ length: 6 }, (_, s) => step.sync(x.mul(1 / (s + 1))));
-      expect(reports.map(({ updated }) => updated)).toEqual([false, false, true, false, false, true]);
-      return [...net.parameters(), ...net.buffers()].map((each) => each.detach());
-    };
-    const [usual, other] = [run({}), run({ graphs: "uncaptured" })];
-    usual.forEach((tensor, k) => expect(distance(other[k]!, tensor)).toBeLessThan(1e-8));
-  });
-
-  test("of different sizes: those steps are taken as always", () => {
-    const run = (compile: optim.CompileOptions) => {
-      const count = watch();
-      torch.manualSeed(0);
-      const net = nets.norms().to("float64");
-      const step = optim.create(net, { method: "sam", ...three }).compile((x: Tensor) => net.forward(x).pow(2).mean(), compile);
-      torch.manualSeed(1);
-      for (const samples of [8, 8, 8, 8, 8, 8, 8, 8, 5, 5, 8, 8, 8, 8, 8]) step.sync(torch.randn([samples, 6], { dtype: "float64" }));
-      return { tensors: [...net.parameters(), ...net.buffers()].map((each) => each.detach()), count: count() };
-    };
-    const [usual, other] = [run({}), run({ graphs: "uncaptured" })];
-    expect(other.count).toBe(2); // the first makes the momentum, the third and the fourth are of two sizes
-    usual.tensors.forEach((tensor, k) => expect(distance(other.tensors[k]!, tensor)).toBeLessThan(1e-8));
-  });
-
-  test("saved in the middle of a step and loaded", () => {
-    const make = () => {
-      torch.manualSeed(0);
-      const net = nets.norms().to("float64");
-      const optimizer = optim.create(net, { method: "sam", ...three });
-      return { net, optimizer, step: optimizer.compile((x: Tensor) => net.forward(x).pow(2).mean(), { graphs: "uncaptured" }) };
-    };
-    torch.manualSeed(1);
-    const batches = Array.from({ length: 12 }, () => torch.randn([8, 6], { dtype: "float64" }));
-    const through = make();
-    for (const x of batches) through.step.sync(x);
-    const first = make();
-    for (const x of batches.slice(0, 8)) first.step.sync(x);
-    const states = [first.net.stateDict(), first.optimizer.stateDict()] as const;
-    expect(states[1].window).toHaveLength(2);
-    const again = make();
-    again.net.loadStateDict(states[0]);
-    again.optimizer.loadStateDict(states[1]);
-    for (const x of batches.slice(8)) again.step.sync(x);
-    for (const [name, tensor] of Object.entries(through.net.stateDict())) expect(distance(again.net.stateDict()[name]!, tensor), name).toBeLessThan(1e-8);
-  });
-
-  // Each perturbed pass over a micro-batch drops what the pass at w over it dropped.
-  test.each([
-    { method: "none", accumulationSteps: 3, base: sgd },
-    { method: "sam", ...three, rho: 0.5 },
-    { method: "sam", ...three, rho: 0.5, sameNoise: false },
-    { method: "sam", ...three, every: 2 },
-    { method: "gasam", ...three, steps: 2 },
-    { method: "curvature", ...three },
-    { method: "gam", ...three },
-  ] as optim.OptimizerOptions[])("with dropout: %j", (options) => {
-    compare(options, { net: "dropout", steps: 18, fewest: 5 });
-  });
-
-  test("with dropout, of which one met infinity: those before it are taken again, with what they dropped", () => {
-    compare({ method: "sam", ...three, nonFinite: "skip" }, { net: "dropout", steps: 15, bad: [4, 8], fewest: 2 });
-    compare({ method: "sam", ...three, nonFinite: "skip", sameNoise: false }, { net: "dropout", steps: 15, bad: [4, 8], fewest: 2 });
-  });
-
-  test("where the net and the method draw random numbers they are taken as always", () => {
-    const options = { method: "sam", ...three, probability: 0.5 } as const;
-    expect(trained(options, { graphs: "uncaptured" }, { net: "dropout" }).explained).toContain("not captured in a CUDA graph: over micro-batches both the net and the method draw random numbers.");
   });
 });
 
