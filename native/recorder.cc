@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "functions.h"
+#include "kernels/attention.h"
 #include "kernels/batch_norm.h"
 #include "kernels/convolution.h"
 #include "kernels/lstm.h"
@@ -185,6 +186,7 @@ std::shared_ptr<Program> Recorder::finish(const at::Tensor& loss) {
     const auto known = layouts();
     replace_convolutions(*program_, known);
     replace_batch_norms(*program_, known);
+    replace_attention(*program_, known);
   }
   expect_parameters_in_order(*program_, layouts());
   place_last_uses(*program_);

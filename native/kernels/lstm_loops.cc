@@ -1,32 +1,11 @@
 #include "lstm_loops.h"
 
-#include <cstring>
-
+#include "exponential.h"
 #include "processors.h"
 
 namespace steppe::lstm {
 
 STEPPE_LOOPS_BEGIN
-
-// eˣ by range reduction, x = n ln 2 + r, and a polynomial in r (coefficients of S. Moshier's Cephes library, expf): relative
-// error below 2e-7.
-STEPPE_INSIDE float exponential(float x) {
-  x = x > 88.0f ? 88.0f : x < -87.0f ? -87.0f : x;
-  const float shifted = x * 1.44269504088896341f + 12582912.0f;  // rounds to an integer, in the low bits
-  const float n = shifted - 12582912.0f;
-  const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-  float p = 1.9875691500e-4f;
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * r * r + r + 1.0f;
-  const auto power = (static_cast<int32_t>(n) + 127) << 23;
-  float scale;
-  std::memcpy(&scale, &power, sizeof scale);
-  return p * scale;
-}
 
 STEPPE_INSIDE float sigmoid(float x) { return 1.0f / (1.0f + exponential(-x)); }
 

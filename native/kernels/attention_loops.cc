@@ -1,0 +1,58 @@
+#include "attention_loops.h"
+
+#include <cmath>
+#include <limits>
+
+#include "exponential.h"
+#include "processors.h"
+
+namespace steppe::attention {
+
+STEPPE_LOOPS_BEGIN
+
+using Lanes = float __attribute__((vector_size(kLanes * sizeof(float)), aligned(4), may_alias));
+
+STEPPE_INSIDE const Lanes& lanes(const float* x) { return *reinterpret_cast<const Lanes*>(x); }
+
+STEPPE_INSIDE float sum_of(const Lanes& x) {
+  float sum = 0;
+  for (int lane = 0; lane < kLanes; lane++) sum += x[lane];
+  return sum;
+}
+
+STEPPE_FOR_ALL_PROCESSORS
+float softmax_row(int64_t n, int64_t width, float scale, float* x) {
+  for (int64_t k = 0; k < width; k++) x[k] *= scale;
+  for (int64_t k = n; k < width; k++) x[k] = -std::numeric_limits<float>::infinity();
+  Lanes tops = lanes(x);
+  for (int64_t k = kLanes; k < width; k += kLanes) tops = lanes(x + k) > tops ? lanes(x + k) : tops;
+  float top = tops[0];
+  for (int lane = 1; lane < kLanes; lane++) top = tops[lane] > top ? tops[lane] : top;
+  for (int64_t k = 0; k < width; k++) x[k] = exponential(x[k] - top);
+  for (int64_t k = n; k < width; k++) x[k] = 0;
+  Lanes sums = {};
+  for (int64_t k = 0; k < width; k += kLanes) sums += lanes(x + k);
+  const float sum = sum_of(sums), share = 1 / sum;
+  for (int64_t k = 0; k < width; k++) x[k] *= share;
+  return top + std::log(sum);
+}
+
+STEPPE_FOR_ALL_PROCESSORS
+void softmax_row_backward(int64_t n, int64_t width, float scale, float log_sum, float delta, float* __restrict__ p, float* __restrict__ dp) {
+  for (int64_t k = 0; k < width; k++) {
+    p[k] = exponential(scale * p[k] - log_sum);
+    dp[k] = scale * p[k] * (dp[k] - delta);
+  }
+  for (int64_t k = n; k < width; k++) p[k] = dp[k] = 0;
+}
+
+STEPPE_FOR_ALL_PROCESSORS
+float dot(int64_t n, const float* x, const float* y) {
+  Lanes sums = {};
+  for (int64_t k = 0; k < n; k += kLanes) sums += lanes(x + k) * lanes(y + k);
+  return sum_of(sums);
+}
+
+STEPPE_LOOPS_END
+
+}  // namespace steppe::attention
