@@ -7,7 +7,7 @@
 namespace steppe {
 
 // eˣ by range reduction, x = n ln 2 + r, and a polynomial in r (coefficients of S. Moshier's Cephes library, expf): relative
-// error below 2e-7. Of a NaN it is a NaN or a finite number; what it is of infinities is that of ±88 and ±87.
+// error below 2e-7. Below -87 and above 88 it is what it is there. A NaN stays one.
 STEPPE_INSIDE float exponential(float x) {
   x = x > 88.0f ? 88.0f : x < -87.0f ? -87.0f : x;
   const float shifted = x * 1.44269504088896341f + 12582912.0f;  // rounds to an integer, in the low bits
