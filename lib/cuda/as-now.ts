@@ -1,7 +1,12 @@
 import { native } from "../native.js";
 
 const makeCurrent = (streams: readonly number[], device: number): void => {
-  for (const stream of streams) native.setStream(stream); // its GPU becomes the current one, too
+  streams.forEach((stream, its) => {
+    const now = native.currentStream(its);
+    // Its GPU becomes the current one, too, on which CUDA then keeps some hundred megabytes for this process: only where it has to be.
+    if (native.streamId(now) !== native.streamId(stream)) native.setStream(stream);
+    native.freeStream(now);
+  });
   native.setDevice(device);
 };
 const current = (): number[] => Array.from({ length: native.deviceCount() }, (_, device) => native.currentStream(device));
