@@ -15,7 +15,7 @@ import { outcomeOf } from "./loss-form.js";
 import type { Resolved } from "./options.js";
 import { recordProgram } from "./record-program.js";
 import { ForeignBuffersFound, ForeignBuffers } from "./foreign-buffers.js";
-import { flatten, rebuild } from "./structure.js";
+import { checkBatch, flatten, rebuild } from "./structure.js";
 import { trainingJob, underWay } from "./training-jobs.js";
 import type { Window } from "./window.js";
 
@@ -296,17 +296,4 @@ function asItIs<T>(body: () => T): T {
 function deviceForm(graphs: CompileOptions["graphs"] = false): number {
   if (graphs !== true && graphs !== false && graphs !== "uncaptured") throw expected('true, false or "uncaptured"', "options.graphs", graphs);
   return graphs === false ? 0 : graphs === "uncaptured" ? 1 : 2;
-}
-
-/** Where the batch is to be cut, all tensors with a dimension must have the samples in their first one. */
-function checkBatch(tensors: readonly Tensor[], batched: readonly boolean[], batchSize: number): void {
-  if (batchSize < 0) throw new SteppeError("ARGUMENT", "This method cuts the batch: expected at least one tensor with a dimension of samples among the arguments.");
-  tensors.forEach((tensor, i) => {
-    if (batched[i]! && tensor.shape[0] !== batchSize) {
-      throw new SteppeError(
-        "ARGUMENT",
-        `This method cuts the batch along the first dimension: expected ${batchSize} samples in every tensor, as in the first, but tensor ${i} has shape [${tensor.shape.join(", ")}].`,
-      );
-    }
-  });
 }

@@ -55,3 +55,16 @@ export function rebuild(args: readonly unknown[], tensors: readonly Tensor[]): u
   };
   return args.map(visit);
 }
+
+/** Where the batch is to be cut, all tensors with a dimension must have the samples in their first one. */
+export function checkBatch(tensors: readonly Tensor[], batched: readonly boolean[], batchSize: number): void {
+  if (batchSize < 0) throw new SteppeError("ARGUMENT", "This method cuts the batch: expected at least one tensor with a dimension of samples among the arguments.");
+  tensors.forEach((tensor, i) => {
+    if (batched[i]! && tensor.shape[0] !== batchSize) {
+      throw new SteppeError(
+        "ARGUMENT",
+        `This method cuts the batch along the first dimension: expected ${batchSize} samples in every tensor, as in the first, but tensor ${i} has shape [${tensor.shape.join(", ")}].`,
+      );
+    }
+  });
+}
