@@ -1,6 +1,6 @@
 import { cpus, totalmem } from "node:os";
 import { version } from "node:process";
-import { lowest } from "./measure.js";
+import { lowest, within } from "./measure.js";
 
 /** @typedef {{ title: string, header: string[], rows: string[][], notes: string[] }} Table */
 
@@ -70,7 +70,7 @@ export function pytorchTable(results) {
   };
 }
 
-/** The engine's ratios to itself, each with its goal. */
+/** The engine's ratios to itself, each with its goal: medians of those within a round. */
 const engineRatios = [
   { title: "SAM / two passes", over: "sam", under: "passes", goal: 1.05 },
   { title: "¼-ascent SAM / base", over: "quarter", under: "base", goal: 1.3 },
@@ -88,7 +88,7 @@ export function engineTable(results) {
     const cells = engineRatios.map(({ over, under, goal }) => {
       const [a, b] = [time(over), time(under)];
       if (a === undefined || b === undefined) return none;
-      const value = lowest(a) / lowest(b);
+      const value = within(a, b);
       return each.large === true ? `${ratio(value)} (${verdict(value, goal)})` : ratio(value);
     });
     if (cells.every((cell) => cell === none)) continue;
