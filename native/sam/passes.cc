@@ -25,6 +25,16 @@ Gradient finished(const at::Tensor& loss, Tensors gradients, const Tensors& para
   return result;
 }
 
+// Samples [begin, begin + count) of a batch: as narrow, without the way through the dispatcher.
+at::Tensor samples_of(const at::Tensor& x, int64_t begin, int64_t count) {
+  if (x.layout() != at::kStrided || begin < 0 || count < 0 || begin + count > x.size(0)) return x.narrow(0, begin, count);
+  auto result = at::detail::make_tensor<c10::TensorImpl>(c10::TensorImpl::VIEW, c10::Storage(x.storage()), x.key_set(), x.dtype());
+  auto sizes = x.sizes().vec();
+  sizes[0] = count;
+  result.unsafeGetTensorImpl()->set_sizes_and_strides(sizes, x.strides(), x.storage_offset() + begin * x.stride(0));
+  return result;
+}
+
 // With sameNoise every pass of a piece starts from the generators' state at the piece's start.
 void share_noise(NoiseState& noise) {
   if (noise.saved()) {
@@ -70,7 +80,7 @@ Program::Outcome ProgramPasses::run(const Tensors& point, const Query& query, bo
     } else if (chosen.defined()) {
       inputs.push_back(at::index_select(tensor, 0, chosen));
     } else {
-      inputs.push_back(tensor.narrow(0, begin, count));
+      inputs.push_back(samples_of(tensor, begin, count));
     }
   }
   Tensors buffers = query.moves_buffers && !pending_.empty() ? pending_ : buffers_, copies, originals;

@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <map>
 
 #include "elements.h"
@@ -115,11 +116,26 @@ double dot(const Tensors& x, const Tensors& y) {
   return sum;
 }
 
+namespace {
+
+// Where a dimension has one element, its stride says nothing.
+bool lie_alike(const at::Tensor& x, const at::Tensor& y) {
+  if (x.dim() != y.dim()) return false;
+  for (int64_t d = 0; d < x.dim(); d++)
+    if (x.size(d) != y.size(d) || (x.size(d) != 1 && x.stride(d) != y.stride(d))) return false;
+  return true;
+}
+
+bool is_small(const at::Tensor& x) { return x.is_cpu() && x.layout() == at::kStrided && x.nbytes() <= 1 << 16 && x.is_non_overlapping_and_dense(); }
+
+}  // namespace
+
 void lay_out_like(Tensors& gradients, const Tensors& parameters) {
   for (size_t k = 0; k < gradients.size(); k++) {
     auto& g = gradients[k];
     if (!g.defined() || (g.strides() == parameters[k].strides() && g.scalar_type() == parameters[k].scalar_type())) continue;
-    g = at::empty_like(parameters[k]).copy_(g);
+    const bool same = g.scalar_type() == parameters[k].scalar_type() && g.layout() == at::kStrided && lie_alike(g, parameters[k]);
+    g = same ? g.as_strided(parameters[k].sizes(), parameters[k].strides()) : at::empty_like(parameters[k]).copy_(g);
   }
 }
 
@@ -127,7 +143,11 @@ void copy(const Tensors& to, const Tensors& from) {
   // One launch for all tensors of a kind, where launches cost.
   std::map<at::ScalarType, std::pair<Tensors, Tensors>> elsewhere;
   for (size_t k = 0; k < to.size(); k++) {
-    if (to[k].is_cpu() || to[k].scalar_type() != from[k].scalar_type()) {
+    const bool same = to[k].scalar_type() == from[k].scalar_type();
+    if (same && is_small(to[k]) && is_small(from[k]) && lie_alike(to[k], from[k]) && to[k].is_neg() == from[k].is_neg() && to[k].is_conj() == from[k].is_conj()) {
+      std::memcpy(to[k].mutable_data_ptr(), from[k].const_data_ptr(), from[k].nbytes());
+      to[k].unsafeGetTensorImpl()->bump_version();
+    } else if (to[k].is_cpu() || !same) {
       to[k].copy_(from[k]);
     } else {
       auto& [all_to, all_from] = elsewhere[to[k].scalar_type()];
