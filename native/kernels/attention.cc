@@ -24,6 +24,11 @@ constexpr int64_t kBlock = 16;                          // places whose products
 
 int64_t whole_lanes(int64_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
 
+template <class T>
+Rows<T> from_row(Rows<T> x, int64_t row) {
+  return {x.data + row * x.step, x.step};
+}
+
 // One head of one sample: rows of `width` numbers.
 struct Sizes {
   int64_t queries, keys, width;
@@ -45,7 +50,7 @@ void transpose(int64_t rows, int64_t width, Rows<const float> from, float* to, f
   row_product::transpose(kLanes, width, {memory, width}, {to + whole, step});
 }
 
-// body(first, one past the last) for blocks of the queries.
+// body(first, one past the last) for blocks of rows.
 template <class Body>
 void blocks(int64_t rows, const Body& body) {
   for (int64_t i = 0; i < rows; i += kBlock) body(i, std::min(rows, i + kBlock));
@@ -54,15 +59,19 @@ void blocks(int64_t rows, const Body& body) {
 int64_t forward_memory(const Sizes& s) { return s.width * s.key_lanes() + kBlock * s.key_lanes() + kLanes * s.width; }
 
 // log_sums: `step` from one query's to the next one's.
-void forward_head(const Sizes& s, Rows<const float> q, Rows<const float> k, Rows<const float> v, Rows<float> o, Rows<float> log_sums, float* memory) {
+void forward_head(const Sizes& s, Rows<const float> q, Rows<const float> k, Rows<const float> v, Rows<float> o, Rows<float> log_sums,
+                  float* memory) {
   auto *keys = memory, *scores = keys + s.width * s.key_lanes();
   transpose(s.keys, s.width, k, keys, scores + kBlock * s.key_lanes());
   blocks(s.queries, [&](int64_t begin, int64_t end) {
     const auto rows = end - begin, seen = s.seen(end), width = whole_lanes(seen);
     const Rows<float> block{scores, width};
-    row_product::multiply(rows, s.width, width, {q.data + begin * q.step, q.step}, {keys, s.key_lanes()}, block, /*adds=*/false);
-    for (int64_t i = 0; i < rows; i++) log_sums.data[(begin + i) * log_sums.step] = softmax_row(s.seen(begin + i + 1), width, s.scale, scores + i * width);
-    row_product::multiply(rows, seen, s.width, {scores, width}, v, {o.data + begin * o.step, o.step}, /*adds=*/false);
+    row_product::multiply(rows, s.width, width, from_row(q, begin), {keys, s.key_lanes()}, block, /*adds=*/false);
+    for (int64_t i = 0; i < rows; i++) {
+      const auto query = begin + i;
+      log_sums.data[query * log_sums.step] = softmax_row(s.seen(query + 1), width, s.scale, scores + i * width);
+    }
+    row_product::multiply(rows, seen, s.width, {scores, width}, v, from_row(o, begin), /*adds=*/false);
   });
 }
 
@@ -72,24 +81,25 @@ struct Head {
   Rows<float> dq, dk, dv;
 };
 
-int64_t backward_memory(const Sizes& s) { return 2 * s.width * s.key_lanes() + 4 * s.query_lanes() * s.key_lanes() + kLanes * s.width; }
+int64_t backward_memory(const Sizes& s) { return (2 * s.width + 4 * s.query_lanes()) * s.key_lanes() + kLanes * s.width; }
 
 // δ = Σ dL/do o; dL/dp = dL/do vᵀ; dL/dv = pᵀ dL/do; of the scores ds = p (dL/dp − δ); dL/dq = ds k; dL/dk = dsᵀ q.
 void backward_head(const Sizes& s, const Head& h, float* memory) {
   const auto all = s.query_lanes() * s.key_lanes(), step = s.key_lanes();
-  auto *keys = memory, *values = keys + s.width * step, *p = values + s.width * step, *ds = p + all, *p_t = ds + all, *ds_t = p_t + all;
+  auto *keys = memory, *values = keys + s.width * step;
+  auto *p = values + s.width * step, *ds = p + all, *p_t = ds + all, *ds_t = p_t + all;
   transpose(s.keys, s.width, h.k, keys, ds_t + all);
   transpose(s.keys, s.width, h.v, values, ds_t + all);
   blocks(s.queries, [&](int64_t begin, int64_t end) {
     const auto rows = end - begin, seen = s.seen(end), width = whole_lanes(seen);
     const Rows<float> of_p{p + begin * step, step}, of_ds{ds + begin * step, step};
-    row_product::multiply(rows, s.width, width, {h.q.data + begin * h.q.step, h.q.step}, {keys, step}, of_p, /*adds=*/false);
-    row_product::multiply(rows, s.width, width, {h.d_o.data + begin * h.d_o.step, h.d_o.step}, {values, step}, of_ds, /*adds=*/false);
+    row_product::multiply(rows, s.width, width, from_row(h.q, begin), {keys, step}, of_p, /*adds=*/false);
+    row_product::multiply(rows, s.width, width, from_row(h.d_o, begin), {values, step}, of_ds, /*adds=*/false);
     for (int64_t i = begin; i < end; i++) {
       const auto delta = dot(s.width, h.d_o.data + i * h.d_o.step, h.o.data + i * h.o.step);
       softmax_row_backward(s.seen(i + 1), width, s.scale, h.log_sums.data[i * h.log_sums.step], delta, p + i * step, ds + i * step);
     }
-    row_product::multiply(rows, seen, s.width, {of_ds.data, step}, h.k, {h.dq.data + begin * h.dq.step, h.dq.step}, /*adds=*/false);
+    row_product::multiply(rows, seen, s.width, {of_ds.data, step}, h.k, from_row(h.dq, begin), /*adds=*/false);
     // What fills the last lanes of queries, and keys that are not seen, counts nothing below.
     for (int64_t i = end; i < begin + kBlock; i++) {
       std::fill_n(p + i * step, width, 0.0f);
@@ -103,8 +113,11 @@ void backward_head(const Sizes& s, const Head& h, float* memory) {
     // Queries before these keys do not look at them.
     const auto first = s.causal ? std::min(begin, s.queries) : 0, count = s.queries - first, columns = s.query_lanes();
     const auto at = begin * columns + first;
-    row_product::multiply(end - begin, count, s.width, {p_t + at, columns}, {h.d_o.data + first * h.d_o.step, h.d_o.step}, {h.dv.data + begin * h.dv.step, h.dv.step}, /*adds=*/false);
-    row_product::multiply(end - begin, count, s.width, {ds_t + at, columns}, {h.q.data + first * h.q.step, h.q.step}, {h.dk.data + begin * h.dk.step, h.dk.step}, /*adds=*/false);
+    const auto products = [&](const float* rows, Rows<const float> x, Rows<float> to) {
+      row_product::multiply(end - begin, count, s.width, {rows + at, columns}, from_row(x, first), from_row(to, begin), false);
+    };
+    products(p_t, h.d_o, h.dv);
+    products(ds_t, h.q, h.dk);
   });
 }
 
@@ -131,7 +144,8 @@ void each_head(const at::Tensor& q, const Sizes& sizes, int64_t floats, const Jo
 
 Sizes sizes_of(const at::Tensor& q, const at::Tensor& k, const c10::IValue& causal, const c10::IValue& scale) {
   const auto width = q.size(3);
-  return {q.size(2), k.size(2), width, causal.toBool(), static_cast<float>(scale.isNone() ? 1 / std::sqrt(static_cast<double>(width)) : scale.toDouble())};
+  const auto factor = scale.isNone() ? 1 / std::sqrt(static_cast<double>(width)) : scale.toDouble();
+  return {q.size(2), k.size(2), width, causal.toBool(), static_cast<float>(factor)};
 }
 
 // aten::_scaled_dot_product_flash_attention_for_cpu(q, k, v, dropout, causal, mask?, scale?) -> (output, log-sums)
@@ -159,10 +173,14 @@ void attend_backward(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   const auto d_o = rows_together(arguments[0].toTensor()), o = rows_together(arguments[4].toTensor());
   const auto log_sums = arguments[5].toTensor().unsqueeze(-1);
   const auto sizes = sizes_of(q, k, arguments[7], arguments[9]);
-  const auto like = [](const at::Tensor& x) { return at::empty({x.size(0), x.size(2), x.size(1), x.size(3)}, x.options()).transpose(1, 2); };
+  const auto like = [](const at::Tensor& x) {
+    return at::empty({x.size(0), x.size(2), x.size(1), x.size(3)}, x.options()).transpose(1, 2);
+  };
   auto dq = like(q), dk = like(k), dv = like(v);
   each_head(q, sizes, backward_memory(sizes), [&](int64_t head, float* memory) {
-    backward_head(sizes, {read(q, head), read(k, head), read(v, head), read(o, head), read(d_o, head), read(log_sums, head), write(dq, head), write(dk, head), write(dv, head)}, memory);
+    const Head h{read(q, head),   read(k, head),        read(v, head),   read(o, head),  //
+                 read(d_o, head), read(log_sums, head), write(dq, head), write(dk, head), write(dv, head)};
+    backward_head(sizes, h, memory);
   });
   stack.erase(stack.end() - 10, stack.end());
   for (auto* gradient : {&dq, &dk, &dv}) stack.emplace_back(std::move(*gradient));
@@ -189,7 +207,8 @@ bool is_short(const Program::Instruction& instruction, size_t first, size_t drop
   }
   const auto &q = x[0]->sizes, &k = x[1]->sizes, &v = x[2]->sizes;
   const auto most = [](int64_t n, int64_t limit) { return n > 0 && n <= limit; };
-  return k == v && q[0] == k[0] && q[1] == k[1] && q[3] == k[3] && most(q[0] * q[1], INT32_MAX) && most(q[2], kMostPlaces) && most(k[2], kMostPlaces) && most(q[3], kMostWidth) && q[3] % kLanes == 0;
+  const bool one_form = k == v && q[0] == k[0] && q[1] == k[1] && q[3] == k[3] && q[0] * q[1] > 0;
+  return one_form && most(q[2], kMostPlaces) && most(k[2], kMostPlaces) && most(q[3], kMostWidth) && q[3] % kLanes == 0;
 }
 
 // New tensors of such a shape lie in memory as they were recorded.
@@ -220,7 +239,9 @@ void replace_attention(Program& program, const Layouts& layouts) {
     const bool backward = name == "aten::_scaled_dot_product_flash_attention_for_cpu_backward" && instruction.inputs.size() == 10;
     if (!forward && !backward) continue;
     const size_t query = backward ? 1 : 0, dropout = backward ? 6 : 3;
-    if (attention::is_short(instruction, query, dropout, layouts) && attention::gives_what_was_recorded(instruction, query, layouts)) instruction.kernel = forward ? attention::attend : attention::attend_backward;
+    if (!attention::is_short(instruction, query, dropout, layouts)) continue;
+    if (!attention::gives_what_was_recorded(instruction, query, layouts)) continue;
+    instruction.kernel = forward ? attention::attend : attention::attend_backward;
   }
 }
 
