@@ -20,19 +20,19 @@ const verdict = (value, goal) => goal === undefined ? none : `≤ ${goal.toFixed
 export function facts({ torch, rounds, roundMs, device = "cpu", precision = "float32" }) {
   return (
     `${cpus().length} × ${cpus()[0]?.model.trim() ?? "unknown processor"}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB; Node ${version}; PyTorch ${torch ?? "not found"}${device === "cpu" ? "" : `; on ${device}`}${precision === "float32" ? "" : `; in ${precision}`}.\n` +
-    `Times are milliseconds per step: the median of a round's steps (${roundMs} ms of them), and of ${rounds} rounds the lowest.`
+    `Times are milliseconds per step: the median of a round's steps (${roundMs} ms of them), and of ${rounds} rounds the lowest. Ratios are medians of those within a round.`
   );
 }
 
 /** @returns {Table | null} */
 export function addTable(timings) {
   if (timings === null) return null;
-  const [ours, theirs] = timings.map(lowest);
-  const cells = [ours, theirs].map((ms) => (ms === undefined ? none : `${(ms * 1000).toFixed(2)} µs`));
+  const [ours, theirs] = timings;
+  const cells = [ours, theirs].map((one) => (one === undefined ? none : `${(lowest(one) * 1000).toFixed(2)} µs`));
   return {
     title: "Eager call",
     header: ["a.add(b), 8×8", "Steppe", "PyTorch from Python", "ratio"],
-    rows: [["one call", ...cells, theirs === undefined ? none : ratio(ours / theirs)]],
+    rows: [["one call", ...cells, theirs === undefined ? none : ratio(within(ours, theirs))]],
     notes: [],
   };
 }
@@ -47,19 +47,14 @@ export function pytorchTable(results) {
   const captures = results.some(({ timings }) => timings.some(({ name }) => name === "captured"));
   const contenders = ["textbook", "foreach", "compiled", ...(results.some(({ timings }) => timings.some(({ name }) => name === "graphs")) ? ["graphs"] : [])];
   for (const { case: each, threads, timings, notes: found } of results) {
-    const time = (name) => {
-      const timing = timings.find((one) => one.name === name);
-      return timing === undefined ? undefined : lowest(timing);
-    };
-    const eager = time("sam");
-    const captured = time("captured");
-    const sam = Math.min(eager ?? Infinity, captured ?? Infinity);
-    const others = contenders.map(time);
-    const best = Math.min(...others.filter((ms) => ms !== undefined));
-    if (sam === Infinity || best === Infinity) continue;
+    const timing = (name) => timings.find((one) => one.name === name);
+    const ours = ["sam", "captured"].map(timing).filter((one) => one !== undefined);
+    const theirs = contenders.map(timing).filter((one) => one !== undefined);
+    if (ours.length === 0 || theirs.length === 0) continue;
+    const value = Math.min(...ours.map((one) => Math.max(...theirs.map((other) => within(one, other)))));
     for (const note of found) if (ofPytorchTable.test(note) || note.startsWith("sam:")) notes.add(`${each.title}: ${note}`);
-    const cells = [eager, ...(captures ? [captured] : []), ...others].map((ms) => (ms === undefined ? none : milliseconds(ms)));
-    rows.push([each.title, String(threads), ...cells, ratio(sam / best), verdict(sam / best, each.goal)]);
+    const cells = ["sam", ...(captures ? ["captured"] : []), ...contenders].map(timing).map((one) => (one === undefined ? none : milliseconds(lowest(one))));
+    rows.push([each.title, String(threads), ...cells, ratio(value), verdict(value, each.goal)]);
   }
   if (rows.length === 0) return null;
   return {
@@ -70,7 +65,7 @@ export function pytorchTable(results) {
   };
 }
 
-/** The engine's ratios to itself, each with its goal: medians of those within a round. */
+/** The engine's ratios to itself, each with its goal. */
 const engineRatios = [
   { title: "SAM / two passes", over: "sam", under: "passes", goal: 1.05 },
   { title: "¼-ascent SAM / base", over: "quarter", under: "base", goal: 1.3 },
