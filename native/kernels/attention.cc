@@ -155,8 +155,8 @@ void attend(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   const auto sizes = sizes_of(q, k, arguments[4], arguments[6]);
   auto output = at::empty_like(q);
   auto log_sums = at::empty({q.size(0), q.size(2), q.size(1)}, q.options()).transpose(1, 2);
+  const auto sums = log_sums.unsqueeze(-1);
   each_head(q, sizes, forward_memory(sizes), [&](int64_t head, float* memory) {
-    const auto sums = log_sums.unsqueeze(-1);
     forward_head(sizes, read(q, head), read(k, head), read(v, head), write(output, head), write(sums, head), memory);
   });
   stack.erase(stack.end() - 7, stack.end());
