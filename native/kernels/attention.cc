@@ -223,7 +223,7 @@ bool gives_what_was_recorded(const Program::Instruction& instruction, size_t que
     const auto strides = is_output ? meta.strides().vec()
                          : is_sums ? std::vector<int64_t>{s[1] * s[2], 1, s[1]}
                                    : std::vector<int64_t>{s[1] * s[2] * s[3], s[3], s[1] * s[3], 1};
-    if (!is_laid_out(layouts[reg], strides)) return false;
+    if ((is_output && strides[3] != 1) || !is_laid_out(layouts[reg], strides)) return false;
   }
   return true;
 }

@@ -14,10 +14,19 @@ using Lanes = float __attribute__((vector_size(kLanes * sizeof(float)), aligned(
 
 STEPPE_INSIDE const Lanes& lanes(const float* x) { return *reinterpret_cast<const Lanes*>(x); }
 
+// 0 for what vanishes beside 1: products with numbers that are almost too small to be one take many times as long.
+STEPPE_INSIDE float weight(float x) { return x < -80.0f ? 0.0f : exponential(x); }
+
 STEPPE_INSIDE float sum_of(const Lanes& x) {
   float sum = 0;
   for (int lane = 0; lane < kLanes; lane++) sum += x[lane];
   return sum;
+}
+
+STEPPE_INSIDE bool has_nan(int64_t n, const float* x) {
+  for (int64_t k = 0; k < n; k++)
+    if (x[k] != x[k]) return true;
+  return false;
 }
 
 STEPPE_FOR_ALL_PROCESSORS
@@ -28,7 +37,12 @@ float softmax_row(int64_t n, int64_t width, float scale, float* x) {
   for (int64_t k = kLanes; k < width; k += kLanes) tops = lanes(x + k) > tops ? lanes(x + k) : tops;
   float top = tops[0];
   for (int lane = 1; lane < kLanes; lane++) top = tops[lane] > top ? tops[lane] : top;
-  for (int64_t k = 0; k < width; k++) x[k] = exponential(x[k] - top);
+  // As LibTorch's: where no score is above -∞, nothing is looked at.
+  if (top == -std::numeric_limits<float>::infinity() && !has_nan(n, x)) {
+    for (int64_t k = 0; k < width; k++) x[k] = 0;
+    return 0;
+  }
+  for (int64_t k = 0; k < width; k++) x[k] = weight(x[k] - top);
   for (int64_t k = n; k < width; k++) x[k] = 0;
   Lanes sums = {};
   for (int64_t k = 0; k < width; k += kLanes) sums += lanes(x + k);
@@ -40,7 +54,7 @@ float softmax_row(int64_t n, int64_t width, float scale, float* x) {
 STEPPE_FOR_ALL_PROCESSORS
 void softmax_row_backward(int64_t n, int64_t width, float scale, float log_sum, float delta, float* __restrict__ p, float* __restrict__ dp) {
   for (int64_t k = 0; k < width; k++) {
-    p[k] = exponential(scale * p[k] - log_sum);
+    p[k] = weight(scale * p[k] - log_sum);
     dp[k] = scale * p[k] * (dp[k] - delta);
   }
   for (int64_t k = n; k < width; k++) p[k] = dp[k] = 0;

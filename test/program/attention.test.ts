@@ -109,6 +109,29 @@ test("a NaN and an infinity among the inputs end in the loss, as LibTorch's", ()
   }
 });
 
+test("scores that are all -∞, of finite numbers: nothing is looked at, as LibTorch has it", () => {
+  const model = new nn.Linear(16, 16, false);
+  torch.noGrad(() => void model.weight.copy_(torch.eye(16)));
+  torch.manualSeed(2);
+  const values = torch.randn([1, 1, 20, 16]);
+  const queries = torch.full([1, 1, 20, 16], 1e20);
+  for (const isCausal of [false, true]) {
+    for (const seen of [false, true]) {
+      const keys = torch.full([1, 1, 20, 16], -1e20);
+      if (seen) torch.noGrad(() => void keys.select(2, 3).fill_(1)); // by all, or by the queries from the fourth on
+      const attend = (q: Tensor) => torch.scaledDotProductAttention(q, keys, model.forward(values), { isCausal }).sin().sum();
+      const result = recorded({ model, loss: attend } as Subject, [queries]);
+      model.zeroGrad();
+      const loss = attend(queries);
+      loss.backward();
+      expect(Number.isFinite(result.loss)).toBe(true);
+      expect(Math.abs(result.loss - (loss.item() as number))).toBeLessThan(1e-4);
+      const [mine, theirs] = [result.gradients[0]!, model.weight.grad!].map((gradient) => Array.from(gradient.toTypedArray() as Float32Array));
+      mine!.forEach((value, i) => expect(Math.abs(value - theirs![i]!)).toBeLessThan(1e-4));
+    }
+  }
+});
+
 test("the same bits whatever the number of threads", () => {
   const shape: Shape = { queries: 53, width: 32, samples: 5, isCausal: true };
   const bits = (threads: number) => {
