@@ -9,6 +9,7 @@
 
 #include "errors.h"
 #include "step_memory.h"
+#include "views.h"
 
 namespace steppe {
 namespace {
@@ -44,14 +45,6 @@ void store(const Program::Output& output, c10::IValue& value, Tensors& registers
   } else if (!output.regs.empty() && output.regs[0] >= 0) {
     registers[output.regs[0]] = std::move(value).toTensor();
   }
-}
-
-// What every view operator of LibTorch does in the end.
-at::Tensor alias(const at::Tensor& base, const Program::View& view) {
-  auto result = at::detail::make_tensor<c10::TensorImpl>(c10::TensorImpl::VIEW, c10::Storage(base.storage()), base.key_set(), base.dtype());
-  auto* impl = result.unsafeGetTensorImpl();
-  impl->set_sizes_and_strides(view.sizes, view.strides, base.storage_offset() + view.offset);
-  return result;
 }
 
 // A tensor that lies in memory as the recorded one did.
@@ -93,9 +86,6 @@ void draw_nothing(const Program::Instruction& instruction, const std::vector<Pro
     }
   }
 }
-
-// Nobody else holds it, and nobody looks at its memory through another tensor.
-bool is_sole(const at::Tensor& tensor) { return tensor.use_count() == 1 && tensor.storage().use_count() == 1; }
 
 }  // namespace
 
@@ -139,7 +129,7 @@ void Program::replay_below_autograd(Tensors& registers, bool with_backward, cons
     if (expected != nullptr && instruction.op.hasTag(at::Tag::nondeterministic_seeded)) {
       draw_nothing(instruction, *expected, registers);
     } else if (!instruction.views.empty()) {
-      for (const auto& view : instruction.views) registers[view.reg] = alias(registers[view.base], view);
+      for (const auto& view : instruction.views) registers[view.reg] = view_of(registers[view.base], view.sizes, view.strides, view.offset);
     } else {
       if (at::GradMode::is_enabled() != instruction.grad_mode) at::GradMode::set_enabled(instruction.grad_mode);
       for (const auto& operand : instruction.inputs) stack.push_back(load(operand, registers));

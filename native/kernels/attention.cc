@@ -21,6 +21,7 @@ using row_product::Rows;
 constexpr int64_t kMostPlaces = 256, kMostWidth = 128;  // of sequences; of heads
 constexpr int64_t kGrain = 1 << 16;                     // multiplications for a thread
 constexpr int64_t kBlock = 16;                          // places whose products are taken together
+static_assert(kBlock % kLanes == 0);                    // they are transposed, too
 
 int64_t whole_lanes(int64_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
 

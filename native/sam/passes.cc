@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "../errors.h"
+#include "../views.h"
 #include "vectors.h"
 
 namespace steppe::sam {
@@ -25,14 +26,12 @@ Gradient finished(const at::Tensor& loss, Tensors gradients, const Tensors& para
   return result;
 }
 
-// Samples [begin, begin + count) of a batch: as narrow, without the way through the dispatcher.
+// Samples [begin, begin + count) of a batch, as narrow gives them.
 at::Tensor samples_of(const at::Tensor& x, int64_t begin, int64_t count) {
   if (x.layout() != at::kStrided || begin < 0 || count < 0 || begin + count > x.size(0)) return x.narrow(0, begin, count);
-  auto result = at::detail::make_tensor<c10::TensorImpl>(c10::TensorImpl::VIEW, c10::Storage(x.storage()), x.key_set(), x.dtype());
   auto sizes = x.sizes().vec();
   sizes[0] = count;
-  result.unsafeGetTensorImpl()->set_sizes_and_strides(sizes, x.strides(), x.storage_offset() + begin * x.stride(0));
-  return result;
+  return view_of(x, sizes, x.strides(), begin * x.stride(0));
 }
 
 // With sameNoise every pass of a piece starts from the generators' state at the piece's start.

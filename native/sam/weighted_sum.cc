@@ -4,15 +4,10 @@
 
 #include <utility>
 
+#include "../views.h"
 #include "elements.h"
 
 namespace steppe::sam {
-namespace {
-
-bool is_sole(const at::Tensor& x) { return x.use_count() == 1 && x.storage().use_count() == 1; }
-
-}  // namespace
-
 void WeightedSum::add(Tensors x, double weight) {
   if (sum_.empty()) {
     sum_ = std::move(x);
