@@ -116,6 +116,8 @@ describe("a file larger than memory", () => {
 
   test.each([
     { name: "a.txt", header: "", line: (n: string) => `${n} ${words}`, loop: "for await (const line of steppe.data.lines(path)) take(line.slice(0, 7))" },
+    { name: "a.csv", header: "n,text\n", line: (n: string) => `${n},"${words}"`, loop: "for await (const { n } of steppe.data.rows(path)) take(n)" },
+    { name: "a.jsonl", header: "", line: (n: string) => `{"n": "${n}", "text": "${words}"}`, loop: "for await (const { n } of steppe.data.rows(path)) take(n)" },
   ])("$name", { timeout: 300_000 }, async ({ name, header, line, loop }) => {
     const path = large(name, header, line);
     const program = `
