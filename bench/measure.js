@@ -28,8 +28,8 @@ const pause = () => new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
 /** Noise only ever adds time: the quietest round's median. */
 export const lowest = ({ rounds }) => Math.min(...rounds);
 
-/** How much longer one takes than the other: the median of the rounds' ratios, since what slows a machine for seconds slows both sides of a round. */
-export const within = (over, under) => median(over.rounds.map((time, i) => time / under.rounds[i]));
+/** How many times as long one takes as the other: the median of the rounds' ratios, since what slows a machine for seconds slows both sides of a round. */
+export const ratioByRounds = (over, under) => median(over.rounds.map((time, i) => time / under.rounds[i]));
 
 /**
  * Measures one case at one number of threads. In each round every contender takes its steps in turn, so that what else the

@@ -1,6 +1,6 @@
 import { cpus, totalmem } from "node:os";
 import { version } from "node:process";
-import { lowest, within } from "./measure.js";
+import { lowest, ratioByRounds } from "./measure.js";
 
 /** @typedef {{ title: string, header: string[], rows: string[][], notes: string[] }} Table */
 
@@ -32,7 +32,7 @@ export function addTable(timings) {
   return {
     title: "Eager call",
     header: ["a.add(b), 8×8", "Steppe", "PyTorch from Python", "ratio"],
-    rows: [["one call", ...cells, theirs === undefined ? none : ratio(within(ours, theirs))]],
+    rows: [["one call", ...cells, theirs === undefined ? none : ratio(ratioByRounds(ours, theirs))]],
     notes: [],
   };
 }
@@ -51,7 +51,7 @@ export function pytorchTable(results) {
     const ours = ["sam", "captured"].map(timing).filter((one) => one !== undefined);
     const theirs = contenders.map(timing).filter((one) => one !== undefined);
     if (ours.length === 0 || theirs.length === 0) continue;
-    const value = Math.min(...ours.map((one) => Math.max(...theirs.map((other) => within(one, other)))));
+    const value = Math.min(...ours.map((one) => Math.max(...theirs.map((other) => ratioByRounds(one, other)))));
     for (const note of found) if (ofPytorchTable.test(note) || note.startsWith("sam:")) notes.add(`${each.title}: ${note}`);
     const cells = ["sam", ...(captures ? ["captured"] : []), ...contenders].map(timing).map((one) => (one === undefined ? none : milliseconds(lowest(one))));
     rows.push([each.title, String(threads), ...cells, ratio(value), verdict(value, each.goal)]);
@@ -83,7 +83,7 @@ export function engineTable(results) {
     const cells = engineRatios.map(({ over, under, goal }) => {
       const [a, b] = [time(over), time(under)];
       if (a === undefined || b === undefined) return none;
-      const value = within(a, b);
+      const value = ratioByRounds(a, b);
       return each.large === true ? `${ratio(value)} (${verdict(value, goal)})` : ratio(value);
     });
     if (cells.every((cell) => cell === none)) continue;
