@@ -1,6 +1,6 @@
 import { autocast, readAutocast } from "../autocast.js";
 import { enableGrad } from "../autograd.js";
-import { CurrentStreams } from "../cuda/as-now.js";
+import { CurrentStreams } from "../cuda/current-streams.js";
 import { call, family } from "../dispatch.js";
 import { SteppeError, checkKeys, expected } from "../errors.js";
 import { native, type NativeProgram, type NativeReport } from "../native.js";

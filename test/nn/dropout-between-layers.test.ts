@@ -26,7 +26,7 @@ const layers: Record<string, () => Layer> = {
 function run(make: () => Layer, where: "cpu" | typeof elsewhere, packed: boolean): Tensor[] {
   torch.manualSeed(0);
   const layer = make().to(where) as Layer;
-  const [x] = [torch.randn([5, 3, 4], { dtype: "float64" }).to(where)];
+  const x = torch.randn([5, 3, 4], { dtype: "float64" }).to(where);
   const state = (size: number) => torch.randn([6, 3, size], { dtype: "float64" }).to(where);
   const states = layer instanceof nn.LSTM ? [state(layer.projSize || 6), state(6)] : [state(6)];
   x.requiresGrad = true;

@@ -69,7 +69,7 @@ export function readSetOptions<Split extends string>(options: SetOptions<Split>,
 
 /** What other libraries call the validation set, and what MNLI's two are short for. */
 function meant(split: string, splits: readonly string[]): string {
-  const part = /^(dev|val|valid|eval)/i.test(split) ? "validation" : split;
+  const part = /^(dev|val|eval)/i.test(split) ? "validation" : split;
   const longer = splits.find((name) => part !== "" && name.startsWith(part));
   return longer === undefined ? suggest(split, splits).trim() : `Did you mean ${JSON.stringify(longer)}?`;
 }

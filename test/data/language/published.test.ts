@@ -57,7 +57,7 @@ describe("GLUE, value for value as transformers' processors read the files", () 
     );
   });
 
-  test("every task is among them, is among them", () => {
+  test("every task is among them", () => {
     const tasks = new Set(Object.keys(references.glue).map((name) => name.split("/")[0]!));
     expect([...tasks].sort()).toEqual(["cola", "mnli", "mnli-mm", "mrpc", "qnli", "qqp", "rte", "sst-2", "sts-b", "wnli"]);
   });
