@@ -9,6 +9,7 @@
 #include "convolution_products.h"
 #include "direct_convolution.h"
 #include "processors.h"
+#include "winograd.h"
 
 namespace steppe {
 namespace {
@@ -80,12 +81,52 @@ at::Tensor weight_gradient_directly(const Convolution& c, const at::Tensor& dy, 
   return dw;
 }
 
-// How each of a convolution's three results is computed. The bounds come from times on a processor with AVX-512, see
+// --- By Winograd's algorithm ---
+
+constexpr int64_t kLeastTiles = 8;  // of fewer, more time goes into the weight than into products
+
+winograd::Shape tiled(const Convolution& c) { return {c.x.n, c.x.height, c.x.width, c.x.channels, c.w.n, c.padding[0], c.padding[1]}; }
+
+winograd::Shape tiled_input_gradient(const Convolution& c) {
+  return {c.y.n, c.y.height, c.y.width, c.w.n, c.w.channels, 2 - c.padding[0], 2 - c.padding[1]};
+}
+
+at::Tensor output_by_tiles(const Convolution& c, const at::Tensor& x, const at::Tensor& w, const at::Tensor& bias) {
+  auto y = empty_image(c.y, x);
+  const auto start = bias.defined() ? bias.contiguous() : bias;
+  winograd::convolve(tiled(c), x.const_data_ptr<float>(), w.const_data_ptr<float>(), /*turned=*/false, start.defined() ? start.const_data_ptr<float>() : nullptr, y.mutable_data_ptr<float>());
+  return y;
+}
+
+at::Tensor input_gradient_by_tiles(const Convolution& c, const at::Tensor& dy, const at::Tensor& w) {
+  auto dx = empty_image(c.x, dy);
+  winograd::convolve(tiled_input_gradient(c), dy.const_data_ptr<float>(), w.const_data_ptr<float>(), /*turned=*/true, nullptr, dx.mutable_data_ptr<float>());
+  return dx;
+}
+
+at::Tensor weight_gradient_by_tiles(const Convolution& c, const at::Tensor& dy, const at::Tensor& x) {
+  auto dw = empty_image(c.w, x);
+  winograd::weight_gradient(tiled(c), x.const_data_ptr<float>(), dy.const_data_ptr<float>(), dw.mutable_data_ptr<float>());
+  return dw;
+}
+
+// --- Which way ---
+
+// How each of a convolution's three results is computed. The bounds come from times on processors with AVX-512, see
 // docs/performance.md.
-enum class Way : uint8_t { libtorch, product, direct };
+enum class Way : uint8_t { libtorch, product, direct, tiles };
 struct Choice {
   Way forward = Way::libtorch, weight = Way::libtorch, input = Way::libtorch;
 };
+
+// At the edges tiles reach beyond the output: of 3 × 3 pixels they take four for as many products as they save.
+bool pays_by_tiles(const winograd::Shape& shape) {
+  return shape.top >= 0 && shape.left >= 0 && shape.tiles() >= kLeastTiles && 4 * shape.tiles() <= shape.n * shape.out_height() * shape.out_width() * 5 / 3;
+}
+
+bool may_take_tiles(const Convolution& c) {
+  return has_avx512() && c.w.height == 3 && c.w.width == 3 && c.x.channels % winograd::kLanes == 0 && c.w.n % winograd::kLanes == 0;
+}
 
 Way direct_if(bool condition) { return condition ? Way::direct : Way::libtorch; }
 
@@ -99,17 +140,34 @@ bool pays_directly(const direct_convolution::Shape& shape) {
 
 Choice choose(const Convolution& c) {
   if (c.windows() == 0 || c.window() == 0) return {};
+  const std::array<int64_t, 2> one = {1, 1};
+  const bool plain = c.stride == one && c.dilation == one;
+  if (plain && may_take_tiles(c) && pays_by_tiles(tiled(c)) && pays_by_tiles(tiled_input_gradient(c))) return {Way::tiles, Way::tiles, Way::tiles};
   if (c.w.n >= 64 && c.w.channels >= 64) {
     const bool few_pixels = c.y.width <= 4 || c.windows() <= 512;
     const bool strided = c.stride[0] > 1 || c.stride[1] > 1;
     const auto product_if = [](bool condition) { return condition ? Way::product : Way::libtorch; };
     return {product_if(few_pixels), product_if(few_pixels || strided || c.w.n >= 256), product_if(few_pixels)};
   }
-  const std::array<int64_t, 2> one = {1, 1};
-  if (c.stride != one || c.dilation != one || c.w.pixels() == 1 || !has_avx512()) return {};
+  if (!plain || c.w.pixels() == 1 || !has_avx512()) return {};
   const auto shape = shape_of(c);
   const bool little = shape.channels <= kFewChannels || c.windows() * c.window() * c.w.n <= kLittleWork;
   return {direct_if(pays_directly(shape)), direct_if(pays_directly(shape) && little), direct_if(pays_directly(shape_of_input_gradient(c)))};
+}
+
+at::Tensor output(Way way, const Convolution& c, const at::Tensor& x, const at::Tensor& w, const at::Tensor& bias) {
+  if (way == Way::tiles) return output_by_tiles(c, x, w, bias);
+  return way == Way::direct ? output_directly(c, x, w, bias) : convolution_products::output(c, x, w, bias);
+}
+
+at::Tensor input_gradient(Way way, const Convolution& c, const at::Tensor& dy, const at::Tensor& w) {
+  if (way == Way::tiles) return input_gradient_by_tiles(c, dy, w);
+  return way == Way::direct ? input_gradient_directly(c, dy, w) : convolution_products::input_gradient(c, dy, w);
+}
+
+at::Tensor weight_gradient(Way way, const Convolution& c, const at::Tensor& dy, const at::Tensor& x) {
+  if (way == Way::tiles) return weight_gradient_by_tiles(c, dy, x);
+  return way == Way::direct ? weight_gradient_directly(c, dy, x) : convolution_products::weight_gradient(c, dy, x);
 }
 
 // aten::convolution(input, weight, bias?, stride, padding, dilation, …) -> output
@@ -121,7 +179,7 @@ void convolve(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   const std::array<int64_t, 4> sizes = {x.size(0), w.size(0), length_of(x.size(2), w.size(2), stride[0], padding[0], dilation[0]),
                                         length_of(x.size(3), w.size(3), stride[1], padding[1], dilation[1])};
   const auto c = convolution_of(x, w, sizes, arguments + 3);
-  auto y = choose(c).forward == Way::direct ? output_directly(c, x, w, bias) : convolution_products::output(c, x, w, bias);
+  auto y = output(choose(c).forward, c, x, w, bias);
   stack.erase(stack.end() - kConvolutionArguments, stack.end());
   stack.emplace_back(std::move(y));
 }
@@ -144,8 +202,8 @@ void convolve_backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) 
     for (size_t i = 0; i < 2; i++)
       if (by_libtorch[i]) results[i] = rest[i].toTensor();
   }
-  if (wanted[0] && !by_libtorch[0]) results[0] = choice.input == Way::direct ? input_gradient_directly(c, dy, w) : convolution_products::input_gradient(c, dy, w);
-  if (wanted[1] && !by_libtorch[1]) results[1] = choice.weight == Way::direct ? weight_gradient_directly(c, dy, x) : convolution_products::weight_gradient(c, dy, x);
+  if (wanted[0] && !by_libtorch[0]) results[0] = input_gradient(choice.input, c, dy, w);
+  if (wanted[1] && !by_libtorch[1]) results[1] = weight_gradient(choice.weight, c, dy, x);
   if (wanted[2]) results[2] = dy.sum({0, 2, 3});
   stack.erase(stack.end() - kConvolutionBackwardArguments, stack.end());
   for (auto& result : results) stack.emplace_back(std::move(result));

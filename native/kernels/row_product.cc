@@ -18,7 +18,8 @@ STEPPE_LOOPS_BEGIN
 
 struct Product {
   int64_t in;
-  Rows<const float> x;
+  const float* x;
+  int64_t x_row, x_column;  // from row to row, from column to column
   Rows<float> y;
   bool adds;
 };
@@ -26,12 +27,12 @@ struct Product {
 // P rows, V registers of columns: those of W from w on.
 template <int P, int V>
 STEPPE_INSIDE void block(const Product& product, const float* x, Rows<const float> w, float* y) {
-  const auto x_step = product.x.step, y_step = product.y.step;
+  const auto x_row = product.x_row, y_step = product.y.step;
   Lanes sums[P][V] = {};
-  for (int64_t k = 0; k < product.in; k++, w.data += w.step) {
+  for (int64_t k = 0; k < product.in; k++, x += product.x_column, w.data += w.step) {
     Lanes row[V];
     STEPPE_EACH(v, V) row[v] = *reinterpret_cast<const Lanes*>(w.data + v * kLanes);
-    STEPPE_EACH(p, P) STEPPE_EACH(v, V) sums[p][v] += x[p * x_step + k] * row[v];
+    STEPPE_EACH(p, P) STEPPE_EACH(v, V) sums[p][v] += x[p * x_row] * row[v];
   }
   STEPPE_EACH(p, P) STEPPE_EACH(v, V) {
     auto& to = *reinterpret_cast<Lanes*>(y + p * y_step + v * kLanes);
@@ -43,7 +44,7 @@ template <int V>
 STEPPE_INSIDE void columns_of_rows(const Product& product, int64_t rows, Rows<const float> w, int64_t column) {
   const auto blocks = (rows + kMostRows - 1) / kMostRows, most = (rows + blocks - 1) / blocks;
   for (int64_t at = 0; at < rows; at += most) {
-    const auto* x = product.x.data + at * product.x.step;
+    const auto* x = product.x + at * product.x_row;
     auto* y = product.y.data + at * product.y.step + column;
     switch (std::min(most, rows - at)) {
 #define STEPPE_CASE(P) case P: block<P, V>(product, x, w, y); break;
@@ -112,7 +113,11 @@ STEPPE_LOOPS_END
 }  // namespace
 
 void multiply(int64_t rows, int64_t in, int64_t out, Rows<const float> x, Rows<const float> w, Rows<float> y, bool adds) {
-  multiply_all({in, x, y, adds}, rows, out, w);
+  multiply_all({in, x.data, x.step, 1, y, adds}, rows, out, w);
+}
+
+void multiply_transposed(int64_t rows, int64_t in, int64_t out, Rows<const float> x, Rows<const float> w, Rows<float> y, bool adds) {
+  multiply_all({in, x.data, 1, x.step, y, adds}, rows, out, w);
 }
 
 void transpose(int64_t rows, int64_t columns, Rows<const float> from, Rows<float> to) {

@@ -16,6 +16,8 @@ struct Rows {
 
 // y ← x W, or y + x W, with W [in, out]; out is a multiple of kLanes. Each row's numbers do not depend on the others.
 void multiply(int64_t rows, int64_t in, int64_t out, Rows<const float> x, Rows<const float> w, Rows<float> y, bool adds);
+// y ← xᵀ W, or y + xᵀ W, with x [in, rows].
+void multiply_transposed(int64_t rows, int64_t in, int64_t out, Rows<const float> x, Rows<const float> w, Rows<float> y, bool adds);
 // to [columns, rows] ← from [rows, columns]; rows is a multiple of kLanes.
 void transpose(int64_t rows, int64_t columns, Rows<const float> from, Rows<float> to);
 

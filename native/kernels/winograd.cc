@@ -1,0 +1,222 @@
+#include "winograd.h"
+
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+#include <vector>
+
+#include "parallel.h"
+#include "row_product.h"
+#include "winograd_loops.h"
+
+namespace steppe::winograd {
+namespace {
+
+using row_product::Rows;
+
+constexpr int64_t kPanel = 64;         // channels whose sums stand in registers at a time
+constexpr int64_t kDepth = 64;         // of a weight's rows, transformed at a time
+constexpr int64_t kFewTiles = 256;     // fewer: each weight is used so seldom that it is transformed where it is used
+constexpr int64_t kTilesOfPart = 48;   // tiles that stay in the second cache
+constexpr int64_t kGradientFloats = 1 << 20;  // of both sides, between two sums of a weight's gradient
+constexpr int64_t kLeastGradientTiles = 128;
+constexpr int64_t kGap = kLanes;       // between the 16 planes of a transform: else they'd fall on the same lines of a cache
+
+class Memory {
+ public:
+  explicit Memory(int64_t floats) : tensor_(at::empty({floats}, at::TensorOptions().dtype(at::kFloat))), next_(tensor_.mutable_data_ptr<float>()) {}
+  float* take(int64_t floats) { return std::exchange(next_, next_ + floats); }
+
+ private:
+  at::Tensor tensor_;
+  float* next_;
+};
+
+int64_t parts_of(int64_t units) { return std::max<int64_t>(1, at::in_parallel_region() ? 1 : std::min<int64_t>(at::get_num_threads(), units)); }
+
+// Calls body(part, begin, end) for parts of [0, count), each on a thread of its own.
+template <class Body>
+void in_parts(int64_t count, int64_t parts, const Body& body) {
+  parallel_for(0, parts, 1, [&](int64_t first, int64_t last) {
+    for (int64_t part = first; part < last; part++) body(part, count * part / parts, count * (part + 1) / parts);
+  });
+}
+
+// Where the tiles of an image lie.
+class Tiles {
+ public:
+  explicit Tiles(const Shape& shape)
+      : s_(shape), down_((shape.out_height() + 1) / 2), across_((shape.out_width() + 1) / 2), zeros_(static_cast<size_t>(std::max(shape.channels, shape.out))) {}
+  const float* zeros() const { return zeros_.data(); }
+
+  TilePlaces input(const float* x, int64_t tile) const {
+    TilePlaces places;
+    const auto [image, top, left] = at(tile);
+    for (int64_t i = 0; i < 4; i++)
+      for (int64_t j = 0; j < 4; j++) {
+        const auto row = top - s_.top + i, column = left - s_.left + j;
+        const bool inside = row >= 0 && row < s_.height && column >= 0 && column < s_.width;
+        places[i * 4 + j] = inside ? x + ((image * s_.height + row) * s_.width + column) * s_.channels : zeros_.data();
+      }
+    return places;
+  }
+  // Null, or zeros, beyond the image.
+  template <class T>
+  std::array<T*, kPatch> output(T* y, int64_t tile, T* outside) const {
+    std::array<T*, kPatch> places;
+    const auto [image, top, left] = at(tile);
+    for (int64_t i = 0; i < 2; i++)
+      for (int64_t j = 0; j < 2; j++) {
+        const auto row = top + i, column = left + j;
+        places[i * 2 + j] = row < s_.out_height() && column < s_.out_width() ? y + ((image * s_.out_height() + row) * s_.out_width() + column) * s_.out : outside;
+      }
+    return places;
+  }
+
+ private:
+  struct At {
+    int64_t image, top, left;  // of the output
+  };
+  At at(int64_t tile) const { return {tile / (down_ * across_), tile / across_ % down_ * 2, tile % across_ * 2}; }
+
+  const Shape& s_;
+  int64_t down_, across_;
+  std::vector<float> zeros_;
+};
+
+// What the weight is to the products: [16, channels, out].
+class Weight {
+ public:
+  Weight(const Shape& shape, const float* w, bool turned) : s_(shape), w_(w), turned_(turned) {}
+  // Of some rows and columns; `lines`: memory for kWindow × depth × width.
+  void transform(int64_t k, int64_t depth, int64_t column, int64_t width, float* lines, float* to, int64_t step) const {
+    if (turned_) return transform_weight(depth, width, {w_ + (k * kWindow + kWindow - 1) * s_.out + column, -s_.out, kWindow * s_.out}, to, step, width);
+    for (int64_t i = 0; i < kWindow; i++)
+      row_product::transpose(width, depth, {w_ + (column * kWindow + i) * s_.channels + k, kWindow * s_.channels}, {lines + i * depth * width, width});
+    transform_weight(depth, width, {lines, depth * width, width}, to, step, width);
+  }
+
+ private:
+  const Shape& s_;
+  const float* w_;
+  bool turned_;
+};
+
+// Few tiles: the threads share the channels of the output, and each weight is transformed where it is used, once.
+void convolve_few(const Shape& s, const float* x, const Weight& weight, const float* bias, float* y) {
+  const Tiles tiles(s);
+  const auto count = s.tiles(), panels = (s.out + kPanel - 1) / kPanel, parts = parts_of(panels);
+  const auto plane = count * s.channels + kGap, weight_plane = kDepth * kPanel + kGap, sum_plane = count * kPanel + kGap;
+  Memory memory(kTile * plane + parts * (kWindow * kDepth * kPanel + kTile * (weight_plane + sum_plane)));
+  auto* v = memory.take(kTile * plane);
+  auto* of_parts = memory.take(0);
+  in_parts(count, parts_of(count), [&](int64_t, int64_t begin, int64_t end) {
+    for (int64_t tile = begin; tile < end; tile++) transform_tile(s.channels, tiles.input(x, tile), v + tile * s.channels, plane);
+  });
+  in_parts(panels, parts, [&](int64_t part, int64_t begin, int64_t end) {
+    auto* lines = of_parts + part * (kWindow * kDepth * kPanel + kTile * (weight_plane + sum_plane));
+    auto* u = lines + kWindow * kDepth * kPanel;
+    auto* m = u + kTile * weight_plane;
+    for (int64_t column = begin * kPanel; column < std::min(end * kPanel, s.out); column += kPanel) {
+      const auto width = std::min(kPanel, s.out - column);
+      for (int64_t k = 0; k < s.channels; k += kDepth) {
+        const auto depth = std::min(kDepth, s.channels - k);
+        weight.transform(k, depth, column, width, lines, u, weight_plane);
+        for (int64_t p = 0; p < kTile; p++)
+          row_product::multiply(count, depth, width, {v + p * plane + k, s.channels}, {u + p * weight_plane, width}, {m + p * sum_plane, width}, k > 0);
+      }
+      for (int64_t tile = 0; tile < count; tile++)
+        transform_output(width, m + tile * width, sum_plane, bias == nullptr ? nullptr : bias + column, tiles.output<float>(y + column, tile, nullptr));
+    }
+  });
+}
+
+// Many tiles: the threads share them, a few at a time go all the way.
+void convolve_many(const Shape& s, const float* x, const Weight& weight, const float* bias, float* y) {
+  const Tiles tiles(s);
+  const auto count = s.tiles(), panels = (s.out + kPanel - 1) / kPanel, parts = parts_of((count + kTilesOfPart - 1) / kTilesOfPart);
+  const auto weight_plane = s.channels * kPanel + kGap, plane = kTilesOfPart * s.channels + kGap, sum_plane = kTilesOfPart * kPanel + kGap;
+  const auto blocks = panels * ((s.channels + kDepth - 1) / kDepth), transforms = parts_of(blocks);
+  const auto of_part = std::max(kTile * (plane + sum_plane), kWindow * kDepth * kPanel);
+  Memory memory(panels * kTile * weight_plane + std::max(parts, transforms) * of_part);
+  auto* u = memory.take(panels * kTile * weight_plane);
+  auto* of_parts = memory.take(0);
+  in_parts(blocks, transforms, [&](int64_t part, int64_t begin, int64_t end) {
+    for (int64_t block = begin; block < end; block++) {
+      const auto panel = block % panels, column = panel * kPanel, k = block / panels * kDepth, width = std::min(kPanel, s.out - column);
+      weight.transform(k, std::min(kDepth, s.channels - k), column, width, of_parts + part * of_part, u + panel * kTile * weight_plane + k * width, weight_plane);
+    }
+  });
+  in_parts(count, parts, [&](int64_t part, int64_t begin, int64_t end) {
+    auto* v = of_parts + part * of_part;
+    auto* m = v + kTile * plane;
+    for (int64_t first = begin; first < end; first += kTilesOfPart) {
+      const auto some = std::min(kTilesOfPart, end - first);
+      for (int64_t i = 0; i < some; i++) transform_tile(s.channels, tiles.input(x, first + i), v + i * s.channels, plane);
+      for (int64_t panel = 0; panel < panels; panel++) {
+        const auto column = panel * kPanel, width = std::min(kPanel, s.out - column);
+        for (int64_t p = 0; p < kTile; p++)
+          row_product::multiply(some, s.channels, width, {v + p * plane, s.channels}, {u + (panel * kTile + p) * weight_plane, width}, {m + p * sum_plane, width}, false);
+        for (int64_t i = 0; i < some; i++)
+          transform_output(width, m + i * width, sum_plane, bias == nullptr ? nullptr : bias + column, tiles.output<float>(y + column, first + i, nullptr));
+      }
+    }
+  });
+}
+
+}  // namespace
+
+void convolve(const Shape& shape, const float* x, const float* w, bool turned, const float* bias, float* y) {
+  const Weight weight(shape, w, turned);
+  if (shape.tiles() <= kFewTiles && shape.out > kPanel) return convolve_few(shape, x, weight, bias, y);
+  convolve_many(shape, x, weight, bias, y);
+}
+
+void weight_gradient(const Shape& s, const float* x, const float* dy, float* dw) {
+  const Tiles tiles(s);
+  const auto panels = (s.channels + kPanel - 1) / kPanel, out_panels = (s.out + kPanel - 1) / kPanel, count = s.tiles();
+  const auto some = std::min(count, std::max(kLeastGradientTiles, kGradientFloats / (kTile * (s.channels + s.out))));
+  // In panels of channels, each [tiles, channels of the panel].
+  const auto plane = some * s.channels + kGap, out_plane = some * s.out + kGap, sum_plane = s.out * s.channels + kGap;
+  Memory memory(kTile * (plane + out_plane + sum_plane));
+  auto* v = memory.take(kTile * plane);
+  auto* m = memory.take(kTile * out_plane);
+  auto* u = memory.take(kTile * sum_plane);
+  const auto width_of = [](int64_t panel, int64_t channels) { return std::min(kPanel, channels - panel * kPanel); };
+  for (int64_t first = 0; first < count; first += some) {
+    const auto now = std::min(some, count - first);
+    in_parts(now, parts_of(now), [&](int64_t, int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i++) {
+        auto places = tiles.input(x, first + i);
+        for (int64_t panel = 0; panel < panels; panel++) {
+          const auto width = width_of(panel, s.channels);
+          transform_tile(width, places, v + panel * kPanel * some + i * width, plane);
+          for (auto& place : places) place += width;
+        }
+        auto patch = tiles.output<const float>(dy, first + i, tiles.zeros());
+        for (int64_t panel = 0; panel < out_panels; panel++) {
+          const auto width = width_of(panel, s.out);
+          transform_output_gradient(width, patch, m + panel * kPanel * some + i * width, out_plane);
+          for (auto& place : patch) place += width;
+        }
+      }
+    });
+    in_parts(kTile * out_panels, parts_of(kTile * out_panels), [&](int64_t, int64_t begin, int64_t end) {
+      for (int64_t unit = begin; unit < end; unit++) {
+        const auto p = unit / out_panels, row = unit % out_panels * kPanel, rows = std::min(kPanel, s.out - row);
+        for (int64_t column = 0; column < s.channels; column += kPanel) {
+          const auto width = std::min(kPanel, s.channels - column);
+          row_product::multiply_transposed(rows, now, width, {m + p * out_plane + row * some, rows}, {v + p * plane + column * some, width},
+                                           {u + p * sum_plane + row * s.channels + column, s.channels}, first > 0);
+        }
+      }
+    });
+  }
+  in_parts(s.out, parts_of(s.out), [&](int64_t, int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; row++) transform_weight_gradient(s.channels, u + row * s.channels, sum_plane, dw + row * kWindow * s.channels, s.channels);
+  });
+}
+
+}  // namespace steppe::winograd
