@@ -4,13 +4,11 @@
 #include <limits>
 
 #include "exponential.h"
-#include "processors.h"
+#include "lanes.h"
 
 namespace steppe::attention {
 
 STEPPE_LOOPS_BEGIN
-
-using Lanes = float __attribute__((vector_size(kLanes * sizeof(float)), aligned(4), may_alias));
 
 STEPPE_INSIDE const Lanes& lanes(const float* x) { return *reinterpret_cast<const Lanes*>(x); }
 

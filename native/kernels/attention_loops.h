@@ -1,12 +1,8 @@
 #pragma once
 #include <cstdint>
 
-#include "row_product.h"
-
 // The arithmetic of attention beside its products, row by row of the scores.
 namespace steppe::attention {
-
-using row_product::kLanes;
 
 // x[0, n): scores before they are scaled. x ← softmax(scale x), and 0 from n on to `width`, a multiple of kLanes. Returns log Σ exp(scale x).
 float softmax_row(int64_t n, int64_t width, float scale, float* x);

@@ -27,7 +27,6 @@ STEPPE_LOOPS_BEGIN
     std::memcpy(&loaded, from, sizeof loaded); \
     loaded;                               \
   })
-#define STEPPE_EACH(v, count) _Pragma("GCC unroll 4") for (int v = 0; v < count; v++)
 #define STEPPE_STORE(value, to) std::memcpy(to, &(value), sizeof(value))
 
 // Chan, Golub and LeVeque, Updating formulae and a pairwise algorithm for computing sample variances, 1979: what is known of so
@@ -267,7 +266,6 @@ void spread_row_of_windows(const Windows& w, const float* x, const float* dy, co
 }
 
 #undef STEPPE_LOAD
-#undef STEPPE_EACH
 #undef STEPPE_STORE
 
 STEPPE_LOOPS_END

@@ -125,17 +125,17 @@ bool pays_by_tiles(const winograd::Shape& shape) {
 }
 
 bool may_take_tiles(const Convolution& c) {
-  return has_avx512() && c.w.height == 3 && c.w.width == 3 && c.x.channels % winograd::kLanes == 0 && c.w.n % winograd::kLanes == 0;
+  return has_avx512() && c.w.height == 3 && c.w.width == 3 && c.x.channels % kLanes == 0 && c.w.n % kLanes == 0;
 }
 
 Way direct_if(bool condition) { return condition ? Way::direct : Way::libtorch; }
 
 // Of the convolution itself, and of its input's gradient, which is one, too.
 bool pays_directly(const direct_convolution::Shape& shape) {
-  if (shape.out % direct_convolution::kLanes != 0 || shape.top < 0 || shape.left < 0) return false;
-  if (shape.channels <= kFewChannels) return shape.out <= 4 * direct_convolution::kLanes;
+  if (shape.out % kLanes != 0 || shape.top < 0 || shape.left < 0) return false;
+  if (shape.channels <= kFewChannels) return shape.out <= 4 * kLanes;
   if (shape.channels * shape.out > kSmallWeight) return false;
-  return shape.out % (2 * direct_convolution::kLanes) == 0 || shape.n * shape.out_height() * shape.out_width() * shape.window() * shape.out <= kLittleWork;
+  return shape.out % (2 * kLanes) == 0 || shape.n * shape.out_height() * shape.out_width() * shape.window() * shape.out <= kLittleWork;
 }
 
 Choice choose(const Convolution& c) {

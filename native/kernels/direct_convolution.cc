@@ -4,13 +4,11 @@
 #include <cstring>
 #include <vector>
 
+#include "lanes.h"
 #include "parallel.h"
-#include "processors.h"
 
 namespace steppe::direct_convolution {
 namespace {
-
-using Lanes = float __attribute__((vector_size(kLanes * sizeof(float)), aligned(4), may_alias));
 
 // Of the 32 registers, some are for what is multiplied.
 constexpr int64_t kMostPixels = 14, kMostPixelsOfTwo = 8;  // at a time, with one and two registers of channels each
@@ -19,10 +17,6 @@ constexpr int64_t kPieces = 16;
 constexpr int64_t kBand = 6144;  // floats of both sides that stay in the first cache while a weight's gradient is summed over them
 
 STEPPE_LOOPS_BEGIN
-
-#define STEPPE_EACH(i, count) _Pragma("GCC unroll 16") for (int i = 0; i < count; i++)
-#define STEPPE_LANES(pointer) (*reinterpret_cast<Lanes*>(pointer))
-#define STEPPE_CONST_LANES(pointer) (*reinterpret_cast<const Lanes*>(pointer))
 
 // What lies one after the other in memory, and how far the next row is.
 struct Rows {
@@ -130,10 +124,6 @@ STEPPE_FOR_ALL_PROCESSORS
 void add_to(int64_t n, const float* __restrict__ from, float* __restrict__ to) {
   for (int64_t i = 0; i < n; i++) to[i] += from[i];
 }
-
-#undef STEPPE_EACH
-#undef STEPPE_LANES
-#undef STEPPE_CONST_LANES
 
 STEPPE_LOOPS_END
 

@@ -16,8 +16,6 @@ struct Shape {
   int64_t window() const { return window_height * window_width * channels; }
 };
 
-constexpr int64_t kLanes = 16;  // floats: a register of AVX-512
-
 // y ← x * w (+ bias, which may be null). x is [n, height, width, channels], w [window, out], y [n, out height, out width, out].
 void convolve(const Shape& shape, const float* x, const float* w, const float* bias, float* y);
 // dw ← dL/dw from dy, as w and y are. In as many parts as there are threads or more: the number does not depend on the threads.

@@ -22,13 +22,13 @@ namespace {
 at::Tensor transposed(const at::Tensor& w) {
   constexpr int64_t kMostElements = 1 << 17, kGrain = 1 << 15;
   const auto rows = w.size(0), columns = w.size(1);
-  if (!has_avx512() || rows % row_product::kLanes != 0 || w.numel() > kMostElements || !w.is_contiguous()) return w.t();
+  if (!has_avx512() || rows % kLanes != 0 || w.numel() > kMostElements || !w.is_contiguous()) return w.t();
   auto result = at::empty({columns, rows}, w.options());
   const auto* from = w.const_data_ptr<float>();
   auto* to = result.mutable_data_ptr<float>();
-  parallel_for(0, rows / row_product::kLanes, kGrain / (columns * row_product::kLanes) + 1, [&](int64_t begin, int64_t end) {
-    const auto row = begin * row_product::kLanes;
-    row_product::transpose((end - begin) * row_product::kLanes, columns, {from + row * columns, columns}, {to + row, rows});
+  parallel_for(0, rows / kLanes, kGrain / (columns * kLanes) + 1, [&](int64_t begin, int64_t end) {
+    const auto row = begin * kLanes;
+    row_product::transpose((end - begin) * kLanes, columns, {from + row * columns, columns}, {to + row, rows});
   });
   return result;
 }

@@ -20,6 +20,8 @@
 #define STEPPE_FOR_ALL_PROCESSORS
 #endif
 #define STEPPE_INSIDE __attribute__((always_inline)) inline
+// For each i below a constant: arrays over i stay in registers.
+#define STEPPE_EACH(i, count) _Pragma("GCC unroll 16") for (int i = 0; i < count; i++)
 
 namespace steppe {
 

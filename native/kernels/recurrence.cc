@@ -13,7 +13,6 @@
 namespace steppe::recurrence {
 namespace {
 
-using row_product::kLanes;
 
 constexpr int64_t kMostElements = 1 << 20;  // of a matrix that stays in a processor's cache
 constexpr int64_t kLeastRows = 16;          // of all time steps

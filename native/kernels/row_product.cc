@@ -3,18 +3,14 @@
 #include <algorithm>
 #include <utility>
 
-#include "processors.h"
+#include "lanes.h"
 
 namespace steppe::row_product {
 namespace {
 
-using Lanes = float __attribute__((vector_size(kLanes * sizeof(float)), aligned(4), may_alias));
-
 constexpr int64_t kMostRows = 6;  // of the 32 registers, 4 × 6 are for sums
 
 STEPPE_LOOPS_BEGIN
-
-#define STEPPE_EACH(i, count) _Pragma("GCC unroll 16") for (int i = 0; i < count; i++)
 
 struct Product {
   int64_t in;
@@ -105,8 +101,6 @@ void transpose_lanes(int64_t columns, Rows<const float> from, Rows<float> to) {
   for (; k < columns; k++)
     for (int64_t c = 0; c < kLanes; c++) to.data[k * to.step + c] = from.data[c * from.step + k];
 }
-
-#undef STEPPE_EACH
 
 STEPPE_LOOPS_END
 

@@ -1,11 +1,11 @@
 #pragma once
 #include <cstdint>
 
+#include "lanes.h"
+
 // Products of a few rows with one matrix, again and again, as a recurrent layer takes them at each time step: a block of results stands in
 // registers. For so few rows a call of a matrix library's costs about as much as the product. On processors with AVX-512.
 namespace steppe::row_product {
-
-constexpr int64_t kLanes = 16;  // floats: a register of AVX-512
 
 // Rows of a matrix, each of numbers that follow each other; `step` from one row to the next.
 template <class T>

@@ -17,6 +17,7 @@ namespace {
 using row_product::Rows;
 
 constexpr int64_t kPanel = 64;         // channels whose sums stand in registers at a time
+constexpr int64_t kRows = 32;          // of a block of a weight's gradient: with a panel's columns it stays in the second cache
 constexpr int64_t kDepth = 64;         // of a weight's rows, transformed at a time
 constexpr int64_t kFewTiles = 256;     // fewer: each weight is used so seldom that it is transformed where it is used
 constexpr int64_t kTilesOfPart = 48;   // tiles that stay in the second cache
@@ -94,8 +95,8 @@ class Weight {
   void transform(int64_t k, int64_t depth, int64_t column, int64_t width, float* lines, float* to, int64_t step) const {
     if (turned_) return transform_weight(depth, width, {w_ + (k * kWindow + kWindow - 1) * s_.out + column, -s_.out, kWindow * s_.out}, to, step, width);
     for (int64_t i = 0; i < kWindow; i++)
-      row_product::transpose(width, depth, {w_ + (column * kWindow + i) * s_.channels + k, kWindow * s_.channels}, {lines + i * depth * width, width});
-    transform_weight(depth, width, {lines, depth * width, width}, to, step, width);
+      row_product::transpose(width, depth, {w_ + (column * kWindow + i) * s_.channels + k, kWindow * s_.channels}, {lines + i * width, kWindow * width});
+    transform_weight(depth, width, {lines, width, kWindow * width}, to, step, width);
   }
 
  private:
@@ -166,6 +167,50 @@ void convolve_many(const Shape& s, const float* x, const Weight& weight, const f
   });
 }
 
+// The two sides of a weight's gradient, in panels of channels that each are [tiles, channels of the panel].
+class TransformedSides {
+ public:
+  explicit TransformedSides(const Shape& shape)
+      : s_(shape), tiles_(shape), at_once_(std::min(shape.tiles(), std::max(kLeastGradientTiles, kGradientFloats / (kTile * (shape.channels + shape.out))))),
+        x_plane_(at_once_ * shape.channels + kGap), y_plane_(at_once_ * shape.out + kGap), memory_(kTile * (x_plane_ + y_plane_)), x_(memory_.take(kTile * x_plane_)), y_(memory_.take(0)) {}
+
+  int64_t at_once() const { return at_once_; }
+  // From tile `first` on, so many as there are at once.
+  void transform(const float* x, const float* dy, int64_t first) {
+    now_ = std::min(at_once_, s_.tiles() - first);
+    in_parts(now_, parts_of(now_), [&](int64_t, int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i++) {
+        each_panel(s_.channels, tiles_.input(x, first + i), [&](const TilePlaces& tile, int64_t column, int64_t width) { transform_tile(width, tile, x_ + column * at_once_ + i * width, x_plane_); });
+        each_panel(s_.out, tiles_.output<const float>(dy, first + i, tiles_.zeros()),
+                   [&](const ConstPatchPlaces& patch, int64_t column, int64_t width) { transform_output_gradient(width, patch, y_ + column * at_once_ + i * width, y_plane_); });
+      }
+    });
+  }
+  // The sums for kRows channels of the output from `row` on, and a panel of the input's from `column` on.
+  void multiply(int64_t row, int64_t column, row_product::Rows<float> to, int64_t step, bool adds) const {
+    const auto width = std::min(kPanel, s_.channels - column), panel = row / kPanel * kPanel, y_width = std::min(kPanel, s_.out - panel);
+    for (int64_t p = 0; p < kTile; p++)
+      row_product::multiply_transposed(std::min(kRows, s_.out - row), now_, width, {y_ + p * y_plane_ + panel * at_once_ + row - panel, y_width},
+                                       {x_ + p * x_plane_ + column * at_once_, width}, {to.data + p * step, to.step}, adds);
+  }
+
+ private:
+  template <class Places, class Use>
+  static void each_panel(int64_t channels, Places places, const Use& use) {
+    for (int64_t column = 0; column < channels; column += kPanel) {
+      const auto width = std::min(kPanel, channels - column);
+      use(places, column, width);
+      for (auto& place : places) place += width;
+    }
+  }
+
+  const Shape& s_;
+  Tiles tiles_;
+  int64_t at_once_, now_ = 0, x_plane_, y_plane_;
+  Memory memory_;
+  float *x_, *y_;
+};
+
 }  // namespace
 
 void convolve(const Shape& shape, const float* x, const float* w, bool turned, const float* bias, float* y) {
@@ -175,48 +220,36 @@ void convolve(const Shape& shape, const float* x, const float* w, bool turned, c
 }
 
 void weight_gradient(const Shape& s, const float* x, const float* dy, float* dw) {
-  const Tiles tiles(s);
-  const auto panels = (s.channels + kPanel - 1) / kPanel, out_panels = (s.out + kPanel - 1) / kPanel, count = s.tiles();
-  const auto some = std::min(count, std::max(kLeastGradientTiles, kGradientFloats / (kTile * (s.channels + s.out))));
-  // In panels of channels, each [tiles, channels of the panel].
-  const auto plane = some * s.channels + kGap, out_plane = some * s.out + kGap, sum_plane = s.out * s.channels + kGap;
-  Memory memory(kTile * (plane + out_plane + sum_plane));
-  auto* v = memory.take(kTile * plane);
-  auto* m = memory.take(kTile * out_plane);
-  auto* u = memory.take(kTile * sum_plane);
-  const auto width_of = [](int64_t panel, int64_t channels) { return std::min(kPanel, channels - panel * kPanel); };
-  for (int64_t first = 0; first < count; first += some) {
-    const auto now = std::min(some, count - first);
-    in_parts(now, parts_of(now), [&](int64_t, int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; i++) {
-        auto places = tiles.input(x, first + i);
-        for (int64_t panel = 0; panel < panels; panel++) {
-          const auto width = width_of(panel, s.channels);
-          transform_tile(width, places, v + panel * kPanel * some + i * width, plane);
-          for (auto& place : places) place += width;
-        }
-        auto patch = tiles.output<const float>(dy, first + i, tiles.zeros());
-        for (int64_t panel = 0; panel < out_panels; panel++) {
-          const auto width = width_of(panel, s.out);
-          transform_output_gradient(width, patch, m + panel * kPanel * some + i * width, out_plane);
-          for (auto& place : patch) place += width;
-        }
-      }
+  TransformedSides sides(s);
+  const auto blocks = (s.out + kRows - 1) / kRows, panels = (s.channels + kPanel - 1) / kPanel;
+  const auto each_block = [&](const auto& use) {
+    in_parts(blocks * panels, parts_of(blocks * panels), [&](int64_t part, int64_t begin, int64_t end) {
+      for (int64_t block = begin; block < end; block++) use(part, block / panels * kRows, block % panels * kPanel);
     });
-    in_parts(kTile * out_panels, parts_of(kTile * out_panels), [&](int64_t, int64_t begin, int64_t end) {
-      for (int64_t unit = begin; unit < end; unit++) {
-        const auto p = unit / out_panels, row = unit % out_panels * kPanel, rows = std::min(kPanel, s.out - row);
-        for (int64_t column = 0; column < s.channels; column += kPanel) {
-          const auto width = std::min(kPanel, s.channels - column);
-          row_product::multiply_transposed(rows, now, width, {m + p * out_plane + row * some, rows}, {v + p * plane + column * some, width},
-                                           {u + p * sum_plane + row * s.channels + column, s.channels}, first > 0);
-        }
-      }
+  };
+  const auto to_window = [&](int64_t row, int64_t column, const float* u, int64_t step, int64_t row_step) {
+    for (int64_t i = row; i < std::min(row + kRows, s.out); i++, u += row_step)
+      transform_weight_gradient(std::min(kPanel, s.channels - column), u, step, dw + i * kWindow * s.channels + column, s.channels);
+  };
+  if (sides.at_once() == s.tiles()) {  // a block of the sums is complete before it leaves the cache
+    const auto sum_plane = kRows * kPanel + kGap;
+    Memory memory(parts_of(blocks * panels) * kTile * sum_plane);
+    auto* of_parts = memory.take(0);
+    sides.transform(x, dy, 0);
+    return each_block([&](int64_t part, int64_t row, int64_t column) {
+      auto* u = of_parts + part * kTile * sum_plane;
+      sides.multiply(row, column, {u, kPanel}, sum_plane, false);
+      to_window(row, column, u, sum_plane, kPanel);
     });
   }
-  in_parts(s.out, parts_of(s.out), [&](int64_t, int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; row++) transform_weight_gradient(s.channels, u + row * s.channels, sum_plane, dw + row * kWindow * s.channels, s.channels);
-  });
+  const auto sum_plane = s.out * s.channels + kGap;
+  Memory memory(kTile * sum_plane);
+  auto* u = memory.take(0);
+  for (int64_t first = 0; first < s.tiles(); first += sides.at_once()) {
+    sides.transform(x, dy, first);
+    each_block([&](int64_t, int64_t row, int64_t column) { sides.multiply(row, column, {u + row * s.channels + column, s.channels}, sum_plane, first > 0); });
+  }
+  each_block([&](int64_t, int64_t row, int64_t column) { to_window(row, column, u + row * s.channels + column, sum_plane, s.channels); });
 }
 
 }  // namespace steppe::winograd

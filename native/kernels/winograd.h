@@ -17,8 +17,6 @@ struct Shape {
   int64_t tiles() const { return n * ((out_height() + 1) / 2) * ((out_width() + 1) / 2); }
 };
 
-constexpr int64_t kLanes = 16;  // floats: a register of AVX-512
-
 // y ← x * w (+ bias, which may be null). x is [n, height, width, channels], y [n, out height, out width, out], w [out, 3, 3, channels].
 // `turned`: with w turned by 180°, w [channels, 3, 3, out], which is what makes an input's gradient.
 void convolve(const Shape& shape, const float* x, const float* w, bool turned, const float* bias, float* y);

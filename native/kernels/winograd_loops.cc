@@ -1,18 +1,11 @@
 #include "winograd_loops.h"
 
-#include "processors.h"
-#include "winograd.h"
+#include "lanes.h"
 
 namespace steppe::winograd {
 namespace {
 
-using Lanes = float __attribute__((vector_size(kLanes * sizeof(float)), aligned(4), may_alias));
-
 STEPPE_LOOPS_BEGIN
-
-#define STEPPE_EACH(i, count) _Pragma("GCC unroll 16") for (int i = 0; i < count; i++)
-#define STEPPE_LANES(pointer) (*reinterpret_cast<Lanes*>(pointer))
-#define STEPPE_CONST_LANES(pointer) (*reinterpret_cast<const Lanes*>(pointer))
 
 // The matrices of F(2, 3) (Lavin and Gray, (7)), each times a column; `Step` from one number of it to the next.
 template <int Step>
@@ -108,10 +101,6 @@ void transform_weight_gradient(int64_t channels, const float* from, int64_t step
     STEPPE_EACH(i, 9) STEPPE_LANES(to + i * tap + c) = window[i];
   }
 }
-
-#undef STEPPE_EACH
-#undef STEPPE_LANES
-#undef STEPPE_CONST_LANES
 
 STEPPE_LOOPS_END
 
