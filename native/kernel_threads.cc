@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/TensorIterator.h>
 #include <ATen/ops/from_blob.h>
+#include <c10/util/ParallelGuard.h>
 
 #if !defined(_WIN32)
 #include <dlfcn.h>
@@ -13,6 +14,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <exception>
 #include <thread>
 #include <vector>
 
@@ -20,6 +22,9 @@
 
 #ifdef __linux__
 extern "C" {
+__attribute__((weak)) void GOMP_parallel(void (*body)(void*), void* data, unsigned threads, unsigned flags);  // what GCC makes of `omp parallel`
+__attribute__((weak)) int omp_get_num_threads();
+__attribute__((weak)) int omp_get_thread_num();
 __attribute__((weak)) void omp_set_num_threads(int);
 __attribute__((weak)) int MKL_Set_Num_Threads_Local(int);  // MKL's C name; returns what was set before, 0 for nothing
 }
@@ -69,9 +74,43 @@ std::vector<Pause> find() {
   return found;
 }
 
-// LibTorch's iterator calls back within its own at::parallel_for: here over tensors of one element per call, which nobody reads. Each
-// thread is called once, with its part of [0, count).
-void on_parts(int64_t count, c10::function_ref<void(int64_t first, int64_t size)> body) {
+using Body = c10::function_ref<void(int64_t first, int64_t size)>;
+
+#ifdef __linux__
+// By LibTorch's own OpenMP.
+void on_parts_by_openmp(int64_t count, unsigned threads, const Body& body) {
+  struct Work {
+    int64_t count;
+    const Body& body;
+    std::atomic_flag failed;
+    std::exception_ptr failure;
+  } work{count, body, {}, nullptr};
+  const auto part = [](void* data) {
+    auto& [all, to, failed, failure] = *static_cast<Work*>(data);
+    const int64_t thread = omp_get_thread_num(), of = omp_get_num_threads();
+    const auto first = all * thread / of;
+    const c10::ParallelGuard guard(true);
+    try {
+      to(first, all * (thread + 1) / of - first);
+    } catch (...) {
+      if (!failed.test_and_set()) failure = std::current_exception();
+    }
+  };
+  GOMP_parallel(part, &work, threads, 0);
+  if (work.failure != nullptr) std::rethrow_exception(work.failure);
+}
+#endif
+
+// Calls each thread once, with its part of [0, count). Where there is no other way to LibTorch's threads, its iterator calls back within its
+// own at::parallel_for: here over tensors of one element per call, which nobody reads. That takes twice as long.
+void on_parts(int64_t count, const Body& body) {
+#ifdef __linux__
+  const auto threads = std::min<int64_t>(count, at::get_num_threads());
+  if (GOMP_parallel != nullptr && omp_get_num_threads != nullptr && omp_get_thread_num != nullptr) {
+    if (threads <= 1 || at::in_parallel_region()) return body(0, count);
+    return on_parts_by_openmp(count, static_cast<unsigned>(threads), body);
+  }
+#endif
   static char cells[kMostCalls];
   auto some = at::from_blob(cells, {count}, at::kByte);
   auto each = at::TensorIterator::nullary_op(some);
