@@ -8,6 +8,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "errors.h"
+#include "kernels/transposition.h"
 #include "step_memory.h"
 #include "views.h"
 
@@ -51,6 +52,10 @@ void store(const Program::Output& output, c10::IValue& value, Tensors& registers
 at::Tensor laid_out(const at::Tensor& tensor, const Program::Layout& layout) {
   if (!layout.strided || tensor.strides().equals(layout.strides)) return tensor;
   auto copy = at::empty_strided(layout.sizes, layout.strides, tensor.options());
+  if (is_image_in_other_order(copy, tensor)) {
+    copy_image(copy, tensor);
+    return copy;
+  }
   // Along a stride of 0 all values are one.
   auto to = copy, from = tensor;
   for (int64_t d = 0; d < tensor.dim(); d++) {

@@ -15,6 +15,9 @@
 #include "kernels/attention.h"
 #include "kernels/batch_norm.h"
 #include "kernels/convolution.h"
+#include "kernels/copies.h"
+#include "kernels/counts.h"
+#include "kernels/embedding.h"
 #include "kernels/lstm.h"
 #include "program_passes.h"
 #include "recorder_layout.h"
@@ -187,6 +190,9 @@ std::shared_ptr<Program> Recorder::finish(const at::Tensor& loss) {
     replace_convolutions(*program_, known);
     replace_batch_norms(*program_, known);
     replace_attention(*program_, known);
+    replace_copies(*program_, known);
+    replace_embeddings(*program_, known);
+    replace_counts(*program_, known);
   }
   expect_parameters_in_order(*program_, layouts());
   place_last_uses(*program_);

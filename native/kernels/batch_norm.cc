@@ -10,6 +10,7 @@
 
 #include "../program_passes.h"
 #include "batch_norm_loops.h"
+#include "transposition.h"
 
 namespace steppe {
 namespace {
@@ -147,7 +148,7 @@ template <bool kRelu>
 void differentiate(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   constexpr auto count = kBackwardArguments + (kRelu ? 1 : 0);
   const auto* arguments = stack.data() + stack.size() - count;
-  const auto x = arguments[1].toTensor(), dy = arguments[0].toTensor().contiguous(at::MemoryFormat::ChannelsLast);
+  const auto x = arguments[1].toTensor(), dy = with_channels_last(arguments[0].toTensor());
   const auto rows = rows_of(x);
   Gradients gradients(x, arguments);
   const Scaling scaling(gradients.weight, kRelu ? arguments[kBackwardArguments].toTensor() : at::Tensor(), gradients.mean, gradients.inverse);
@@ -165,7 +166,7 @@ void differentiate(const c10::OperatorHandle&, torch::jit::Stack& stack) {
 void differentiate_pooled(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   constexpr auto count = kBackwardArguments + 2;
   const auto* arguments = stack.data() + stack.size() - count;
-  const auto x = arguments[1].toTensor(), dy = arguments[0].toTensor().contiguous(at::MemoryFormat::ChannelsLast), places = arguments[kBackwardArguments].toTensor();
+  const auto x = arguments[1].toTensor(), dy = with_channels_last(arguments[0].toTensor()), places = arguments[kBackwardArguments].toTensor();
   const auto windows = windows_of(x, arguments[kBackwardArguments + 1]);
   Gradients gradients(x, arguments);
   const auto *from = x.const_data_ptr<float>(), *from_y = dy.const_data_ptr<float>();

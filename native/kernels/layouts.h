@@ -1,4 +1,6 @@
 #pragma once
+#include <algorithm>
+
 #include "../program.h"
 
 namespace steppe {
@@ -24,6 +26,28 @@ inline bool is_new_channels_last_image(const Program::Layout& layout) {
   return is_float_image(layout) && layout.strides == std::vector<int64_t>{s[1] * s[2] * s[3], 1, s[3] * s[1], s[1]};
 }
 
+// Elements follow each other in memory, the last dimension's first. Where a dimension has one element, its stride says nothing.
+inline bool is_contiguous(const Program::Layout& layout) {
+  int64_t stride = 1;
+  for (auto d = layout.sizes.size(); d-- > 0; stride *= layout.sizes[d])
+    if (layout.sizes[d] != 1 && layout.strides[d] != stride) return false;
+  return layout.strided;
+}
+
+// The strides are just those of a new tensor.
+inline bool is_new_contiguous(const Program::Layout& layout) {
+  int64_t stride = 1;
+  for (auto d = layout.sizes.size(); d-- > 0; stride *= std::max<int64_t>(layout.sizes[d], 1))
+    if (layout.strides[d] != stride) return false;
+  return layout.strided;
+}
+
 inline int32_t register_of(const Program::Operand& operand) { return operand.kind == Program::Operand::Kind::reg ? operand.reg : Program::kNone; }
+
+// Of an operand that is a register, how it lies; else null.
+inline const Program::Layout* layout_of(const Program::Operand& operand, const Layouts& layouts) {
+  const auto reg = register_of(operand);
+  return reg < 0 ? nullptr : &layouts[reg];
+}
 
 }  // namespace steppe

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "../kernels/transposition.h"
 #include "elements.h"
 
 namespace steppe::sam {
@@ -76,7 +77,12 @@ const Tensors& Arrangement::of(const Tensors& w, const std::vector<Program::Layo
   for (size_t k = 0; k < w.size(); k++) {
     const auto& layout = layouts[k];
     if (!layout.strided || !w[k].sizes().equals(layout.sizes) || w[k].strides().equals(layout.strides)) continue;  // the program refuses another shape
-    arranged_[k] = kept(storage_[k], layout.sizes, layout.strides, w[k]).copy_(w[k]);
+    arranged_[k] = kept(storage_[k], layout.sizes, layout.strides, w[k]);
+    if (is_image_in_other_order(arranged_[k], w[k])) {
+      copy_image(arranged_[k], w[k]);
+    } else {
+      arranged_[k].copy_(w[k]);
+    }
   }
   return arranged_;
 }

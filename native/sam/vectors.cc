@@ -16,6 +16,8 @@
 #include <cstring>
 #include <map>
 
+#include "../kernels/transposition.h"
+#include "../views.h"
 #include "elements.h"
 
 namespace steppe::sam {
@@ -135,7 +137,17 @@ void lay_out_like(Tensors& gradients, const Tensors& parameters) {
     auto& g = gradients[k];
     if (!g.defined() || (g.strides() == parameters[k].strides() && g.scalar_type() == parameters[k].scalar_type())) continue;
     const bool same = g.scalar_type() == parameters[k].scalar_type() && g.layout() == at::kStrided && lie_alike(g, parameters[k]);
-    g = same ? g.as_strided(parameters[k].sizes(), parameters[k].strides()) : at::empty_like(parameters[k]).copy_(g);
+    if (same) {
+      g = view_of(g, parameters[k].sizes(), parameters[k].strides(), 0);
+      continue;
+    }
+    auto copy = at::empty_like(parameters[k]);
+    if (is_image_in_other_order(copy, g)) {
+      copy_image(copy, g);
+    } else {
+      copy.copy_(g);
+    }
+    g = copy;
   }
 }
 

@@ -85,7 +85,8 @@ describe("the first step that returns a promise", () => {
     };
     const wanted = await run(false);
     expect(await run(true)).toEqual(wanted);
-    expect([wanted.programs.length, new Set(wanted.programs).size]).toEqual([4, 2]);
+    const operators = wanted.programs.map((text) => text.replaceAll(" by a kernel of our own", "")); // which is a matter of sizes, too
+    expect([operators.length, new Set(operators).size]).toEqual([4, 2]);
   });
 
   test("what needs the steps under way does not go before one that is still to be recorded", async () => {

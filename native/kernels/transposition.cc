@@ -1,0 +1,51 @@
+#include "transposition.h"
+
+#include <ATen/ops/empty.h>
+
+#include "parallel.h"
+#include "processors.h"
+#include "row_product.h"
+
+namespace steppe {
+namespace {
+
+constexpr int64_t kGrain = 1 << 15;  // elements
+
+bool is_float_on_cpu(const at::Tensor& x) { return x.is_cpu() && x.scalar_type() == at::kFloat && x.layout() == at::kStrided && x.dim() == 4 && !x.is_neg() && !x.is_conj(); }
+
+}  // namespace
+
+void transpose_matrix(int64_t rows, int64_t columns, const float* from, float* to) {
+  const auto blocks = has_avx512() ? rows / row_product::kLanes * row_product::kLanes : 0;
+  row_product::transpose(blocks, columns, {from, columns}, {to, rows});
+  for (int64_t i = blocks; i < rows; i++)
+    for (int64_t j = 0; j < columns; j++) to[j * rows + i] = from[i * columns + j];
+}
+
+bool is_image_in_other_order(const at::Tensor& to, const at::Tensor& from) {
+  if (!is_float_on_cpu(to) || !is_float_on_cpu(from) || to.sizes() != from.sizes()) return false;
+  const auto first = [](const at::Tensor& x) { return x.is_contiguous(); };
+  const auto last = [](const at::Tensor& x) { return x.is_contiguous(at::MemoryFormat::ChannelsLast); };
+  return (first(to) && last(from)) || (last(to) && first(from));
+}
+
+void copy_image(at::Tensor& to, const at::Tensor& from) {
+  const auto n = from.size(0), channels = from.size(1), pixels = from.size(2) * from.size(3), size = channels * pixels;
+  const bool becomes_last = from.is_contiguous();
+  const auto rows = becomes_last ? channels : pixels, columns = becomes_last ? pixels : channels;
+  const auto* source = from.const_data_ptr<float>();
+  auto* target = to.mutable_data_ptr<float>();
+  parallel_for(0, n, kGrain / (size + 1) + 1, [&](int64_t begin, int64_t end) {
+    for (auto i = begin; i < end; i++) transpose_matrix(rows, columns, source + i * size, target + i * size);
+  });
+}
+
+at::Tensor with_channels_last(const at::Tensor& image) {
+  if (image.is_contiguous(at::MemoryFormat::ChannelsLast)) return image;
+  if (!is_float_on_cpu(image) || !image.is_contiguous()) return image.contiguous(at::MemoryFormat::ChannelsLast);
+  auto result = at::empty(image.sizes(), image.options().memory_format(at::MemoryFormat::ChannelsLast));
+  copy_image(result, image);
+  return result;
+}
+
+}  // namespace steppe
