@@ -19,6 +19,7 @@
 #include "kernels/counts.h"
 #include "kernels/embedding.h"
 #include "kernels/lstm.h"
+#include "kernels/products.h"
 #include "program_passes.h"
 #include "recorder_layout.h"
 #include "recorder_values.h"
@@ -193,6 +194,7 @@ std::shared_ptr<Program> Recorder::finish(const at::Tensor& loss) {
     replace_copies(*program_, known);
     replace_embeddings(*program_, known);
     replace_counts(*program_, known);
+    replace_products(*program_, known);
   }
   expect_parameters_in_order(*program_, layouts());
   place_last_uses(*program_);

@@ -2,7 +2,6 @@
 
 #include <ATen/core/List.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/mm.h>
 #include <ATen/ops/sum.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
@@ -10,28 +9,11 @@
 #include <algorithm>
 
 #include "lstm_loops.h"
-#include "parallel.h"
-#include "processors.h"
+#include "products.h"
 #include "recurrence.h"
-#include "row_product.h"
 
 namespace steppe {
 namespace {
-
-// Wᵀ of W [4 hidden, in]: as a copy where that is small, since a product right after W was written reads it so much faster that way.
-at::Tensor transposed(const at::Tensor& w) {
-  constexpr int64_t kMostElements = 1 << 17, kGrain = 1 << 15;
-  const auto rows = w.size(0), columns = w.size(1);
-  if (!has_avx512() || rows % kLanes != 0 || w.numel() > kMostElements || !w.is_contiguous()) return w.t();
-  auto result = at::empty({columns, rows}, w.options());
-  const auto* from = w.const_data_ptr<float>();
-  auto* to = result.mutable_data_ptr<float>();
-  parallel_for(0, rows / kLanes, kGrain / (columns * kLanes) + 1, [&](int64_t begin, int64_t end) {
-    const auto row = begin * kLanes;
-    row_product::transpose((end - begin) * kLanes, columns, {from + row * columns, columns}, {to + row, rows});
-  });
-  return result;
-}
 
 // What the forward keeps for the backward, in one tensor [steps, batch, 7 hidden], plane by plane.
 struct Kept {
@@ -64,7 +46,7 @@ void forward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   auto output = at::empty({steps, batch, hidden}, options), kept = at::empty({steps, batch, 7 * hidden}, options);
   Kept k(kept, steps, batch, hidden);
   auto all = k.gates.view({steps * batch, 4 * hidden});
-  at::mm_out(all, x.view({steps * batch, -1}), transposed(w));
+  products::multiply(all, x.view({steps * batch, -1}), w.t());
   const auto biases = has_biases ? at(3).add(at(4)) : at::zeros({4 * hidden}, options);
   const auto start_h = h0.reshape({batch, hidden}).contiguous(), start_c = c0.reshape({batch, hidden}).contiguous();
   const recurrence::Sharing sharing(batch, hidden, steps);
@@ -141,8 +123,8 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
     }
   });
   const auto all = d_gates.view({steps * batch, 4 * hidden}), all_t = all.t();
-  auto dx = at::mm(all, w).view(x.sizes());
-  auto dw = at::mm(all_t, x.view({steps * batch, -1})), du = at::mm(all_t, k.before);
+  auto dx = products::product(all, w).view(x.sizes());
+  auto dw = products::product(all_t, x.view({steps * batch, -1})), du = products::product(all_t, k.before);
   // Without biases other weights stand in their places, and nobody looks at these.
   auto db = has_biases ? all.sum(0) : at::zeros_like(at(3)), db2 = has_biases ? db.clone() : at::zeros_like(at(4));
   dh = dh.view(h0.sizes());

@@ -9,26 +9,34 @@ namespace steppe::row_product {
 namespace {
 
 constexpr int64_t kMostRows = 6;  // of the 32 registers, 4 × 6 are for sums
+constexpr int64_t kMostDotRows = 4, kMostDotColumns = 5;
 
 STEPPE_LOOPS_BEGIN
 
 struct Product {
   int64_t in;
-  const float* x;
-  int64_t x_row, x_column;  // from row to row, from column to column
+  Strided x;
   Rows<float> y;
   bool adds;
 };
 
-// P rows, V registers of columns: those of W from w on.
+// P rows, V registers of columns: those of W from w on. Of the first `done` columns, which a block before has done, none is written; only
+// where V is 1.
 template <int P, int V>
-STEPPE_INSIDE void block(const Product& product, const float* x, Rows<const float> w, float* y) {
-  const auto x_row = product.x_row, y_step = product.y.step;
+STEPPE_INSIDE void block(const Product& product, const float* x, Rows<const float> w, float* y, int64_t done) {
+  const auto x_step = product.x.row, x_column = product.x.column, y_step = product.y.step;
   Lanes sums[P][V] = {};
-  for (int64_t k = 0; k < product.in; k++, x += product.x_column, w.data += w.step) {
+  for (int64_t k = 0; k < product.in; k++, x += x_column, w.data += w.step) {
     Lanes row[V];
     STEPPE_EACH(v, V) row[v] = *reinterpret_cast<const Lanes*>(w.data + v * kLanes);
-    STEPPE_EACH(p, P) STEPPE_EACH(v, V) sums[p][v] += x[p * x_row] * row[v];
+    STEPPE_EACH(p, P) STEPPE_EACH(v, V) sums[p][v] += x[p * x_step] * row[v];
+  }
+  if (V == 1 && done > 0) {
+    STEPPE_EACH(p, P) for (auto lane = done; lane < kLanes; lane++) {
+      auto& to = y[p * y_step + lane];
+      to = product.adds ? to + sums[p][0][lane] : sums[p][0][lane];
+    }
+    return;
   }
   STEPPE_EACH(p, P) STEPPE_EACH(v, V) {
     auto& to = *reinterpret_cast<Lanes*>(y + p * y_step + v * kLanes);
@@ -37,13 +45,13 @@ STEPPE_INSIDE void block(const Product& product, const float* x, Rows<const floa
 }
 
 template <int V>
-STEPPE_INSIDE void columns_of_rows(const Product& product, int64_t rows, Rows<const float> w, int64_t column) {
+STEPPE_INSIDE void columns_of_rows(const Product& product, int64_t rows, Rows<const float> w, int64_t column, int64_t done = 0) {
   const auto blocks = (rows + kMostRows - 1) / kMostRows, most = (rows + blocks - 1) / blocks;
   for (int64_t at = 0; at < rows; at += most) {
-    const auto* x = product.x + at * product.x_row;
+    const auto* x = product.x.data + at * product.x.row;
     auto* y = product.y.data + at * product.y.step + column;
     switch (std::min(most, rows - at)) {
-#define STEPPE_CASE(P) case P: block<P, V>(product, x, w, y); break;
+#define STEPPE_CASE(P) case P: block<P, V>(product, x, w, y, done); break;
       STEPPE_CASE(1) STEPPE_CASE(2) STEPPE_CASE(3) STEPPE_CASE(4) STEPPE_CASE(5) STEPPE_CASE(6)
 #undef STEPPE_CASE
     }
@@ -58,12 +66,67 @@ void multiply_all(const Product& product, int64_t rows, int64_t out, Rows<const 
       columns_of_rows<4>(product, rows, w, column);
     } else if (left >= 2) {
       columns_of_rows<2>(product, rows, w, column);
-    } else {
+    } else if (left == 1) {
       columns_of_rows<1>(product, rows, w, column);
+    } else {
+      const auto done = column + kLanes - out;
+      columns_of_rows<1>(product, rows, {w.data - done, w.step}, column - done, done);
     }
     const auto width = (left >= 4 ? 4 : left >= 2 ? 2 : 1) * kLanes;
     column += width;
     w.data += width;
+  }
+}
+
+STEPPE_INSIDE float sum_of(const Lanes& x) {
+  float sum = 0;
+  for (int lane = 0; lane < kLanes; lane++) sum += x[lane];
+  return sum;
+}
+
+// P rows of x with C rows of W.
+template <int P, int C>
+STEPPE_INSIDE void dots(int64_t in, Rows<const float> x, Rows<const float> w, Rows<float> y, bool adds) {
+  Lanes sums[P][C] = {};
+  int64_t k = 0;
+  for (; k + kLanes <= in; k += kLanes) {
+    Lanes columns[C];
+    STEPPE_EACH(c, C) columns[c] = *reinterpret_cast<const Lanes*>(w.data + c * w.step + k);
+    STEPPE_EACH(p, P) {
+      const auto row = *reinterpret_cast<const Lanes*>(x.data + p * x.step + k);
+      STEPPE_EACH(c, C) sums[p][c] += row * columns[c];
+    }
+  }
+  STEPPE_EACH(p, P) STEPPE_EACH(c, C) {
+    float sum = sum_of(sums[p][c]);
+    for (auto rest = k; rest < in; rest++) sum += x.data[p * x.step + rest] * w.data[c * w.step + rest];
+    auto& to = y.data[p * y.step + c];
+    to = adds ? to + sum : sum;
+  }
+}
+
+template <int C>
+STEPPE_INSIDE void dots_of_rows(int64_t rows, int64_t in, Rows<const float> x, Rows<const float> w, Rows<float> y, bool adds) {
+  for (; rows > 0; rows -= kMostDotRows, x.data += kMostDotRows * x.step, y.data += kMostDotRows * y.step) {
+    switch (std::min(rows, kMostDotRows)) {
+#define STEPPE_CASE(P) case P: dots<P, C>(in, x, w, y, adds); break;
+      STEPPE_CASE(1) STEPPE_CASE(2) STEPPE_CASE(3) STEPPE_CASE(4)
+#undef STEPPE_CASE
+    }
+  }
+}
+
+STEPPE_FOR_ALL_PROCESSORS
+void all_dots(int64_t rows, int64_t in, int64_t out, Rows<const float> x, Rows<const float> w, Rows<float> y, bool adds) {
+  const auto blocks = (out + kMostDotColumns - 1) / kMostDotColumns, most = (out + blocks - 1) / blocks;
+  for (int64_t column = 0; column < out; column += most) {
+    const Rows<const float> from = {w.data + column * w.step, w.step};
+    const Rows<float> to = {y.data + column, y.step};
+    switch (std::min(most, out - column)) {
+#define STEPPE_CASE(C) case C: dots_of_rows<C>(rows, in, x, from, to, adds); break;
+      STEPPE_CASE(1) STEPPE_CASE(2) STEPPE_CASE(3) STEPPE_CASE(4) STEPPE_CASE(5)
+#undef STEPPE_CASE
+    }
   }
 }
 
@@ -106,12 +169,12 @@ STEPPE_LOOPS_END
 
 }  // namespace
 
-void multiply(int64_t rows, int64_t in, int64_t out, Rows<const float> x, Rows<const float> w, Rows<float> y, bool adds) {
-  multiply_all({in, x.data, x.step, 1, y, adds}, rows, out, w);
+void multiply(int64_t rows, int64_t in, int64_t out, Strided x, Rows<const float> w, Rows<float> y, bool adds) {
+  multiply_all({in, x, y, adds}, rows, out, w);
 }
 
-void multiply_transposed(int64_t rows, int64_t in, int64_t out, Rows<const float> x, Rows<const float> w, Rows<float> y, bool adds) {
-  multiply_all({in, x.data, 1, x.step, y, adds}, rows, out, w);
+void multiply_by_rows(int64_t rows, int64_t in, int64_t out, Rows<const float> x, Rows<const float> w, Rows<float> y, bool adds) {
+  all_dots(rows, in, out, x, w, y, adds);
 }
 
 void transpose(int64_t rows, int64_t columns, Rows<const float> from, Rows<float> to) {

@@ -16,7 +16,7 @@ bool is_float_on_cpu(const at::Tensor& x) { return x.is_cpu() && x.scalar_type()
 }  // namespace
 
 void transpose_matrix(int64_t rows, int64_t columns, const float* from, float* to) {
-  const auto blocks = has_avx512() ? rows / row_product::kLanes * row_product::kLanes : 0;
+  const auto blocks = has_avx512() ? rows / kLanes * kLanes : 0;
   row_product::transpose(blocks, columns, {from, columns}, {to, rows});
   for (int64_t i = blocks; i < rows; i++)
     for (int64_t j = 0; j < columns; j++) to[j * rows + i] = from[i * columns + j];

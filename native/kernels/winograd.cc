@@ -190,7 +190,7 @@ class TransformedSides {
   void multiply(int64_t row, int64_t column, row_product::Rows<float> to, int64_t step, bool adds) const {
     const auto width = std::min(kPanel, s_.channels - column), panel = row / kPanel * kPanel, y_width = std::min(kPanel, s_.out - panel);
     for (int64_t p = 0; p < kTile; p++)
-      row_product::multiply_transposed(std::min(kRows, s_.out - row), now_, width, {y_ + p * y_plane_ + panel * at_once_ + row - panel, y_width},
+      row_product::multiply(std::min(kRows, s_.out - row), now_, width, {y_ + p * y_plane_ + panel * at_once_ + row - panel, 1, y_width},
                                        {x_ + p * x_plane_ + column * at_once_, width}, {to.data + p * step, to.step}, adds);
   }
 

@@ -1,0 +1,132 @@
+#include "products.h"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/mm.h>
+
+#include <algorithm>
+
+#include "parallel.h"
+#include "processors.h"
+#include "row_product.h"
+
+namespace steppe {
+namespace products {
+namespace {
+
+constexpr int64_t kLeastWork = 1 << 15;   // multiplications
+constexpr int64_t kGrain = 1 << 17;       // multiplications for a thread
+constexpr int64_t kMostElements = 1 << 17;  // of W
+constexpr int64_t kMostInPanel = 1 << 16;   // elements of W that are multiplied with one block of rows
+constexpr int64_t kLeastRows = 8;           // for which W is worth being transposed
+constexpr int64_t kTransposed = 1 << 15;    // elements for a thread
+
+struct Matrix {
+  int64_t rows, columns, row, column;  // element (i, k) stands at i · row + k · column
+  static Matrix of(c10::IntArrayRef sizes, c10::IntArrayRef strides) { return {sizes[0], sizes[1], strides[0], strides[1]}; }
+  bool has_rows() const { return column == 1 && row >= columns; }
+  bool has_columns() const { return row == 1 && column >= rows; }
+};
+
+enum class Way : uint8_t { libtorch, rows, transposed, dots };
+
+Way choose(const Matrix& x, const Matrix& w) {
+  const auto in = w.rows, out = w.columns, work = x.rows * in * out;
+  if (!has_avx512() || work < kLeastWork || in * out > kMostElements || x.row <= 0 || x.column <= 0) return Way::libtorch;
+  if (out < kLanes) return w.has_columns() && x.has_rows() && in >= 4 * kLanes ? Way::dots : Way::libtorch;
+  if (in * std::min(out, 4 * kLanes) > kMostInPanel) return Way::libtorch;
+  if (w.has_rows()) return Way::rows;
+  return w.has_columns() && x.rows >= kLeastRows ? Way::transposed : Way::libtorch;
+}
+
+// [in, out] of W [in, out] whose columns follow each other.
+at::Tensor with_rows(const at::Tensor& w, const Matrix& of) {
+  auto result = at::empty({of.rows, of.columns}, w.options());
+  const auto* from = w.const_data_ptr<float>();
+  auto* to = result.mutable_data_ptr<float>();
+  const auto whole = of.columns / kLanes;
+  parallel_for(0, whole, kTransposed / (of.rows * kLanes) + 1, [&](int64_t begin, int64_t end) {
+    row_product::transpose((end - begin) * kLanes, of.rows, {from + begin * kLanes * of.column, of.column}, {to + begin * kLanes, of.columns});
+  });
+  for (int64_t j = whole * kLanes; j < of.columns; j++)
+    for (int64_t i = 0; i < of.rows; i++) to[i * of.columns + j] = from[j * of.column + i];
+  return result;
+}
+
+void multiply(Way way, at::Tensor& y, const at::Tensor& x, const at::Tensor& w, bool adds) {
+  const auto of_x = Matrix::of(x.sizes(), x.strides()), of_w = Matrix::of(w.sizes(), w.strides());
+  const auto in = of_w.rows, out = of_w.columns;
+  const auto matrix = way == Way::transposed ? with_rows(w, of_w) : w;
+  const auto *left = x.const_data_ptr<float>(), *right = matrix.const_data_ptr<float>();
+  auto* to = y.mutable_data_ptr<float>();
+  parallel_for(0, of_x.rows, kGrain / (in * out) + 1, [&](int64_t begin, int64_t end) {
+    const auto* from = left + begin * of_x.row;
+    const row_product::Rows<float> rows = {to + begin * out, out};
+    if (way == Way::dots) {
+      row_product::multiply_by_rows(end - begin, in, out, {from, of_x.row}, {right, of_w.column}, rows, adds);
+    } else {
+      row_product::multiply(end - begin, in, out, {from, of_x.row, of_x.column}, {right, matrix.stride(0)}, rows, adds);
+    }
+  });
+}
+
+Way choose(const at::Tensor& x, const at::Tensor& w) { return choose(Matrix::of(x.sizes(), x.strides()), Matrix::of(w.sizes(), w.strides())); }
+
+void give(torch::jit::Stack& stack, size_t arguments, at::Tensor result) {
+  stack.erase(stack.end() - static_cast<std::ptrdiff_t>(arguments), stack.end());
+  stack.emplace_back(std::move(result));
+}
+
+// aten::mm(x, W)
+void mm(const c10::OperatorHandle&, torch::jit::Stack& stack) { give(stack, 2, product(stack.end()[-2].toTensor(), stack.end()[-1].toTensor())); }
+
+// aten::addmm(row [out], x, W, beta 1, alpha 1)
+void addmm(const c10::OperatorHandle&, torch::jit::Stack& stack) {
+  const auto row = stack.end()[-5].toTensor(), x = stack.end()[-4].toTensor(), w = stack.end()[-3].toTensor();
+  auto y = at::empty({x.size(0), w.size(1)}, x.options());
+  const auto* from = row.const_data_ptr<float>();
+  for (int64_t i = 0; i < y.size(0); i++) std::copy_n(from, y.size(1), y.mutable_data_ptr<float>() + i * y.size(1));
+  multiply(choose(x, w), y, x, w, /*adds=*/true);
+  give(stack, 5, std::move(y));
+}
+
+}  // namespace
+
+void multiply(at::Tensor& y, const at::Tensor& x, const at::Tensor& w) {
+  const auto way = choose(x, w);
+  if (way == Way::libtorch) {
+    at::mm_out(y, x, w);
+  } else {
+    multiply(way, y, x, w, /*adds=*/false);
+  }
+}
+
+at::Tensor product(const at::Tensor& x, const at::Tensor& w) {
+  auto y = at::empty({x.size(0), w.size(1)}, x.options());
+  multiply(y, x, w);
+  return y;
+}
+
+}  // namespace products
+
+void replace_products(Program& program, const Layouts& layouts) {
+  const auto matrix = [&](const Program::Operand& operand) {
+    const auto* layout = layout_of(operand, layouts);
+    return layout != nullptr && layout->strided && layout->dtype == at::kFloat && layout->sizes.size() == 2 ? std::optional(products::Matrix::of(layout->sizes, layout->strides)) : std::nullopt;
+  };
+  const auto is_one = [](const Program::Operand& operand) { return operand.kind == Program::Operand::Kind::constant && operand.constant.isScalar() && operand.constant.toScalar().equal(1); };
+  for (auto& instruction : program.instructions) {
+    const auto name = c10::toString(instruction.op.operator_name());
+    const auto& inputs = instruction.inputs;
+    const bool adds = name == "aten::addmm";
+    if (!adds && name != "aten::mm") continue;
+    const auto x = matrix(inputs[adds ? 1 : 0]), w = matrix(inputs[adds ? 2 : 1]);
+    if (!x.has_value() || !w.has_value() || products::choose(*x, *w) == products::Way::libtorch) continue;
+    if (!adds) {
+      instruction.kernel = products::mm;
+    } else if (const auto* row = layout_of(inputs[0], layouts); row != nullptr && row->dtype == at::kFloat && row->sizes == std::vector{w->columns} && is_contiguous(*row) && is_one(inputs[3]) && is_one(inputs[4])) {
+      instruction.kernel = products::addmm;
+    }
+  }
+}
+
+}  // namespace steppe

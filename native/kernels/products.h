@@ -1,0 +1,20 @@
+#pragma once
+#include "layouts.h"
+
+namespace steppe {
+
+namespace products {
+
+// y ← x W with x [rows, in] and W [in, out] in any order, y [rows, out] contiguous. By loops of ours where they are the faster way, else by
+// LibTorch. Numbers do not depend on the number of threads where the loops are ours.
+void multiply(at::Tensor& y, const at::Tensor& x, const at::Tensor& w);
+at::Tensor product(const at::Tensor& x, const at::Tensor& w);
+
+}  // namespace products
+
+// Replaces products of two matrices of float32 on the CPU (aten::mm, aten::addmm with a row that is added) where one of them stays in a
+// processor's cache, on processors with AVX-512: what is multiplied there need not be brought into another order first, which a matrix library
+// does anew in each call. Results agree with LibTorch's up to rounding. `layouts`: by register.
+void replace_products(Program& program, const Layouts& layouts);
+
+}  // namespace steppe

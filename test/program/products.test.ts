@@ -1,0 +1,68 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { nn, optim, torch } from "../../lib/index.js";
+import type { Tensor } from "../../lib/index.js";
+import { expectLikeAutograd, ownKernels, recorded } from "./own-kernels.js";
+
+// Products of matrices that a program computes by loops of our own, where the processor has AVX-512.
+
+const wide = process.platform === "linux" && process.arch === "x64" && / avx512vl /.test(readFileSync("/proc/cpuinfo", "utf8"));
+const products = (text: string) => ownKernels(text, /mm/);
+
+/** A linear layer behind another of three features, whose result so has a gradient, too. */
+function make(features: number, out: number, bias = true) {
+  torch.manualSeed(3);
+  const model = new nn.Sequential(new nn.Linear(3, features), new nn.Linear(features, out, bias));
+  return { model, loss: (x: Tensor) => model.forward(x).sin().mul(torch.arange(out).add(1)).mean() };
+}
+
+const rows = (n: number) => torch.randn([n, 3]);
+
+describe.each([1, 2])("on %i threads", (threads) => {
+  test.each<[string, number, [number, number, boolean?], string[]]>([
+    ["whole registers", 48, [64, 64], ["addmm", "backward mm", "backward mm"]],
+    ["without bias", 48, [64, 64, false], ["mm", "backward mm", "backward mm"]],
+    ["columns that fill no register", 70, [77, 83], ["addmm", "backward mm", "backward mm"]],
+    ["few columns: sums of products of rows", 9, [1571, 10], ["addmm", "addmm", "backward mm", "backward mm"]],
+    ["one column", 41, [1571, 1], ["addmm", "addmm", "backward mm", "backward mm"]],
+    ["many rows, all widths of registers", 1000, [40, 123], ["addmm", "addmm", "backward mm", "backward mm"]],
+    ["few rows: a matrix is not transposed for them", 5, [128, 128], ["backward mm", "backward mm"]],
+    ["too little to be worth it", 8, [16, 16], []],
+    ["too large for a cache", 16, [512, 512], ["backward mm"]],
+  ])("%s", (_, n, [features, out, bias], expected) => {
+    torch.setNumThreads(threads);
+    torch.manualSeed(5);
+    const text = expectLikeAutograd(() => make(features, out, bias), [rows(n)]);
+    if (wide) expect(products(text)).toEqual(expected);
+  });
+});
+
+test("the number of threads changes nothing", () => {
+  torch.manualSeed(5);
+  const batch = [rows(203)];
+  const bytes = (threads: number) => {
+    torch.setNumThreads(threads);
+    const { loss, gradients } = recorded(make(96, 160), batch);
+    return [loss, ...gradients.map((gradient) => Buffer.from(gradient!.toBytes()).toString("hex"))];
+  };
+  if (wide) expect(bytes(2)).toEqual(bytes(1));
+});
+
+test("other dtypes are LibTorch's", () => {
+  const subject = make(64, 64);
+  subject.model.to("float64");
+  expect(products(recorded(subject, [rows(48).to("float64")]).text)).toEqual([]);
+});
+
+test("a factor of a sum is LibTorch's", () => {
+  torch.manualSeed(5);
+  const [w, b] = [nn.parameter(torch.randn([64, 64])), nn.parameter(torch.randn([64]))];
+  class Scaled extends nn.Module {
+    readonly w = w;
+    readonly b = b;
+  }
+  const model = new Scaled();
+  const step = optim.create(model, { method: "none", base: { name: "sgd", lr: 0.1 } }).compile((x: Tensor) => torch.addmm(b, x, w, { beta: 2 }).sin().mean());
+  step.sync(torch.randn([48, 64]));
+  expect(products(step.programs[0]!.text)).not.toContain("addmm");
+});
