@@ -52,15 +52,19 @@ class Tiles {
       : s_(shape), down_((shape.out_height() + 1) / 2), across_((shape.out_width() + 1) / 2), zeros_(static_cast<size_t>(std::max(shape.channels, shape.out))) {}
   const float* zeros() const { return zeros_.data(); }
 
+  // Zeros beyond the image.
   TilePlaces input(const float* x, int64_t tile) const {
     TilePlaces places;
-    const auto [image, top, left] = at(tile);
-    for (int64_t i = 0; i < 4; i++)
-      for (int64_t j = 0; j < 4; j++) {
-        const auto row = top - s_.top + i, column = left - s_.left + j;
-        const bool inside = row >= 0 && row < s_.height && column >= 0 && column < s_.width;
-        places[i * 4 + j] = inside ? x + ((image * s_.height + row) * s_.width + column) * s_.channels : zeros_.data();
-      }
+    const auto [image, below, right] = at(tile);
+    const auto top = below - s_.top, left = right - s_.left;
+    const auto first = (image * s_.height + top) * s_.width + left;
+    const auto inside = [](int64_t place, int64_t size) { return place >= 0 && place < size; };
+    bool columns[4];
+    for (int64_t j = 0; j < 4; j++) columns[j] = inside(left + j, s_.width);
+    for (int64_t i = 0; i < 4; i++) {
+      const bool row = inside(top + i, s_.height);
+      for (int64_t j = 0; j < 4; j++) places[i * 4 + j] = row && columns[j] ? x + (first + i * s_.width + j) * s_.channels : zeros_.data();
+    }
     return places;
   }
   // Null, or zeros, beyond the image.
@@ -68,11 +72,10 @@ class Tiles {
   std::array<T*, kPatch> output(T* y, int64_t tile, T* outside) const {
     std::array<T*, kPatch> places;
     const auto [image, top, left] = at(tile);
+    const auto height = s_.out_height(), width = s_.out_width();
+    const auto first = (image * height + top) * width + left;
     for (int64_t i = 0; i < 2; i++)
-      for (int64_t j = 0; j < 2; j++) {
-        const auto row = top + i, column = left + j;
-        places[i * 2 + j] = row < s_.out_height() && column < s_.out_width() ? y + ((image * s_.out_height() + row) * s_.out_width() + column) * s_.out : outside;
-      }
+      for (int64_t j = 0; j < 2; j++) places[i * 2 + j] = top + i < height && left + j < width ? y + (first + i * width + j) * s_.out : outside;
     return places;
   }
 
@@ -80,7 +83,10 @@ class Tiles {
   struct At {
     int64_t image, top, left;  // of the output
   };
-  At at(int64_t tile) const { return {tile / (down_ * across_), tile / across_ % down_ * 2, tile % across_ * 2}; }
+  At at(int64_t tile) const {
+    const auto line = tile / across_, image = line / down_;
+    return {image, (line - image * down_) * 2, (tile - line * across_) * 2};
+  }
 
   const Shape& s_;
   int64_t down_, across_;
