@@ -14,6 +14,8 @@
 #include "functions.h"
 #include "kernels/attention.h"
 #include "kernels/batch_norm.h"
+#include "kernels/class_losses.h"
+#include "kernels/column_sums.h"
 #include "kernels/convolution.h"
 #include "kernels/copies.h"
 #include "kernels/counts.h"
@@ -195,6 +197,8 @@ std::shared_ptr<Program> Recorder::finish(const at::Tensor& loss) {
     replace_embeddings(*program_, known);
     replace_counts(*program_, known);
     replace_products(*program_, known);
+    replace_class_losses(*program_, known);
+    replace_column_sums(*program_, known);
   }
   expect_parameters_in_order(*program_, layouts());
   place_last_uses(*program_);

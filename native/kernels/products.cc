@@ -14,7 +14,7 @@ namespace products {
 namespace {
 
 constexpr int64_t kLeastWork = 1 << 15;   // multiplications
-constexpr int64_t kGrain = 1 << 17;       // multiplications for a thread
+constexpr int64_t kGrain = 1 << 15;       // multiplications for a thread
 constexpr int64_t kMostElements = 1 << 17;  // of W
 constexpr int64_t kMostInPanel = 1 << 16;   // elements of W that are multiplied with one block of rows
 constexpr int64_t kLeastRows = 8;           // for which W is worth being transposed

@@ -9,7 +9,7 @@
 namespace steppe {
 namespace {
 
-constexpr int64_t kGrain = 1 << 15;  // elements
+constexpr int64_t kGrain = 1 << 12;  // elements
 
 bool is_float_on_cpu(const at::Tensor& x) { return x.is_cpu() && x.scalar_type() == at::kFloat && x.layout() == at::kStrided && x.dim() == 4 && !x.is_neg() && !x.is_conj(); }
 

@@ -31,7 +31,7 @@ test("rows in another order", () => {
   const model = new nn.Linear(6, 5);
   const weight = torch.randn([28, 5]);
   const loss = (x: Tensor) => model.forward(x).transpose(0, 1).reshape([28, 5]).mul(weight).sin().mean();
-  const { text } = expectReplayLikeAutograd(model, loss, [[torch.randn([4, 7, 6])]]);
+  const { text } = expectReplayNearAutograd(model, loss, [[torch.randn([4, 7, 6])]]);
   expect(ownKernels(text, /clone/)).toContain("clone");
 });
 

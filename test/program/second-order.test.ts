@@ -31,9 +31,9 @@ test("a penalty on the gradient replays like autograd", () => {
   const batches = [4, 4, 2].map((n) => [torch.randn([n, 5]), torch.randint(0, 3, [n], { dtype: "int64" })]);
   expectReplayLikeAutograd(dense, penalized(dense, (x, y) => nn.functional.crossEntropy(dense.forward(x!), y!)), batches);
 
-  const attention = new Attention();
-  const texts = [3, 3].map((n) => [torch.randn([n, 4, 6]), torch.randint(0, 3, [n], { dtype: "int64" })]);
-  expectReplayNearAutograd(attention, penalized(attention, (x, y) => nn.functional.crossEntropy(attention.forward(x!), y!)), texts);
+  const attention = new Attention().to("float64"); // of a bias that the softmax hides the gradient is rounding
+  const texts = [3, 3].map((n) => [torch.randn([n, 4, 6], { dtype: "float64" }), torch.randint(0, 3, [n], { dtype: "int64" })]);
+  expectReplayLikeAutograd(attention, penalized(attention, (x, y) => nn.functional.crossEntropy(attention.forward(x!), y!)), texts);
 
   const convolutions = new nn.Sequential(new nn.Conv2d(2, 4, 3, { padding: 1, bias: false }), new nn.BatchNorm2d(4), new nn.Softplus(), new nn.MaxPool2d(2), new nn.Flatten(), new nn.Linear(16, 3));
   const images = [5, 5].map((n) => [torch.randn([n, 2, 4, 4]), torch.randint(0, 3, [n], { dtype: "int64" })]);

@@ -1,0 +1,12 @@
+#pragma once
+#include <cstdint>
+
+// The arithmetic of a classifier's loss, row by row of scores, one for each class.
+namespace steppe::class_losses {
+
+// y = x - log Σ eˣ
+void log_softmax_rows(int64_t rows, int64_t classes, const float* x, float* y);
+// dL/dx = dL/dy - eʸ Σ dL/dy
+void log_softmax_rows_backward(int64_t rows, int64_t classes, const float* dy, const float* y, float* dx);
+
+}  // namespace steppe::class_losses

@@ -1,0 +1,82 @@
+import { describe, expect, test } from "vitest";
+import { nn, torch } from "../../lib/index.js";
+import type { Tensor } from "../../lib/index.js";
+import { expectLikeAutograd, ownKernels, recorded } from "./own-kernels.js";
+
+// A classifier's loss, and the sums that are its biases' gradients, by kernels of our own.
+
+const { crossEntropy } = nn.functional;
+const kernels = (text: string) => ownKernels(text, /softmax|nll|sum/);
+const losses = ["_log_softmax", "nll_loss_forward", "backward nll_loss_backward", "backward _log_softmax_backward_data"];
+const all = [...losses, "backward sum"];
+
+type Options = { reduction?: "sum"; ignoreIndex?: number; weight?: Tensor };
+
+/** `scale`: how far apart the scores are. */
+function make(features: number, classes: number, options: Options = {}, scale = 1) {
+  torch.manualSeed(3);
+  const model = new nn.Linear(features, classes);
+  return { model, loss: (x: Tensor, y: Tensor) => crossEntropy(model.forward(x).mul(scale), y, options) };
+}
+
+const batch = (n: number, features: number, classes: number) => [torch.randn([n, features]), torch.randint(0, classes, [n])];
+
+describe.each([1, 2])("on %i threads", (threads) => {
+  test.each<[string, number, number, number, Options, number]>([
+    ["fewer classes than a register has lanes", 8, 5, 10, {}, 1],
+    ["one row", 1, 5, 100, {}, 1],
+    ["one class", 70, 5, 1, {}, 1],
+    ["whole registers", 9, 5, 48, {}, 1],
+    ["some left over, many rows", 700, 7, 83, {}, 1],
+    ["a sum", 33, 5, 20, { reduction: "sum" }, 1],
+    ["a class that is ignored", 40, 5, 4, { ignoreIndex: 2 }, 1],
+    ["scores so far apart that all but one vanish", 20, 5, 12, {}, 300],
+    ["more columns than are summed at a time", 65, 3, 150, {}, 1],
+  ])("%s", (_, n, features, classes, options, scale) => {
+    torch.setNumThreads(threads);
+    torch.manualSeed(5);
+    expect(kernels(expectLikeAutograd(() => make(features, classes, options, scale), batch(n, features, classes)))).toEqual(all);
+  });
+});
+
+test("the number of threads changes nothing", () => {
+  torch.manualSeed(5);
+  const given = batch(800, 4, 70);
+  const bytes = (threads: number) => {
+    torch.setNumThreads(threads);
+    const { loss, gradients } = recorded(make(4, 70), given);
+    return [loss, ...gradients.map((gradient) => Buffer.from(gradient!.toBytes()).toString("hex"))];
+  };
+  expect(bytes(2)).toEqual(bytes(1));
+});
+
+test("classes that a mask excludes have no share, and no gradient", () => {
+  torch.manualSeed(5);
+  const [x, y] = batch(12, 5, 4);
+  const mask = torch.tensor([0, 0, 0, 0, -Infinity, -Infinity]);
+  torch.manualSeed(3);
+  const model = new nn.Linear(5, 6);
+  const { gradients, text } = recorded({ model, loss: (rows: Tensor, targets: Tensor) => crossEntropy(model.forward(rows).add(mask), targets) }, [x!, y!]);
+  expect(kernels(text)).toEqual(all);
+  expect(gradients[1]!.narrow(0, 4, 2).toArray()).toEqual([0, 0]);
+});
+
+test("nothing but ignored targets: no number, as LibTorch has it", () => {
+  const [x] = batch(20, 5, 4);
+  expect(recorded(make(5, 4, { ignoreIndex: 1 }), [x!, torch.ones([20], { dtype: "int64" })]).loss).toBeNaN();
+});
+
+test("a target that there is not is LibTorch's error", () => {
+  const [x] = batch(20, 5, 4);
+  expect(() => recorded(make(5, 4), [x!, torch.arange(20)])).toThrow("Target 4 is out of bounds");
+});
+
+test("tiny ones, weights of classes, and other dtypes, are LibTorch's", () => {
+  expect(kernels(recorded(make(5, 4), batch(15, 5, 4)).text)).toEqual([]);
+  const weighted = make(5, 4, { weight: torch.tensor([1, 2, 3, 4], { dtype: "float32" }) });
+  expect(kernels(recorded(weighted, batch(20, 5, 4)).text).filter((name) => name.includes("nll"))).toEqual([]);
+  const wide = make(5, 4);
+  wide.model.to("float64");
+  const [x, y] = batch(20, 5, 4);
+  expect(kernels(recorded(wide, [x!.to("float64"), y!]).text)).toEqual([]);
+});
