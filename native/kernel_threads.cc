@@ -77,8 +77,9 @@ std::vector<Pause> find() {
 using Body = c10::function_ref<void(int64_t first, int64_t size)>;
 
 #ifdef __linux__
-// By LibTorch's own OpenMP.
-void on_parts_by_openmp(int64_t count, unsigned threads, const Body& body) {
+// By LibTorch's own OpenMP, on all threads that a kernel of LibTorch's has: GNU's OpenMP ends those that a smaller team leaves out, and the
+// next kernel would start them again.
+void on_parts_by_openmp(int64_t count, const Body& body) {
   struct Work {
     int64_t count;
     const Body& body;
@@ -87,28 +88,29 @@ void on_parts_by_openmp(int64_t count, unsigned threads, const Body& body) {
   } work{count, body, {}, nullptr};
   const auto part = [](void* data) {
     auto& [all, to, failed, failure] = *static_cast<Work*>(data);
-    const int64_t thread = omp_get_thread_num(), of = omp_get_num_threads();
-    const auto first = all * thread / of;
+    const int64_t of = omp_get_num_threads(), most = (all + of - 1) / of;
+    const auto first = omp_get_thread_num() * most;
+    if (first >= all) return;
     const c10::ParallelGuard guard(true);
     try {
-      to(first, all * (thread + 1) / of - first);
+      to(first, std::min(most, all - first));
     } catch (...) {
       if (!failed.test_and_set()) failure = std::current_exception();
     }
   };
-  GOMP_parallel(part, &work, threads, 0);
+  GOMP_parallel(part, &work, /*threads=*/0, 0);
   if (work.failure != nullptr) std::rethrow_exception(work.failure);
 }
 #endif
 
-// Calls each thread once, with its part of [0, count). Where there is no other way to LibTorch's threads, its iterator calls back within its
-// own at::parallel_for: here over tensors of one element per call, which nobody reads. That takes twice as long.
+// Calls each thread that has one with its part of [0, count); the first's is the largest. Where there is no other way to LibTorch's threads,
+// its iterator calls back within its own at::parallel_for: here over tensors of one element per call, which nobody reads. That takes twice as
+// long.
 void on_parts(int64_t count, const Body& body) {
 #ifdef __linux__
-  const auto threads = std::min<int64_t>(count, at::get_num_threads());
   if (GOMP_parallel != nullptr && omp_get_num_threads != nullptr && omp_get_thread_num != nullptr) {
-    if (threads <= 1 || at::in_parallel_region()) return body(0, count);
-    return on_parts_by_openmp(count, static_cast<unsigned>(threads), body);
+    if (count <= 1 || at::get_num_threads() <= 1 || at::in_parallel_region()) return body(0, count);
+    return on_parts_by_openmp(count, body);
   }
 #endif
   static char cells[kMostCalls];

@@ -80,12 +80,14 @@ void give(torch::jit::Stack& stack, size_t arguments, at::Tensor result) {
 void mm(const c10::OperatorHandle&, torch::jit::Stack& stack) { give(stack, 2, product(stack.end()[-2].toTensor(), stack.end()[-1].toTensor())); }
 
 // aten::addmm(row [out], x, W, beta 1, alpha 1)
-void addmm(const c10::OperatorHandle&, torch::jit::Stack& stack) {
+void addmm(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const auto row = stack.end()[-5].toTensor(), x = stack.end()[-4].toTensor(), w = stack.end()[-3].toTensor();
+  const auto way = choose(x, w);
+  if (way == Way::libtorch) return op.callBoxed(stack);
   auto y = at::empty({x.size(0), w.size(1)}, x.options());
   const auto* from = row.const_data_ptr<float>();
   for (int64_t i = 0; i < y.size(0); i++) std::copy_n(from, y.size(1), y.mutable_data_ptr<float>() + i * y.size(1));
-  multiply(choose(x, w), y, x, w, /*adds=*/true);
+  multiply(way, y, x, w, /*adds=*/true);
   give(stack, 5, std::move(y));
 }
 

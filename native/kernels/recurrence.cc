@@ -13,7 +13,6 @@
 namespace steppe::recurrence {
 namespace {
 
-
 constexpr int64_t kMostElements = 1 << 20;  // of a matrix that stays in a processor's cache
 constexpr int64_t kLeastRows = 16;          // of all time steps
 constexpr int64_t kFewSamples = 4;          // for a thread
