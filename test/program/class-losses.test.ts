@@ -61,6 +61,24 @@ test("classes that a mask excludes have no share, and no gradient", () => {
   expect(gradients[1]!.narrow(0, 4, 2).toArray()).toEqual([0, 0]);
 });
 
+test("infinities and what is no number: where LibTorch's log-softmax has them", () => {
+  const rows = torch.zeros([7, 37]);
+  rows.select(0, 0).fill_(-Infinity);
+  const set = (row: number, column: number, value: number) => rows.select(0, row).select(0, column).fill_(value);
+  set(1, 0, NaN);
+  set(2, 21, NaN);
+  set(3, 36, NaN);
+  set(4, 5, Infinity);
+  set(5, 7, -Infinity);
+  set(6, 30, -3e38);
+  const model = new nn.Linear(1, 1);
+  const kinds = (y: Tensor) => [y.isnan(), y.eq(-Infinity), y.eq(Infinity)].map((each, i) => each.to("float32").mul(torch.arange(rows.numel()).view(rows.shape)).mul(i + 1).sum());
+  const loss = (x: Tensor) => kinds(nn.functional.logSoftmax(x.add(model.forward(torch.zeros([1, 1])).mul(0)), -1)).reduce((a, b) => a.add(b)).add(model.weight.sum());
+  const result = recorded({ model, loss }, [rows]);
+  expect(ownKernels(result.text, /softmax/)).toEqual(["_log_softmax"]);
+  expect(result.loss).toBe(loss(rows).item());
+});
+
 test("nothing but ignored targets: no number, as LibTorch has it", () => {
   const [x] = batch(20, 5, 4);
   expect(recorded(make(5, 4, { ignoreIndex: 1 }), [x!, torch.ones([20], { dtype: "int64" })]).loss).toBeNaN();
@@ -69,6 +87,7 @@ test("nothing but ignored targets: no number, as LibTorch has it", () => {
 test("a target that there is not is LibTorch's error", () => {
   const [x] = batch(20, 5, 4);
   expect(() => recorded(make(5, 4), [x!, torch.arange(20)])).toThrow("Target 4 is out of bounds");
+  expect(() => recorded(make(5, 4), [x!, torch.arange(20).sub(1)])).toThrow("Target -1 is out of bounds");
 });
 
 test("tiny ones, weights of classes, and other dtypes, are LibTorch's", () => {
