@@ -12,7 +12,7 @@ namespace steppe {
 namespace column_sums {
 namespace {
 
-constexpr int64_t kBlock = 32;           // rows that are summed by themselves: long sums round more
+constexpr int64_t kBlock = 32;           // rows that are summed in float32; blocks in float64
 constexpr int64_t kGrain = 1 << 15;      // elements
 constexpr int64_t kLeastElements = 64, kMostElements = 1 << 20;
 constexpr int64_t kColumns = 64;         // that are summed at a time
@@ -22,14 +22,14 @@ STEPPE_LOOPS_BEGIN
 // Up to kColumns columns.
 STEPPE_FOR_ALL_PROCESSORS
 void add_up(int64_t rows, int64_t columns, int64_t step, const float* from, float* to) {
-  float all[kColumns] = {};
+  double all[kColumns] = {};
   for (int64_t first = 0; first < rows; first += kBlock) {
     float sums[kColumns] = {};
     for (int64_t i = first; i < std::min(rows, first + kBlock); i++)
       for (int64_t j = 0; j < columns; j++) sums[j] += from[i * step + j];
     for (int64_t j = 0; j < columns; j++) all[j] += sums[j];
   }
-  std::copy_n(all, columns, to);
+  for (int64_t j = 0; j < columns; j++) to[j] = static_cast<float>(all[j]);
 }
 
 STEPPE_LOOPS_END

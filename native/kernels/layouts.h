@@ -28,18 +28,20 @@ inline bool is_new_channels_last_image(const Program::Layout& layout) {
 
 // Elements follow each other in memory, the last dimension's first. Where a dimension has one element, its stride says nothing.
 inline bool is_contiguous(const Program::Layout& layout) {
+  if (!layout.strided) return false;
   int64_t stride = 1;
   for (auto d = layout.sizes.size(); d-- > 0; stride *= layout.sizes[d])
     if (layout.sizes[d] != 1 && layout.strides[d] != stride) return false;
-  return layout.strided;
+  return true;
 }
 
 // The strides are just those of a new tensor.
 inline bool is_new_contiguous(const Program::Layout& layout) {
+  if (!layout.strided) return false;
   int64_t stride = 1;
   for (auto d = layout.sizes.size(); d-- > 0; stride *= std::max<int64_t>(layout.sizes[d], 1))
     if (layout.strides[d] != stride) return false;
-  return layout.strided;
+  return true;
 }
 
 inline int32_t register_of(const Program::Operand& operand) { return operand.kind == Program::Operand::Kind::reg ? operand.reg : Program::kNone; }

@@ -29,6 +29,7 @@ class Memory {
  public:
   explicit Memory(int64_t floats) : tensor_(at::empty({floats}, at::TensorOptions().dtype(at::kFloat))), next_(tensor_.mutable_data_ptr<float>()) {}
   float* take(int64_t floats) { return std::exchange(next_, next_ + floats); }
+  float* rest() { return next_; }
 
  private:
   at::Tensor tensor_;
@@ -118,7 +119,7 @@ void convolve_few(const Shape& s, const float* x, const Weight& weight, const fl
   const auto plane = count * s.channels + kGap, weight_plane = kDepth * kPanel + kGap, sum_plane = count * kPanel + kGap;
   Memory memory(kTile * plane + parts * (kWindow * kDepth * kPanel + kTile * (weight_plane + sum_plane)));
   auto* v = memory.take(kTile * plane);
-  auto* of_parts = memory.take(0);
+  auto* of_parts = memory.rest();
   in_parts(count, parts_of(count), [&](int64_t, int64_t begin, int64_t end) {
     for (int64_t tile = begin; tile < end; tile++) transform_tile(s.channels, tiles.input(x, tile), v + tile * s.channels, plane);
   });
@@ -149,7 +150,7 @@ void convolve_many(const Shape& s, const float* x, const Weight& weight, const f
   const auto of_part = std::max(kTile * (plane + sum_plane), kWindow * kDepth * kPanel);
   Memory memory(panels * kTile * weight_plane + std::max(parts, transforms) * of_part);
   auto* u = memory.take(panels * kTile * weight_plane);
-  auto* of_parts = memory.take(0);
+  auto* of_parts = memory.rest();
   in_parts(blocks, transforms, [&](int64_t part, int64_t begin, int64_t end) {
     for (int64_t block = begin; block < end; block++) {
       const auto panel = block % panels, column = panel * kPanel, k = block / panels * kDepth, width = std::min(kPanel, s.out - column);
@@ -178,7 +179,7 @@ class TransformedSides {
  public:
   explicit TransformedSides(const Shape& shape)
       : s_(shape), tiles_(shape), at_once_(std::min(shape.tiles(), std::max(kLeastGradientTiles, kGradientFloats / (kTile * (shape.channels + shape.out))))),
-        x_plane_(at_once_ * shape.channels + kGap), y_plane_(at_once_ * shape.out + kGap), memory_(kTile * (x_plane_ + y_plane_)), x_(memory_.take(kTile * x_plane_)), y_(memory_.take(0)) {}
+        x_plane_(at_once_ * shape.channels + kGap), y_plane_(at_once_ * shape.out + kGap), memory_(kTile * (x_plane_ + y_plane_)), x_(memory_.take(kTile * x_plane_)), y_(memory_.rest()) {}
 
   int64_t at_once() const { return at_once_; }
   // From tile `first` on, so many as there are at once.
@@ -240,7 +241,7 @@ void weight_gradient(const Shape& s, const float* x, const float* dy, float* dw)
   if (sides.at_once() == s.tiles()) {  // a block of the sums is complete before it leaves the cache
     const auto sum_plane = kRows * kPanel + kGap;
     Memory memory(parts_of(blocks * panels) * kTile * sum_plane);
-    auto* of_parts = memory.take(0);
+    auto* of_parts = memory.rest();
     sides.transform(x, dy, 0);
     return each_block([&](int64_t part, int64_t row, int64_t column) {
       auto* u = of_parts + part * kTile * sum_plane;
@@ -250,7 +251,7 @@ void weight_gradient(const Shape& s, const float* x, const float* dy, float* dw)
   }
   const auto sum_plane = s.out * s.channels + kGap;
   Memory memory(kTile * sum_plane);
-  auto* u = memory.take(0);
+  auto* u = memory.rest();
   for (int64_t first = 0; first < s.tiles(); first += sides.at_once()) {
     sides.transform(x, dy, first);
     each_block([&](int64_t, int64_t row, int64_t column) { sides.multiply(row, column, {u + row * s.channels + column, s.channels}, sum_plane, first > 0); });

@@ -4,8 +4,8 @@
 // Convolutions with windows of 3 × 3 by Winograd's minimal filtering F(2×2, 3×3): four pixels of the output from 16 products of a
 // channel in and one out, where the convolution as it is written takes 36. A. Lavin and S. Gray, Fast Algorithms for Convolutional
 // Neural Networks, CVPR 2016, section 4.1. The two gradients are convolutions and the transpose of the same algorithm, with as many
-// products. Its sums of inputs and weights cost a fraction of a digit. Stride and dilation 1, one group, float32, channels
-// last; on processors with AVX-512.
+// products. An output is computed from its own window's numbers alone, but from their sums and differences: an infinite one among them
+// makes it NaN more often than infinite. Stride and dilation 1, one group, float32, channels last; on processors with AVX-512.
 namespace steppe::winograd {
 
 struct Shape {
