@@ -52,10 +52,6 @@ void store(const Program::Output& output, c10::IValue& value, Tensors& registers
 at::Tensor laid_out(const at::Tensor& tensor, const Program::Layout& layout) {
   if (!layout.strided || tensor.strides().equals(layout.strides)) return tensor;
   auto copy = at::empty_strided(layout.sizes, layout.strides, tensor.options());
-  if (is_image_in_other_order(copy, tensor)) {
-    copy_image(copy, tensor);
-    return copy;
-  }
   // Along a stride of 0 all values are one.
   auto to = copy, from = tensor;
   for (int64_t d = 0; d < tensor.dim(); d++) {
@@ -63,7 +59,7 @@ at::Tensor laid_out(const at::Tensor& tensor, const Program::Layout& layout) {
     to = to.narrow(d, 0, 1);
     from = from.narrow(d, 0, 1);
   }
-  to.copy_(from);
+  copy_values(to, from);
   return copy;
 }
 

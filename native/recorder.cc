@@ -12,16 +12,8 @@
 #include <utility>
 
 #include "functions.h"
-#include "kernels/attention.h"
-#include "kernels/batch_norm.h"
-#include "kernels/class_losses.h"
-#include "kernels/column_sums.h"
-#include "kernels/convolution.h"
-#include "kernels/copies.h"
-#include "kernels/counts.h"
-#include "kernels/embedding.h"
 #include "kernels/lstm.h"
-#include "kernels/products.h"
+#include "kernels/replacements.h"
 #include "program_passes.h"
 #include "recorder_layout.h"
 #include "recorder_values.h"
@@ -188,18 +180,7 @@ std::shared_ptr<Program> Recorder::finish(const at::Tensor& loss) {
   if (!obstacle_.empty()) std::erase_if(program_->instructions, [](const auto& instruction) { return instruction.backward; });
   drop_dead_code(*program_);
   replace_lstm_layers(*program_);  // it looks at its operands itself
-  if (on_cpu_) {
-    const auto known = layouts();
-    replace_convolutions(*program_, known);
-    replace_batch_norms(*program_, known);
-    replace_attention(*program_, known);
-    replace_copies(*program_, known);
-    replace_embeddings(*program_, known);
-    replace_counts(*program_, known);
-    replace_products(*program_, known);
-    replace_class_losses(*program_, known);
-    replace_column_sums(*program_, known);
-  }
+  if (on_cpu_) replace_operators(*program_, layouts());
   expect_parameters_in_order(*program_, layouts());
   place_last_uses(*program_);
   place_turns(*program_, changed_buffer_of_registers());

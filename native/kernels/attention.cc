@@ -10,6 +10,7 @@
 #include "../kernel_threads.h"
 #include "attention_loops.h"
 #include "processors.h"
+#include "results.h"
 #include "row_product.h"
 
 namespace steppe {
@@ -160,9 +161,7 @@ void attend(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   each_head(q, sizes, forward_memory(sizes), [&](int64_t head, float* memory) {
     forward_head(sizes, read(q, head), read(k, head), read(v, head), write(output, head), write(sums, head), memory);
   });
-  stack.erase(stack.end() - 7, stack.end());
-  stack.emplace_back(std::move(output));
-  stack.emplace_back(std::move(log_sums));
+  give(stack, 7, {output, log_sums});
 }
 
 // aten::_scaled_dot_product_flash_attention_for_cpu_backward(dL/doutput, q, k, v, output, log-sums, dropout, causal, mask?, scale?)
@@ -183,8 +182,7 @@ void attend_backward(const c10::OperatorHandle&, torch::jit::Stack& stack) {
                  read(d_o, head), read(log_sums, head), write(dq, head), write(dk, head), write(dv, head)};
     backward_head(sizes, h, memory);
   });
-  stack.erase(stack.end() - 10, stack.end());
-  for (auto* gradient : {&dq, &dk, &dv}) stack.emplace_back(std::move(*gradient));
+  give(stack, 10, {dq, dk, dv});
 }
 
 bool has_rows(const Program::Layout& layout) { return is_float_image(layout) && layout.strides[3] == 1; }

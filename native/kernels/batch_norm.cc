@@ -10,6 +10,7 @@
 
 #include "../program_passes.h"
 #include "batch_norm_loops.h"
+#include "results.h"
 #include "transposition.h"
 
 namespace steppe {
@@ -72,11 +73,6 @@ void take_statistics(const at::Tensor& x, const c10::IValue* arguments, at::Tens
   move(arguments[3], means, 1.0);
   move(arguments[4], squares, 1.0 / (n - 1.0));  // the variance of a sample
   if (turn != nullptr) turn->give();
-}
-
-void give(torch::jit::Stack& stack, size_t arguments, std::initializer_list<at::Tensor> results) {
-  stack.erase(stack.end() - static_cast<std::ptrdiff_t>(arguments), stack.end());
-  for (const auto& result : results) stack.emplace_back(result);
 }
 
 template <bool kRelu>

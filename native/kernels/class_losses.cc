@@ -7,6 +7,7 @@
 
 #include "class_losses_loops.h"
 #include "parallel.h"
+#include "results.h"
 
 namespace steppe {
 namespace class_losses {
@@ -23,11 +24,6 @@ struct Rows {
 template <class Body>
 void over(const Rows& rows, const Body& body) {
   parallel_for(0, rows.count, kGrain / rows.classes + 1, [&](int64_t begin, int64_t end) { body(end - begin, begin * rows.classes); });
-}
-
-void give(torch::jit::Stack& stack, size_t arguments, std::initializer_list<at::Tensor> results) {
-  stack.erase(stack.end() - static_cast<std::ptrdiff_t>(arguments), stack.end());
-  for (const auto& result : results) stack.emplace_back(result);
 }
 
 // aten::_log_softmax(x, dimension, half to float)
@@ -55,26 +51,29 @@ void log_softmax_backward(const c10::OperatorHandle&, torch::jit::Stack& stack) 
   give(stack, kLogSoftmaxBackward, {dx});
 }
 
-// Of targets in range, or ignored.
-bool are_in_range(const int64_t* targets, const Rows& rows, int64_t ignored) {
-  return std::all_of(targets, targets + rows.count, [&](int64_t target) { return target == ignored || (target >= 0 && target < rows.classes); });
-}
+// Of each row the index of its class; a row whose index is `ignored` does not count.
+struct Targets {
+  Rows rows;
+  const int64_t* of_rows;
+  int64_t ignored;
+  bool are_in_range() const {
+    return std::all_of(of_rows, of_rows + rows.count, [&](int64_t target) { return target == ignored || (target >= 0 && target < rows.classes); });
+  }
+};
 
 // aten::nll_loss_forward(y [rows, classes], targets, weight?, reduction, ignored) -> (loss, targets that count)
 constexpr size_t kNllLoss = 5;
 void nll_loss(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const auto* arguments = stack.data() + stack.size() - kNllLoss;
   const auto y = arguments[0].toTensor(), targets = arguments[1].toTensor();
-  const auto ignored = arguments[4].toInt();
-  const Rows rows(y);
-  const auto* target = targets.const_data_ptr<int64_t>();
-  if (!are_in_range(target, rows, ignored)) return op.callBoxed(stack);  // its error
+  const Targets t{Rows(y), targets.const_data_ptr<int64_t>(), arguments[4].toInt()};
+  if (!t.are_in_range()) return op.callBoxed(stack);  // its error
   const auto* from = y.const_data_ptr<float>();
   double sum = 0;
   int64_t count = 0;
-  for (int64_t i = 0; i < rows.count; i++) {
-    if (target[i] == ignored) continue;
-    sum -= from[i * rows.classes + target[i]];
+  for (int64_t i = 0; i < t.rows.count; i++) {
+    if (t.of_rows[i] == t.ignored) continue;
+    sum -= from[i * t.rows.classes + t.of_rows[i]];
     count++;
   }
   if (arguments[3].toInt() == at::Reduction::Mean) sum /= static_cast<double>(count);
@@ -89,19 +88,17 @@ constexpr size_t kNllLossBackward = 7;
 void nll_loss_backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const auto* arguments = stack.data() + stack.size() - kNllLossBackward;
   const auto y = arguments[1].toTensor(), targets = arguments[2].toTensor();
-  const auto ignored = arguments[5].toInt();
-  const Rows rows(y);
-  const auto* target = targets.const_data_ptr<int64_t>();
-  if (!are_in_range(target, rows, ignored)) return op.callBoxed(stack);
+  const Targets t{Rows(y), targets.const_data_ptr<int64_t>(), arguments[5].toInt()};
+  if (!t.are_in_range()) return op.callBoxed(stack);
   const float d_loss = *arguments[0].toTensor().const_data_ptr<float>(), count = *arguments[6].toTensor().const_data_ptr<float>();
   const float each = arguments[4].toInt() == at::Reduction::Mean ? -d_loss / count : -d_loss;
   auto dy = at::empty(y.sizes(), y.options());
   auto* to = dy.mutable_data_ptr<float>();
-  over(rows, [&](int64_t rows_here, int64_t at) {
-    std::fill_n(to + at, rows_here * rows.classes, 0.0f);
-    const auto* here = target + at / rows.classes;
-    for (int64_t i = 0; i < rows_here; i++)
-      if (here[i] != ignored) to[at + i * rows.classes + here[i]] = each;
+  over(t.rows, [&](int64_t count_here, int64_t at) {
+    std::fill_n(to + at, count_here * t.rows.classes, 0.0f);
+    const auto* here = t.of_rows + at / t.rows.classes;
+    for (int64_t i = 0; i < count_here; i++)
+      if (here[i] != t.ignored) to[at + i * t.rows.classes + here[i]] = each;
   });
   give(stack, kNllLossBackward, {dy});
 }
@@ -117,7 +114,8 @@ class Operands {
   // Scores in two dimensions, and an index of a class for each row of them.
   bool are_rows_and_targets(size_t i) const {
     const auto* targets = layout_of(inputs_[i + 1], layouts_);
-    return is_scores(i) && layout_of(inputs_[i], layouts_)->sizes.size() == 2 && targets != nullptr && targets->dtype == at::kLong && targets->sizes.size() == 1 && is_contiguous(*targets);
+    const bool are_targets = targets != nullptr && targets->dtype == at::kLong && targets->sizes.size() == 1 && is_contiguous(*targets);
+    return are_targets && is_scores(i) && layout_of(inputs_[i], layouts_)->sizes.size() == 2;
   }
   bool is_nothing(size_t i) const {
     const auto& value = inputs_[i].constant;
@@ -144,17 +142,18 @@ class Operands {
 }  // namespace class_losses
 
 void replace_class_losses(Program& program, const Layouts& layouts) {
+  using namespace class_losses;
   for (auto& instruction : program.instructions) {
-    const class_losses::Operands of(instruction, layouts);
+    const Operands of(instruction, layouts);
     const auto name = c10::toString(instruction.op.operator_name());
-    if (name == "aten::_log_softmax" && of.is(class_losses::kLogSoftmax) && of.is_scores(0) && of.is_last(1, 0)) {
-      instruction.kernel = class_losses::log_softmax;
-    } else if (name == "aten::_log_softmax_backward_data" && of.is(class_losses::kLogSoftmaxBackward) && of.is_scores(0) && of.is_scores(1) && of.is_last(2, 1)) {
-      instruction.kernel = class_losses::log_softmax_backward;
-    } else if (name == "aten::nll_loss_forward" && of.is(class_losses::kNllLoss) && of.are_rows_and_targets(0) && of.is_nothing(2) && of.reduces(3)) {
-      instruction.kernel = class_losses::nll_loss;
-    } else if (name == "aten::nll_loss_backward" && of.is(class_losses::kNllLossBackward) && of.is_number(0) && of.are_rows_and_targets(1) && of.is_nothing(3) && of.reduces(4) && of.is_number(6)) {
-      instruction.kernel = class_losses::nll_loss_backward;
+    if (name == "aten::_log_softmax" && of.is(kLogSoftmax)) {
+      if (of.is_scores(0) && of.is_last(1, 0)) instruction.kernel = log_softmax;
+    } else if (name == "aten::_log_softmax_backward_data" && of.is(kLogSoftmaxBackward)) {
+      if (of.is_scores(0) && of.is_scores(1) && of.is_last(2, 1)) instruction.kernel = log_softmax_backward;
+    } else if (name == "aten::nll_loss_forward" && of.is(kNllLoss)) {
+      if (of.are_rows_and_targets(0) && of.is_nothing(2) && of.reduces(3)) instruction.kernel = nll_loss;
+    } else if (name == "aten::nll_loss_backward" && of.is(kNllLossBackward)) {
+      if (of.is_number(0) && of.are_rows_and_targets(1) && of.is_nothing(3) && of.reduces(4) && of.is_number(6)) instruction.kernel = nll_loss_backward;
     }
   }
 }

@@ -7,6 +7,7 @@
 
 #include "parallel.h"
 #include "processors.h"
+#include "results.h"
 
 namespace steppe {
 namespace column_sums {
@@ -45,8 +46,7 @@ void sum(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   sizes.back() = columns;
   auto result = at::empty(sizes, x.options());
   sum_rows(x.numel() / columns, columns, x.const_data_ptr<float>(), result.mutable_data_ptr<float>());
-  stack.erase(stack.end() - kArguments, stack.end());
-  stack.emplace_back(std::move(result));
+  give(stack, kArguments, {result});
 }
 
 bool are_all_but_last(std::vector<int64_t> dimensions, int64_t of) {
@@ -72,13 +72,15 @@ void sum_rows(int64_t rows, int64_t columns, const float* from, float* to) {
 }
 
 void replace_column_sums(Program& program, const Layouts& layouts) {
+  using namespace column_sums;
   for (auto& instruction : program.instructions) {
-    if (instruction.op.operator_name() != c10::OperatorName("aten::sum", "dim_IntList") || instruction.inputs.size() != column_sums::kArguments) continue;
     const auto& inputs = instruction.inputs;
+    if (instruction.op.operator_name() != c10::OperatorName("aten::sum", "dim_IntList") || inputs.size() != kArguments) continue;
     const auto* x = layout_of(inputs[0], layouts);
     if (x == nullptr || x->dtype != at::kFloat || !is_contiguous(*x) || !inputs[1].constant.isIntList() || !inputs[3].constant.isNone()) continue;
     const auto elements = c10::multiply_integers(x->sizes);
-    if (elements >= column_sums::kLeastElements && elements <= column_sums::kMostElements && column_sums::are_all_but_last(inputs[1].constant.toIntVector(), static_cast<int64_t>(x->sizes.size()))) instruction.kernel = column_sums::sum;
+    if (elements < kLeastElements || elements > kMostElements) continue;
+    if (are_all_but_last(inputs[1].constant.toIntVector(), static_cast<int64_t>(x->sizes.size()))) instruction.kernel = sum;
   }
 }
 

@@ -3,7 +3,7 @@
 
 namespace steppe {
 
-// Sums of rows: to [columns] ← Σ from [rows, columns], of up to some thousand rows. Not dependent on the number of threads.
+// Sums of rows: to [columns] ← Σ from [rows, columns], by threads that share the columns. Not dependent on their number.
 void sum_rows(int64_t rows, int64_t columns, const float* from, float* to);
 
 // Replaces sums over all dimensions but the last (aten::sum.dim_IntList) of float32 on the CPU, as of a bias's gradient, where they are neither

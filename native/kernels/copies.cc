@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "parallel.h"
+#include "results.h"
 #include "strided_rows.h"
 #include "transposition.h"
 
@@ -15,16 +16,11 @@ namespace {
 constexpr int64_t kGrain = 1 << 14;  // elements
 constexpr size_t kArguments = 2;     // aten::clone(x, memory format?)
 
-void give(torch::jit::Stack& stack, at::Tensor result) {
-  stack.erase(stack.end() - kArguments, stack.end());
-  stack.emplace_back(std::move(result));
-}
-
 void of_image(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   const auto x = stack.end()[-2].toTensor();
   auto result = at::empty(x.sizes(), x.options().memory_format(x.is_contiguous() ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous));
   copy_image(result, x);
-  give(stack, std::move(result));
+  give(stack, kArguments, {result});
 }
 
 void of_rows(const c10::OperatorHandle&, torch::jit::Stack& stack) {
@@ -36,7 +32,7 @@ void of_rows(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   parallel_for(0, rows.count(), kGrain / (rows.length + 1) + 1, [&](int64_t begin, int64_t end) {
     for (auto i = begin; i < end; i++) std::copy_n(from + rows.offset(i), rows.length, to + i * rows.length);
   });
-  give(stack, std::move(result));
+  give(stack, kArguments, {result});
 }
 
 decltype(Program::Instruction::kernel) kernel_for(const Program::Layout& from, const Program::Layout& to) {

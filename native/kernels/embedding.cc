@@ -6,6 +6,7 @@
 
 #include "parallel.h"
 #include "processors.h"
+#include "results.h"
 #include "strided_rows.h"
 
 namespace steppe {
@@ -28,11 +29,6 @@ bool are_in_range(const int64_t* indices, int64_t count, int64_t end) {
   return std::all_of(indices, indices + count, [&](int64_t index) { return index >= 0 && index < end; });
 }
 
-void give(torch::jit::Stack& stack, at::Tensor result) {
-  stack.erase(stack.end() - kArguments, stack.end());
-  stack.emplace_back(std::move(result));
-}
-
 // aten::embedding(weight [words, width], indices, padding index, by frequency, sparse) -> [*indices, width]
 void forward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const auto* arguments = stack.data() + stack.size() - kArguments;
@@ -48,7 +44,7 @@ void forward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   parallel_for(0, count, kGrain / (width + 1) + 1, [&](int64_t begin, int64_t end) {
     for (auto i = begin; i < end; i++) std::copy_n(from + index[i] * width, width, to + i * width);
   });
-  give(stack, std::move(result));
+  give(stack, kArguments, {result});
 }
 
 // aten::embedding_dense_backward(dL/doutput [*indices, width], indices, words, padding index, by frequency) -> dL/dweight
@@ -68,7 +64,7 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
     for (int64_t i = 0; i < rows.count(); i++)
       if (index[i] != padding) add_row(end - begin, from + rows.offset(i) + begin, to + index[i] * rows.length + begin);
   });
-  give(stack, std::move(result));
+  give(stack, kArguments, {result});
 }
 
 }  // namespace

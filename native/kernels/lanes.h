@@ -9,6 +9,16 @@ namespace steppe {
 constexpr int64_t kLanes = 16;  // floats of a register
 using Lanes = float __attribute__((vector_size(kLanes * sizeof(float)), aligned(4), may_alias));
 
+STEPPE_LOOPS_BEGIN
+
+STEPPE_INSIDE float sum_of_lanes(const Lanes& x) {
+  float sum = 0;
+  for (int lane = 0; lane < kLanes; lane++) sum += x[lane];
+  return sum;
+}
+
+STEPPE_LOOPS_END
+
 }  // namespace steppe
 
 // The lanes at a place in memory.

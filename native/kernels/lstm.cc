@@ -11,6 +11,7 @@
 #include "lstm_loops.h"
 #include "products.h"
 #include "recurrence.h"
+#include "results.h"
 
 namespace steppe {
 namespace {
@@ -76,8 +77,7 @@ void forward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   });
   const auto last = [&](const at::Tensor& all, const at::Tensor& start) { return (steps == 0 ? start : all.select(0, reverse ? 0 : steps - 1)).clone().view(h0.sizes()); };
   auto last_h = last(output, start_h), last_c = last(k.cells, start_c);
-  stack.erase(stack.begin() + static_cast<std::ptrdiff_t>(first), stack.end());
-  for (auto& result : {output, last_h, last_c, kept}) stack.emplace_back(result);
+  give(stack, stack.size() - first, {output, last_h, last_c, kept});
 }
 
 // aten::mkldnn_rnn_layer_backward(input, W, U, b, b′, h₀, c₀, output, h, c, dL/doutput?, dL/dh?, dL/dc?, reverse, …, kept)
@@ -129,8 +129,7 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   auto db = has_biases ? all.sum(0) : at::zeros_like(at(3)), db2 = has_biases ? db.clone() : at::zeros_like(at(4));
   dh = dh.view(h0.sizes());
   dc = dc.view(c0.sizes());
-  stack.erase(stack.begin() + static_cast<std::ptrdiff_t>(first), stack.end());
-  for (auto& result : {dx, dw, du, db, db2, dh, dc}) stack.emplace_back(result);
+  give(stack, stack.size() - first, {dx, dw, du, db, db2, dh, dc});
 }
 
 constexpr int64_t kLstm = 2;  // LibTorch's number of the mode

@@ -7,6 +7,7 @@
 
 #include "parallel.h"
 #include "processors.h"
+#include "results.h"
 #include "row_product.h"
 
 namespace steppe {
@@ -71,13 +72,8 @@ void multiply(Way way, at::Tensor& y, const at::Tensor& x, const at::Tensor& w, 
 
 Way choose(const at::Tensor& x, const at::Tensor& w) { return choose(Matrix::of(x.sizes(), x.strides()), Matrix::of(w.sizes(), w.strides())); }
 
-void give(torch::jit::Stack& stack, size_t arguments, at::Tensor result) {
-  stack.erase(stack.end() - static_cast<std::ptrdiff_t>(arguments), stack.end());
-  stack.emplace_back(std::move(result));
-}
-
 // aten::mm(x, W)
-void mm(const c10::OperatorHandle&, torch::jit::Stack& stack) { give(stack, 2, product(stack.end()[-2].toTensor(), stack.end()[-1].toTensor())); }
+void mm(const c10::OperatorHandle&, torch::jit::Stack& stack) { give(stack, 2, {product(stack.end()[-2].toTensor(), stack.end()[-1].toTensor())}); }
 
 // aten::addmm(row [out], x, W, beta 1, alpha 1)
 void addmm(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
@@ -88,7 +84,22 @@ void addmm(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const auto* from = row.const_data_ptr<float>();
   for (int64_t i = 0; i < y.size(0); i++) std::copy_n(from, y.size(1), y.mutable_data_ptr<float>() + i * y.size(1));
   multiply(way, y, x, w, /*adds=*/true);
-  give(stack, 5, std::move(y));
+  give(stack, 5, {y});
+}
+
+// --- Which products ---
+
+bool is_one(const Program::Operand& operand) { return operand.kind == Program::Operand::Kind::constant && operand.constant.isScalar() && operand.constant.toScalar().equal(1); }
+
+std::optional<Matrix> matrix_at(const Program::Operand& operand, const Layouts& layouts) {
+  const auto* layout = layout_of(operand, layouts);
+  if (layout == nullptr || !layout->strided || layout->dtype != at::kFloat || layout->sizes.size() != 2) return std::nullopt;
+  return Matrix::of(layout->sizes, layout->strides);
+}
+
+bool is_row(const Program::Operand& operand, int64_t length, const Layouts& layouts) {
+  const auto* layout = layout_of(operand, layouts);
+  return layout != nullptr && layout->dtype == at::kFloat && layout->sizes == std::vector{length} && is_contiguous(*layout);
 }
 
 }  // namespace
@@ -111,22 +122,18 @@ at::Tensor product(const at::Tensor& x, const at::Tensor& w) {
 }  // namespace products
 
 void replace_products(Program& program, const Layouts& layouts) {
-  const auto matrix = [&](const Program::Operand& operand) {
-    const auto* layout = layout_of(operand, layouts);
-    return layout != nullptr && layout->strided && layout->dtype == at::kFloat && layout->sizes.size() == 2 ? std::optional(products::Matrix::of(layout->sizes, layout->strides)) : std::nullopt;
-  };
-  const auto is_one = [](const Program::Operand& operand) { return operand.kind == Program::Operand::Kind::constant && operand.constant.isScalar() && operand.constant.toScalar().equal(1); };
+  using namespace products;
   for (auto& instruction : program.instructions) {
     const auto name = c10::toString(instruction.op.operator_name());
     const auto& inputs = instruction.inputs;
     const bool adds = name == "aten::addmm";
     if (!adds && name != "aten::mm") continue;
-    const auto x = matrix(inputs[adds ? 1 : 0]), w = matrix(inputs[adds ? 2 : 1]);
-    if (!x.has_value() || !w.has_value() || products::choose(*x, *w) == products::Way::libtorch) continue;
+    const auto x = matrix_at(inputs[adds ? 1 : 0], layouts), w = matrix_at(inputs[adds ? 2 : 1], layouts);
+    if (!x.has_value() || !w.has_value() || choose(*x, *w) == Way::libtorch) continue;
     if (!adds) {
-      instruction.kernel = products::mm;
-    } else if (const auto* row = layout_of(inputs[0], layouts); row != nullptr && row->dtype == at::kFloat && row->sizes == std::vector{w->columns} && is_contiguous(*row) && is_one(inputs[3]) && is_one(inputs[4])) {
-      instruction.kernel = products::addmm;
+      instruction.kernel = mm;
+    } else if (is_row(inputs[0], w->columns, layouts) && is_one(inputs[3]) && is_one(inputs[4])) {
+      instruction.kernel = addmm;
     }
   }
 }

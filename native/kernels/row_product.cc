@@ -28,7 +28,7 @@ STEPPE_INSIDE void block(const Product& product, const float* x, Rows<const floa
   Lanes sums[P][V] = {};
   for (int64_t k = 0; k < product.in; k++, x += x_column, w.data += w.step) {
     Lanes row[V];
-    STEPPE_EACH(v, V) row[v] = *reinterpret_cast<const Lanes*>(w.data + v * kLanes);
+    STEPPE_EACH(v, V) row[v] = STEPPE_CONST_LANES(w.data + v * kLanes);
     STEPPE_EACH(p, P) STEPPE_EACH(v, V) sums[p][v] += x[p * x_step] * row[v];
   }
   if (V == 1 && done > 0) {
@@ -39,7 +39,7 @@ STEPPE_INSIDE void block(const Product& product, const float* x, Rows<const floa
     return;
   }
   STEPPE_EACH(p, P) STEPPE_EACH(v, V) {
-    auto& to = *reinterpret_cast<Lanes*>(y + p * y_step + v * kLanes);
+    auto& to = STEPPE_LANES(y + p * y_step + v * kLanes);
     to = product.adds ? to + sums[p][v] : sums[p][v];
   }
 }
@@ -78,12 +78,6 @@ void multiply_all(const Product& product, int64_t rows, int64_t out, Rows<const 
   }
 }
 
-STEPPE_INSIDE float sum_of(const Lanes& x) {
-  float sum = 0;
-  for (int lane = 0; lane < kLanes; lane++) sum += x[lane];
-  return sum;
-}
-
 // P rows of x with C rows of W.
 template <int P, int C>
 STEPPE_INSIDE void dots(int64_t in, Rows<const float> x, Rows<const float> w, Rows<float> y, bool adds) {
@@ -91,14 +85,14 @@ STEPPE_INSIDE void dots(int64_t in, Rows<const float> x, Rows<const float> w, Ro
   int64_t k = 0;
   for (; k + kLanes <= in; k += kLanes) {
     Lanes columns[C];
-    STEPPE_EACH(c, C) columns[c] = *reinterpret_cast<const Lanes*>(w.data + c * w.step + k);
+    STEPPE_EACH(c, C) columns[c] = STEPPE_CONST_LANES(w.data + c * w.step + k);
     STEPPE_EACH(p, P) {
-      const auto row = *reinterpret_cast<const Lanes*>(x.data + p * x.step + k);
+      const auto row = STEPPE_CONST_LANES(x.data + p * x.step + k);
       STEPPE_EACH(c, C) sums[p][c] += row * columns[c];
     }
   }
   STEPPE_EACH(p, P) STEPPE_EACH(c, C) {
-    float sum = sum_of(sums[p][c]);
+    float sum = sum_of_lanes(sums[p][c]);
     for (auto rest = k; rest < in; rest++) sum += x.data[p * x.step + rest] * w.data[c * w.step + rest];
     auto& to = y.data[p * y.step + c];
     to = adds ? to + sum : sum;
@@ -154,12 +148,12 @@ void transpose_lanes(int64_t columns, Rows<const float> from, Rows<float> to) {
   int64_t k = 0;
   for (; k + kLanes <= columns; k += kLanes) {
     Lanes lines[kLanes];
-    STEPPE_EACH(c, 16) lines[c] = *reinterpret_cast<const Lanes*>(from.data + c * from.step + k);
+    STEPPE_EACH(c, 16) lines[c] = STEPPE_CONST_LANES(from.data + c * from.step + k);
     exchange_all<8>(lines);
     exchange_all<4>(lines);
     exchange_all<2>(lines);
     exchange_all<1>(lines);
-    STEPPE_EACH(i, 16) *reinterpret_cast<Lanes*>(to.data + (k + i) * to.step) = lines[i];
+    STEPPE_EACH(i, 16) STEPPE_LANES(to.data + (k + i) * to.step) = lines[i];
   }
   for (; k < columns; k++)
     for (int64_t c = 0; c < kLanes; c++) to.data[k * to.step + c] = from.data[c * from.step + k];

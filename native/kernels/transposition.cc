@@ -13,6 +13,13 @@ constexpr int64_t kGrain = 1 << 12;  // elements
 
 bool is_float_on_cpu(const at::Tensor& x) { return x.is_cpu() && x.scalar_type() == at::kFloat && x.layout() == at::kStrided && x.dim() == 4 && !x.is_neg() && !x.is_conj(); }
 
+bool is_image_in_other_order(const at::Tensor& to, const at::Tensor& from) {
+  if (!is_float_on_cpu(to) || !is_float_on_cpu(from) || to.sizes() != from.sizes()) return false;
+  const auto first = [](const at::Tensor& x) { return x.is_contiguous(); };
+  const auto last = [](const at::Tensor& x) { return x.is_contiguous(at::MemoryFormat::ChannelsLast); };
+  return (first(to) && last(from)) || (last(to) && first(from));
+}
+
 }  // namespace
 
 void transpose_matrix(int64_t rows, int64_t columns, const float* from, float* to) {
@@ -20,13 +27,6 @@ void transpose_matrix(int64_t rows, int64_t columns, const float* from, float* t
   row_product::transpose(blocks, columns, {from, columns}, {to, rows});
   for (int64_t i = blocks; i < rows; i++)
     for (int64_t j = 0; j < columns; j++) to[j * rows + i] = from[i * columns + j];
-}
-
-bool is_image_in_other_order(const at::Tensor& to, const at::Tensor& from) {
-  if (!is_float_on_cpu(to) || !is_float_on_cpu(from) || to.sizes() != from.sizes()) return false;
-  const auto first = [](const at::Tensor& x) { return x.is_contiguous(); };
-  const auto last = [](const at::Tensor& x) { return x.is_contiguous(at::MemoryFormat::ChannelsLast); };
-  return (first(to) && last(from)) || (last(to) && first(from));
 }
 
 void copy_image(at::Tensor& to, const at::Tensor& from) {
@@ -38,6 +38,14 @@ void copy_image(at::Tensor& to, const at::Tensor& from) {
   parallel_for(0, n, kGrain / (size + 1) + 1, [&](int64_t begin, int64_t end) {
     for (auto i = begin; i < end; i++) transpose_matrix(rows, columns, source + i * size, target + i * size);
   });
+}
+
+void copy_values(at::Tensor& to, const at::Tensor& from) {
+  if (is_image_in_other_order(to, from)) {
+    copy_image(to, from);
+  } else {
+    to.copy_(from);
+  }
 }
 
 at::Tensor with_channels_last(const at::Tensor& image) {

@@ -10,9 +10,10 @@ namespace steppe {
 // to [columns, rows] ← from [rows, columns].
 void transpose_matrix(int64_t rows, int64_t columns, const float* from, float* to);
 
-// Whether `copy_image` can: float32 on the CPU, four dimensions of the same sizes, one with its channels first and the other with them last.
-bool is_image_in_other_order(const at::Tensor& to, const at::Tensor& from);
+// `from` is float32 on the CPU, of four dimensions; one of the two has its channels first and the other has them last.
 void copy_image(at::Tensor& to, const at::Tensor& from);
+// As to.copy_(from), by copy_image where it can.
+void copy_values(at::Tensor& to, const at::Tensor& from);
 
 // The image with its channels last: itself, if it lies so.
 at::Tensor with_channels_last(const at::Tensor& image);

@@ -78,11 +78,7 @@ const Tensors& Arrangement::of(const Tensors& w, const std::vector<Program::Layo
     const auto& layout = layouts[k];
     if (!layout.strided || !w[k].sizes().equals(layout.sizes) || w[k].strides().equals(layout.strides)) continue;  // the program refuses another shape
     arranged_[k] = kept(storage_[k], layout.sizes, layout.strides, w[k]);
-    if (is_image_in_other_order(arranged_[k], w[k])) {
-      copy_image(arranged_[k], w[k]);
-    } else {
-      arranged_[k].copy_(w[k]);
-    }
+    copy_values(arranged_[k], w[k]);
   }
   return arranged_;
 }

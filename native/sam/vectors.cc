@@ -142,11 +142,7 @@ void lay_out_like(Tensors& gradients, const Tensors& parameters) {
       continue;
     }
     auto copy = at::empty_like(parameters[k]);
-    if (is_image_in_other_order(copy, g)) {
-      copy_image(copy, g);
-    } else {
-      copy.copy_(g);
-    }
+    copy_values(copy, g);
     g = copy;
   }
 }
