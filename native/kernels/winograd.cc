@@ -1,142 +1,138 @@
 #include "winograd.h"
 
-#include <ATen/ops/empty.h>
-
-#include <algorithm>
-#include <array>
-#include <utility>
-#include <vector>
-
-#include "parallel.h"
-#include "row_product.h"
-#include "winograd_loops.h"
+#include "winograd_tiles.h"
 
 namespace steppe::winograd {
 namespace {
 
-using row_product::Rows;
+constexpr int64_t kDepth = 64;        // of a weight's rows, transformed at a time
+constexpr int64_t kFewTiles = 256;    // fewer: each weight is used so seldom that it is transformed where it is used
+constexpr int64_t kLeastTilesInLanes = kLanes, kMostTilesInLanes = 64;  // between: rather the tiles are brought into another order than the weight
+constexpr int64_t kTilesOfPart = 48;  // tiles that stay in the second cache
 
-constexpr int64_t kPanel = 64;         // channels whose sums stand in registers at a time
-constexpr int64_t kRows = 32;          // of a block of a weight's gradient: with a panel's columns it stays in the second cache
-constexpr int64_t kDepth = 64;         // of a weight's rows, transformed at a time
-constexpr int64_t kFewTiles = 256;     // fewer: each weight is used so seldom that it is transformed where it is used
-constexpr int64_t kTilesOfPart = 48;   // tiles that stay in the second cache
-constexpr int64_t kGradientFloats = 1 << 20;  // of both sides, between two sums of a weight's gradient
-constexpr int64_t kLeastGradientTiles = 128;
-constexpr int64_t kGap = kLanes;       // between the 16 planes of a transform: else they'd fall on the same lines of a cache
-
-class Memory {
- public:
-  explicit Memory(int64_t floats) : tensor_(at::empty({floats}, at::TensorOptions().dtype(at::kFloat))), next_(tensor_.mutable_data_ptr<float>()) {}
-  float* take(int64_t floats) { return std::exchange(next_, next_ + floats); }
-  float* rest() { return next_; }
-
- private:
-  at::Tensor tensor_;
-  float* next_;
+// A part of what a weight is to the products: some channels of the input by some of the output.
+struct Block {
+  int64_t k, depth, column, width;
 };
 
-int64_t parts_of(int64_t units) { return std::max<int64_t>(1, at::in_parallel_region() ? 1 : std::min<int64_t>(at::get_num_threads(), units)); }
-
-// Calls body(part, begin, end) for parts of [0, count), each on a thread of its own.
-template <class Body>
-void in_parts(int64_t count, int64_t parts, const Body& body) {
-  parallel_for(0, parts, 1, [&](int64_t first, int64_t last) {
-    for (int64_t part = first; part < last; part++) body(part, count * part / parts, count * (part + 1) / parts);
-  });
-}
-
-// Where the tiles of an image lie.
-class Tiles {
+// The blocks of panels [begin, end), all of one panel's before the next one's.
+class Blocks {
  public:
-  explicit Tiles(const Shape& shape)
-      : s_(shape), down_((shape.out_height() + 1) / 2), across_((shape.out_width() + 1) / 2), zeros_(static_cast<size_t>(std::max(shape.channels, shape.out))) {}
-  const float* zeros() const { return zeros_.data(); }
-
-  // Zeros beyond the image.
-  TilePlaces input(const float* x, int64_t tile) const {
-    TilePlaces places;
-    const auto [image, below, right] = at(tile);
-    const auto top = below - s_.top, left = right - s_.left;
-    const auto first = (image * s_.height + top) * s_.width + left;
-    const auto inside = [](int64_t place, int64_t size) { return place >= 0 && place < size; };
-    bool columns[4];
-    for (int64_t j = 0; j < 4; j++) columns[j] = inside(left + j, s_.width);
-    for (int64_t i = 0; i < 4; i++) {
-      const bool row = inside(top + i, s_.height);
-      for (int64_t j = 0; j < 4; j++) places[i * 4 + j] = row && columns[j] ? x + (first + i * s_.width + j) * s_.channels : zeros_.data();
-    }
-    return places;
-  }
-  // Null, or zeros, beyond the image.
-  template <class T>
-  std::array<T*, kPatch> output(T* y, int64_t tile, T* outside) const {
-    std::array<T*, kPatch> places;
-    const auto [image, top, left] = at(tile);
-    const auto height = s_.out_height(), width = s_.out_width();
-    const auto first = (image * height + top) * width + left;
-    for (int64_t i = 0; i < 2; i++)
-      for (int64_t j = 0; j < 2; j++) places[i * 2 + j] = top + i < height && left + j < width ? y + (first + i * width + j) * s_.out : outside;
-    return places;
+  Blocks(const Shape& shape, int64_t begin, int64_t end) : s_(shape), begin_(begin), of_panel_((shape.channels + kDepth - 1) / kDepth), count_((end - begin) * of_panel_) {}
+  int64_t count() const { return count_; }
+  Block operator[](int64_t i) const {
+    const auto k = i % of_panel_ * kDepth, column = (begin_ + i / of_panel_) * kPanel;
+    return {k, std::min(kDepth, s_.channels - k), column, std::min(kPanel, s_.out - column)};
   }
 
  private:
-  struct At {
-    int64_t image, top, left;  // of the output
-  };
-  At at(int64_t tile) const {
-    const auto line = tile / across_, image = line / down_;
-    return {image, (line - image * down_) * 2, (tile - line * across_) * 2};
-  }
-
   const Shape& s_;
-  int64_t down_, across_;
-  std::vector<float> zeros_;
+  int64_t begin_, of_panel_, count_;
 };
 
-// What the weight is to the products: [16, channels, out].
+int64_t panels_of(const Shape& s) { return (s.out + kPanel - 1) / kPanel; }
+
 class Weight {
  public:
   Weight(const Shape& shape, const float* w, bool turned) : s_(shape), w_(w), turned_(turned) {}
-  // Of some rows and columns; `lines`: memory for kWindow × depth × width.
-  void transform(int64_t k, int64_t depth, int64_t column, int64_t width, float* lines, float* to, int64_t step) const {
-    if (turned_) return transform_weight(depth, width, {w_ + (k * kWindow + kWindow - 1) * s_.out + column, -s_.out, kWindow * s_.out}, to, step, width);
-    for (int64_t i = 0; i < kWindow; i++)
-      row_product::transpose(width, depth, {w_ + (column * kWindow + i) * s_.channels + k, kWindow * s_.channels}, {lines + i * width, kWindow * width});
-    transform_weight(depth, width, {lines, width, kWindow * width}, to, step, width);
+  // As [16, channels, out]; `lines`: memory for kWindow × depth × width.
+  void transform(const Block& b, float* lines, float* to, int64_t step) const {
+    if (turned_) return transform_weight(b.depth, b.width, {at(b.k, kWindow - 1, b.column), -s_.out, kWindow * s_.out}, to, step, b.width);
+    for (int64_t i = 0; i < kWindow; i++) row_product::transpose(b.width, b.depth, {at(b.column, i, b.k), kWindow * s_.channels}, {lines + i * b.width, kWindow * b.width});
+    transform_weight(b.depth, b.width, {lines, b.width, kWindow * b.width}, to, step, b.width);
+  }
+  // As [16, out, channels]; not turned.
+  void transform_as_it_lies(const Block& b, float* to, int64_t step) const {
+    transform_weight(b.width, b.depth, {at(b.column, 0, b.k), s_.channels, kWindow * s_.channels}, to, step, b.depth);
+  }
+  Prefetch<Access::read> ahead(const Block& b, int64_t shares) const {
+    if (turned_) return {at(b.k, 0, b.column), b.depth * kWindow, b.width, s_.out, shares};
+    return {at(b.column, 0, b.k), b.width * kWindow, b.depth, s_.channels, shares};
   }
 
  private:
+  const float* at(int64_t row, int64_t tap, int64_t column) const { return w_ + (row * kWindow + tap) * (turned_ ? s_.out : s_.channels) + column; }
+
   const Shape& s_;
   const float* w_;
   bool turned_;
 };
 
-// Few tiles: the threads share the channels of the output, and each weight is transformed where it is used, once.
+void transform_tiles(const Shape& s, const Tiles& tiles, const float* x, int64_t first, int64_t count, float* to, int64_t plane) {
+  for (int64_t i = 0; i < count; i++) transform_tile(s.channels, tiles.input(x, first + i), to + i * s.channels, plane);
+}
+
+// The output's channels [column, column + width) from their sums, [16, tiles, width].
+void transform_outputs(const Tiles& tiles, const Block& b, const float* sums, int64_t plane, const float* bias, float* y, int64_t first, int64_t count) {
+  for (int64_t i = 0; i < count; i++)
+    transform_output(b.width, sums + i * b.width, plane, bias == nullptr ? nullptr : bias + b.column, tiles.output<float>(y + b.column, first + i, nullptr));
+}
+
+// The threads share the channels of the output. multiply(part, block, ahead) takes a panel's sums further, with so many shares of what the
+// next block reads; end_panel(part, block) makes output of them.
+template <class Multiply, class EndPanel>
+void each_block(const Shape& s, const Weight& weight, int64_t shares, const Multiply& multiply, const EndPanel& end_panel) {
+  in_parts(panels_of(s), parts_of(panels_of(s)), [&](int64_t part, int64_t begin, int64_t end) {
+    const Blocks blocks(s, begin, end);
+    for (int64_t i = 0; i < blocks.count(); i++) {
+      const auto block = blocks[i];
+      auto ahead = i + 1 < blocks.count() ? weight.ahead(blocks[i + 1], shares) : Prefetch<Access::read>();
+      multiply(part, block, ahead);
+      if (block.k + block.depth == s.channels) end_panel(part, block);
+    }
+  });
+}
+
+// Few tiles: each weight is transformed where it is used, once.
 void convolve_few(const Shape& s, const float* x, const Weight& weight, const float* bias, float* y) {
   const Tiles tiles(s);
-  const auto count = s.tiles(), panels = (s.out + kPanel - 1) / kPanel, parts = parts_of(panels);
-  const auto plane = count * s.channels + kGap, weight_plane = kDepth * kPanel + kGap, sum_plane = count * kPanel + kGap;
-  Memory memory(kTile * plane + parts * (kWindow * kDepth * kPanel + kTile * (weight_plane + sum_plane)));
+  const auto count = s.tiles(), plane = count * s.channels + kGap, weight_plane = kDepth * kPanel + kGap, sum_plane = count * kPanel + kGap;
+  const auto of_part = kWindow * kDepth * kPanel + kTile * (weight_plane + sum_plane);
+  Memory memory(kTile * plane + parts_of(panels_of(s)) * of_part);
   auto* v = memory.take(kTile * plane);
   auto* of_parts = memory.rest();
-  in_parts(count, parts_of(count), [&](int64_t, int64_t begin, int64_t end) {
-    for (int64_t tile = begin; tile < end; tile++) transform_tile(s.channels, tiles.input(x, tile), v + tile * s.channels, plane);
+  in_parts(count, parts_of(count), [&](int64_t, int64_t begin, int64_t end) { transform_tiles(s, tiles, x, begin, end - begin, v + begin * s.channels, plane); });
+  const auto sums_of = [&](int64_t part) { return of_parts + part * of_part; };
+  each_block(s, weight, shares_of(count), [&](int64_t part, const Block& b, auto& ahead) {
+    auto* m = sums_of(part);
+    auto* u = m + kTile * sum_plane;
+    weight.transform(b, u + kTile * weight_plane, u, weight_plane);
+    for (int64_t p = 0; p < kTile; p++)
+      multiply(ahead, count, b.depth, b.width, {v + p * plane + b.k, s.channels}, {u + p * weight_plane, b.width}, {m + p * sum_plane, b.width}, b.k > 0);
+  }, [&](int64_t part, const Block& b) { transform_outputs(tiles, b, sums_of(part), sum_plane, bias, y, 0, count); });
+}
+
+// The same, but registers hold tiles, not channels, and the weight is taken in the order in which it lies.
+void convolve_few_in_lanes(const Shape& s, const float* x, const Weight& weight, const float* bias, float* y) {
+  const Tiles tiles(s);
+  const auto count = s.tiles(), groups = (count + kLanes - 1) / kLanes, padded = groups * kLanes, group_parts = parts_of(groups);
+  const auto plane = s.channels * padded + kGap, weight_plane = kPanel * kDepth + kGap, sum_plane = kPanel * padded + kGap, line_plane = kLanes * std::max(s.channels, kPanel) + kGap;
+  const auto of_part = kTile * (weight_plane + sum_plane + line_plane);
+  Memory memory(kTile * plane + std::max(parts_of(panels_of(s)), group_parts) * of_part);
+  auto* v = memory.take(kTile * plane);
+  auto* of_parts = memory.rest();
+  in_parts(groups, group_parts, [&](int64_t part, int64_t begin, int64_t end) {
+    auto* lines = of_parts + part * of_part;
+    for (int64_t first = begin * kLanes; first < end * kLanes; first += kLanes) {
+      const auto some = std::min(kLanes, count - first);
+      transform_tiles(s, tiles, x, first, some, lines, line_plane);
+      for (int64_t p = 0; p < kTile; p++) std::fill_n(lines + p * line_plane + some * s.channels, (kLanes - some) * s.channels, 0.0F);
+      for (int64_t p = 0; p < kTile; p++) row_product::transpose(kLanes, s.channels, {lines + p * line_plane, s.channels}, {v + p * plane + first, padded});
+    }
   });
-  in_parts(panels, parts, [&](int64_t part, int64_t begin, int64_t end) {
-    auto* lines = of_parts + part * (kWindow * kDepth * kPanel + kTile * (weight_plane + sum_plane));
-    auto* u = lines + kWindow * kDepth * kPanel;
-    auto* m = u + kTile * weight_plane;
-    for (int64_t column = begin * kPanel; column < std::min(end * kPanel, s.out); column += kPanel) {
-      const auto width = std::min(kPanel, s.out - column);
-      for (int64_t k = 0; k < s.channels; k += kDepth) {
-        const auto depth = std::min(kDepth, s.channels - k);
-        weight.transform(k, depth, column, width, lines, u, weight_plane);
-        for (int64_t p = 0; p < kTile; p++)
-          row_product::multiply(count, depth, width, {v + p * plane + k, s.channels}, {u + p * weight_plane, width}, {m + p * sum_plane, width}, k > 0);
-      }
-      for (int64_t tile = 0; tile < count; tile++)
-        transform_output(width, m + tile * width, sum_plane, bias == nullptr ? nullptr : bias + column, tiles.output<float>(y + column, tile, nullptr));
+  const auto sums_of = [&](int64_t part) { return of_parts + part * of_part; };
+  each_block(s, weight, shares_of(kPanel), [&](int64_t part, const Block& b, auto& ahead) {
+    auto* m = sums_of(part);
+    auto* u = m + kTile * sum_plane;
+    weight.transform_as_it_lies(b, u, weight_plane);
+    for (int64_t p = 0; p < kTile; p++)
+      multiply(ahead, b.width, b.depth, padded, {u + p * weight_plane, b.depth}, {v + p * plane + b.k * padded, padded}, {m + p * sum_plane, padded}, b.k > 0);
+  }, [&](int64_t part, const Block& b) {
+    auto* m = sums_of(part);
+    auto* lines = m + kTile * (sum_plane + weight_plane);
+    for (int64_t first = 0; first < count; first += kLanes) {
+      for (int64_t p = 0; p < kTile; p++) row_product::transpose(b.width, kLanes, {m + p * sum_plane + first, padded}, {lines + p * line_plane, b.width});
+      transform_outputs(tiles, b, lines, line_plane, bias, y, first, std::min(kLanes, count - first));
     }
   });
 }
@@ -144,17 +140,17 @@ void convolve_few(const Shape& s, const float* x, const Weight& weight, const fl
 // Many tiles: the threads share them, a few at a time go all the way.
 void convolve_many(const Shape& s, const float* x, const Weight& weight, const float* bias, float* y) {
   const Tiles tiles(s);
-  const auto count = s.tiles(), panels = (s.out + kPanel - 1) / kPanel, parts = parts_of((count + kTilesOfPart - 1) / kTilesOfPart);
+  const Blocks blocks(s, 0, panels_of(s));
+  const auto count = s.tiles(), panels = panels_of(s), parts = parts_of((count + kTilesOfPart - 1) / kTilesOfPart), transforms = parts_of(blocks.count());
   const auto weight_plane = s.channels * kPanel + kGap, plane = kTilesOfPart * s.channels + kGap, sum_plane = kTilesOfPart * kPanel + kGap;
-  const auto blocks = panels * ((s.channels + kDepth - 1) / kDepth), transforms = parts_of(blocks);
   const auto of_part = std::max(kTile * (plane + sum_plane), kWindow * kDepth * kPanel);
   Memory memory(panels * kTile * weight_plane + std::max(parts, transforms) * of_part);
   auto* u = memory.take(panels * kTile * weight_plane);
   auto* of_parts = memory.rest();
-  in_parts(blocks, transforms, [&](int64_t part, int64_t begin, int64_t end) {
-    for (int64_t block = begin; block < end; block++) {
-      const auto panel = block % panels, column = panel * kPanel, k = block / panels * kDepth, width = std::min(kPanel, s.out - column);
-      weight.transform(k, std::min(kDepth, s.channels - k), column, width, of_parts + part * of_part, u + panel * kTile * weight_plane + k * width, weight_plane);
+  in_parts(blocks.count(), transforms, [&](int64_t part, int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) {
+      const auto b = blocks[i];
+      weight.transform(b, of_parts + part * of_part, u + b.column / kPanel * kTile * weight_plane + b.k * b.width, weight_plane);
     }
   });
   in_parts(count, parts, [&](int64_t part, int64_t begin, int64_t end) {
@@ -162,101 +158,24 @@ void convolve_many(const Shape& s, const float* x, const Weight& weight, const f
     auto* m = v + kTile * plane;
     for (int64_t first = begin; first < end; first += kTilesOfPart) {
       const auto some = std::min(kTilesOfPart, end - first);
-      for (int64_t i = 0; i < some; i++) transform_tile(s.channels, tiles.input(x, first + i), v + i * s.channels, plane);
+      transform_tiles(s, tiles, x, first, some, v, plane);
       for (int64_t panel = 0; panel < panels; panel++) {
-        const auto column = panel * kPanel, width = std::min(kPanel, s.out - column);
+        const Block b = {0, s.channels, panel * kPanel, std::min(kPanel, s.out - panel * kPanel)};
         for (int64_t p = 0; p < kTile; p++)
-          row_product::multiply(some, s.channels, width, {v + p * plane, s.channels}, {u + (panel * kTile + p) * weight_plane, width}, {m + p * sum_plane, width}, false);
-        for (int64_t i = 0; i < some; i++)
-          transform_output(width, m + i * width, sum_plane, bias == nullptr ? nullptr : bias + column, tiles.output<float>(y + column, first + i, nullptr));
+          row_product::multiply(some, s.channels, b.width, {v + p * plane, s.channels}, {u + (panel * kTile + p) * weight_plane, b.width}, {m + p * sum_plane, b.width}, false);
+        transform_outputs(tiles, b, m, sum_plane, bias, y, first, some);
       }
     }
   });
 }
 
-// The two sides of a weight's gradient, in panels of channels that each are [tiles, channels of the panel].
-class TransformedSides {
- public:
-  explicit TransformedSides(const Shape& shape)
-      : s_(shape), tiles_(shape), at_once_(std::min(shape.tiles(), std::max(kLeastGradientTiles, kGradientFloats / (kTile * (shape.channels + shape.out))))),
-        x_plane_(at_once_ * shape.channels + kGap), y_plane_(at_once_ * shape.out + kGap), memory_(kTile * (x_plane_ + y_plane_)), x_(memory_.take(kTile * x_plane_)), y_(memory_.rest()) {}
-
-  int64_t at_once() const { return at_once_; }
-  // From tile `first` on, so many as there are at once.
-  void transform(const float* x, const float* dy, int64_t first) {
-    now_ = std::min(at_once_, s_.tiles() - first);
-    in_parts(now_, parts_of(now_), [&](int64_t, int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; i++) {
-        each_panel(s_.channels, tiles_.input(x, first + i), [&](const TilePlaces& tile, int64_t column, int64_t width) { transform_tile(width, tile, x_ + column * at_once_ + i * width, x_plane_); });
-        each_panel(s_.out, tiles_.output<const float>(dy, first + i, tiles_.zeros()),
-                   [&](const ConstPatchPlaces& patch, int64_t column, int64_t width) { transform_output_gradient(width, patch, y_ + column * at_once_ + i * width, y_plane_); });
-      }
-    });
-  }
-  // The sums for kRows channels of the output from `row` on, and a panel of the input's from `column` on.
-  void multiply(int64_t row, int64_t column, row_product::Rows<float> to, int64_t step, bool adds) const {
-    const auto width = std::min(kPanel, s_.channels - column), panel = row / kPanel * kPanel, y_width = std::min(kPanel, s_.out - panel);
-    for (int64_t p = 0; p < kTile; p++)
-      row_product::multiply(std::min(kRows, s_.out - row), now_, width, {y_ + p * y_plane_ + panel * at_once_ + row - panel, 1, y_width},
-                                       {x_ + p * x_plane_ + column * at_once_, width}, {to.data + p * step, to.step}, adds);
-  }
-
- private:
-  template <class Places, class Use>
-  static void each_panel(int64_t channels, Places places, const Use& use) {
-    for (int64_t column = 0; column < channels; column += kPanel) {
-      const auto width = std::min(kPanel, channels - column);
-      use(places, column, width);
-      for (auto& place : places) place += width;
-    }
-  }
-
-  const Shape& s_;
-  Tiles tiles_;
-  int64_t at_once_, now_ = 0, x_plane_, y_plane_;
-  Memory memory_;
-  float *x_, *y_;
-};
-
 }  // namespace
 
 void convolve(const Shape& shape, const float* x, const float* w, bool turned, const float* bias, float* y) {
   const Weight weight(shape, w, turned);
-  if (shape.tiles() <= kFewTiles && shape.out > kPanel) return convolve_few(shape, x, weight, bias, y);
-  convolve_many(shape, x, weight, bias, y);
-}
-
-void weight_gradient(const Shape& s, const float* x, const float* dy, float* dw) {
-  TransformedSides sides(s);
-  const auto blocks = (s.out + kRows - 1) / kRows, panels = (s.channels + kPanel - 1) / kPanel;
-  const auto each_block = [&](const auto& use) {
-    in_parts(blocks * panels, parts_of(blocks * panels), [&](int64_t part, int64_t begin, int64_t end) {
-      for (int64_t block = begin; block < end; block++) use(part, block / panels * kRows, block % panels * kPanel);
-    });
-  };
-  const auto to_window = [&](int64_t row, int64_t column, const float* u, int64_t step, int64_t row_step) {
-    for (int64_t i = row; i < std::min(row + kRows, s.out); i++, u += row_step)
-      transform_weight_gradient(std::min(kPanel, s.channels - column), u, step, dw + i * kWindow * s.channels + column, s.channels);
-  };
-  if (sides.at_once() == s.tiles()) {  // a block of the sums is complete before it leaves the cache
-    const auto sum_plane = kRows * kPanel + kGap;
-    Memory memory(parts_of(blocks * panels) * kTile * sum_plane);
-    auto* of_parts = memory.rest();
-    sides.transform(x, dy, 0);
-    return each_block([&](int64_t part, int64_t row, int64_t column) {
-      auto* u = of_parts + part * kTile * sum_plane;
-      sides.multiply(row, column, {u, kPanel}, sum_plane, false);
-      to_window(row, column, u, sum_plane, kPanel);
-    });
-  }
-  const auto sum_plane = s.out * s.channels + kGap;
-  Memory memory(kTile * sum_plane);
-  auto* u = memory.rest();
-  for (int64_t first = 0; first < s.tiles(); first += sides.at_once()) {
-    sides.transform(x, dy, first);
-    each_block([&](int64_t, int64_t row, int64_t column) { sides.multiply(row, column, {u + row * s.channels + column, s.channels}, sum_plane, first > 0); });
-  }
-  each_block([&](int64_t, int64_t row, int64_t column) { to_window(row, column, u + row * s.channels + column, sum_plane, s.channels); });
+  if (shape.tiles() > kFewTiles || shape.out <= kPanel) return convolve_many(shape, x, weight, bias, y);
+  if (!turned && shape.tiles() >= kLeastTilesInLanes && shape.tiles() <= kMostTilesInLanes) return convolve_few_in_lanes(shape, x, weight, bias, y);
+  convolve_few(shape, x, weight, bias, y);
 }
 
 }  // namespace steppe::winograd

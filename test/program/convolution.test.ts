@@ -49,6 +49,8 @@ describe("3×3: by Winograd's algorithm, where the processor has AVX-512", () =>
     ["many tiles of an odd image, without bias", 48, 80, { padding: 1, bias: false }, [21, 9, 7]],
     ["few tiles, a panel of channels that is not whole", 64, 112, { padding: 1 }, [3, 4, 6]],
     ["few tiles, as many channels as are transformed at a time and some", 144, 128, { padding: 1 }, [2, 5, 7]],
+    ["more of them than registers hold", 64, 112, { padding: 1 }, [6, 8, 8]],
+    ["fewer than a register holds", 80, 128, { padding: 1, bias: false }, [1, 4, 8]],
     ["no padding", 16, 16, {}, [4, 8, 10]],
     ["padding 2, then 0", 32, 16, { padding: [2, 0] }, [4, 7, 8]],
     ["a weight's gradient of several sums", 64, 64, { padding: 1 }, [9, 32, 32]],
@@ -58,7 +60,7 @@ describe("3×3: by Winograd's algorithm, where the processor has AVX-512", () =>
   });
 
   test("the same bits whatever the number of threads", () => {
-    for (const [channels, out, n, size] of [[32, 64, 7, 18], [64, 128, 3, 8], [64, 64, 9, 32]] as const) {
+    for (const [channels, out, n, size] of [[32, 64, 7, 18], [64, 128, 3, 8], [64, 128, 6, 8], [64, 64, 9, 32]] as const) {
       torch.manualSeed(5);
       const batch = [images(n, size)];
       const bits = (threads: number) => {
