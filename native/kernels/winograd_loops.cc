@@ -92,10 +92,13 @@ void transform_weight(int64_t rows, int64_t columns, const Window& from, float* 
 }
 
 STEPPE_FOR_ALL_PROCESSORS
-void transform_weight_gradient(int64_t channels, const float* from, int64_t step, float* to, int64_t tap) {
+void transform_weight_gradient(int64_t channels, const Sums& from, float* to, int64_t tap) {
   for (int64_t c = 0; c < channels; c += kLanes) {
     Lanes u[kTile], half[12], window[kWindow];
-    STEPPE_EACH(p, 16) u[p] = STEPPE_CONST_LANES(from + p * step + c);
+    STEPPE_EACH(p, 16) u[p] = STEPPE_CONST_LANES(from.data + p * from.step + c);
+    for (int64_t sum = 1; sum < from.sums; sum++) {
+      STEPPE_EACH(p, 16) u[p] += STEPPE_CONST_LANES(from.data + sum * from.sum_step + p * from.step + c);
+    }
     STEPPE_EACH(i, 4) times_g_transposed<4>(u + i, half[i], half[4 + i], half[8 + i]);
     STEPPE_EACH(i, 3) times_g_transposed<1>(half + 4 * i, window[3 * i], window[3 * i + 1], window[3 * i + 2]);
     STEPPE_EACH(i, 9) STEPPE_LANES(to + i * tap + c) = window[i];

@@ -24,7 +24,12 @@ struct Window {
   int64_t tap, row;
 };
 void transform_weight(int64_t rows, int64_t columns, const Window& from, float* to, int64_t step, int64_t row);
-// to[i] ← Gᵀ u G, with u[p] at `from`.
-void transform_weight_gradient(int64_t channels, const float* from, int64_t step, float* to, int64_t tap);
+// to[i] ← Gᵀ u G, with u[p] the sum of `sums` numbers.
+struct Sums {
+  const float* data;
+  int64_t step;                   // from one p to the next
+  int64_t sums = 1, sum_step = 0;
+};
+void transform_weight_gradient(int64_t channels, const Sums& from, float* to, int64_t tap);
 
 }  // namespace steppe::winograd

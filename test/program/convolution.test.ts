@@ -54,13 +54,14 @@ describe("3×3: by Winograd's algorithm, where the processor has AVX-512", () =>
     ["no padding", 16, 16, {}, [4, 8, 10]],
     ["padding 2, then 0", 32, 16, { padding: [2, 0] }, [4, 7, 8]],
     ["a weight's gradient of several sums", 64, 64, { padding: 1 }, [9, 32, 32]],
+    ["a weight's gradient of several sums that threads share", 80, 80, { padding: 1 }, [9, 32, 32]],
   ])("%s", (_, channels, out, options, [n, height, width]) => {
     torch.manualSeed(5);
     expect(ownKernels(expectLikeAutograd(() => make(channels, out, 3, options), [images(n, height, width)]))).toEqual(expected);
   });
 
   test("the same bits whatever the number of threads", () => {
-    for (const [channels, out, n, size] of [[32, 64, 7, 18], [64, 128, 3, 8], [64, 128, 6, 8], [64, 64, 9, 32]] as const) {
+    for (const [channels, out, n, size] of [[32, 64, 7, 18], [64, 128, 3, 8], [64, 128, 6, 8], [64, 64, 9, 32], [64, 128, 5, 32]] as const) {
       torch.manualSeed(5);
       const batch = [images(n, size)];
       const bits = (threads: number) => {
