@@ -52,4 +52,9 @@ inline const Program::Layout* layout_of(const Program::Operand& operand, const L
   return reg < 0 ? nullptr : &layouts[reg];
 }
 
+// A constant number of one.
+inline bool is_one(const Program::Operand& operand) {
+  return operand.kind == Program::Operand::Kind::constant && operand.constant.isScalar() && operand.constant.toScalar().equal(1);
+}
+
 }  // namespace steppe

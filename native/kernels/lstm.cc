@@ -2,12 +2,12 @@
 
 #include <ATen/core/List.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/sum.h>
-#include <ATen/ops/zeros.h>
-#include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
+#include <vector>
 
+#include "../views.h"
+#include "column_sums.h"
 #include "lstm_loops.h"
 #include "products.h"
 #include "recurrence.h"
@@ -16,17 +16,36 @@
 namespace steppe {
 namespace {
 
-// What the forward keeps for the backward, in one tensor [steps, batch, 7 hidden], plane by plane.
+// What the forward keeps for the backward, in one tensor [steps, batch, 7 hidden], plane by plane: gates [steps · batch, 4 hidden], and
+// [steps · batch, hidden] of cells, their tanh, and h of the step before.
 struct Kept {
-  Kept(const at::Tensor& all, int64_t steps, int64_t batch, int64_t hidden) {
-    const auto flat = all.view(-1);
-    const auto n = steps * batch * hidden;
-    gates = flat.narrow(0, 0, 4 * n).view({steps, batch, 4 * hidden});
-    cells = flat.narrow(0, 4 * n, n).view({steps, batch, hidden});
-    tanh_cells = flat.narrow(0, 5 * n, n).view({steps, batch, hidden});
-    before = flat.narrow(0, 6 * n, n).view({steps * batch, hidden});
+  Kept(const at::Tensor& all, int64_t n)
+      : gates(all.mutable_data_ptr<float>()), cells(gates + 4 * n), tanh_cells(gates + 5 * n), before(gates + 6 * n) {}
+  float *gates, *cells, *tanh_cells, *before;
+};
+
+// Of a contiguous x, from its element `offset` on.
+at::Tensor rows_of(const at::Tensor& x, int64_t rows, int64_t columns, int64_t offset = 0) { return view_of(x, {rows, columns}, {columns, 1}, offset); }
+
+at::Tensor transposed(const at::Tensor& x) { return view_of(x, {x.size(1), x.size(0)}, {x.stride(1), x.stride(0)}, 0); }
+
+// A new tensor like x with the values at `from`, or zeros.
+at::Tensor filled(const at::Tensor& x, const float* from) {
+  auto result = at::empty(x.sizes(), x.options());
+  auto* to = result.mutable_data_ptr<float>();
+  if (from == nullptr) {
+    std::fill_n(to, x.numel(), 0.0f);
+  } else {
+    std::copy_n(from, x.numel(), to);
   }
-  at::Tensor gates, cells, tanh_cells, before;  // the last: h of the step before
+  return result;
+}
+
+// Its contiguous form, or nothing, and its values.
+struct Values {
+  explicit Values(const at::Tensor& x) : tensor(x.defined() ? x.contiguous() : x), data(x.defined() ? tensor.const_data_ptr<float>() : nullptr) {}
+  const at::Tensor tensor;
+  const float* const data;
 };
 
 bool is_plain(const at::Tensor& x) { return x.defined() && x.is_cpu() && x.scalar_type() == at::kFloat && x.layout() == at::kStrided && !x.is_mkldnn(); }
@@ -40,43 +59,43 @@ void forward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const auto at = [&](size_t i) { return tensor_at(stack, first, i); };
   for (size_t i = 0; i < 7; i++)
     if (!is_plain(at(i))) return op.callBoxed(stack);
-  const auto x = at(0).contiguous(), w = at(1), u = at(2), h0 = at(5), c0 = at(6);
+  const Values x(at(0)), u(at(2)), h0(at(5)), c0(at(6));
   const bool reverse = stack[first + 7].toBool(), has_biases = stack[first + 12].toBool();
-  const int64_t steps = x.size(0), batch = x.size(1), hidden = u.size(1);
-  const auto options = x.options();
+  const int64_t steps = x.tensor.size(0), batch = x.tensor.size(1), hidden = u.tensor.size(1), rows = steps * batch, n = batch * hidden;
+  const auto options = x.tensor.options();
   auto output = at::empty({steps, batch, hidden}, options), kept = at::empty({steps, batch, 7 * hidden}, options);
-  Kept k(kept, steps, batch, hidden);
-  auto all = k.gates.view({steps * batch, 4 * hidden});
-  products::multiply(all, x.view({steps * batch, -1}), w.t());
-  const auto biases = has_biases ? at(3).add(at(4)) : at::zeros({4 * hidden}, options);
-  const auto start_h = h0.reshape({batch, hidden}).contiguous(), start_c = c0.reshape({batch, hidden}).contiguous();
+  const Kept k(kept, steps * n);
+  auto all = rows_of(kept, rows, 4 * hidden);
+  products::multiply(all, rows_of(x.tensor, rows, x.tensor.size(2)), transposed(at(1)));
+  std::vector<float> bias(static_cast<size_t>(4 * hidden));
+  if (has_biases) {
+    const Values b(at(3)), b2(at(4));
+    for (size_t i = 0; i < bias.size(); i++) bias[i] = b.data[i] + b2.data[i];
+  }
   const recurrence::Sharing sharing(batch, hidden, steps);
-  const auto recurrent = u.contiguous(), matrix = recurrent.t();
-  const recurrence::Panels panels(recurrent, /*transposed=*/true, sharing.ours());
-  const auto n = batch * hidden;
-  auto *gates = k.gates.mutable_data_ptr<float>(), *cells = k.cells.mutable_data_ptr<float>(), *tanh_cells = k.tanh_cells.mutable_data_ptr<float>();
-  auto *out = output.mutable_data_ptr<float>(), *before = k.before.mutable_data_ptr<float>();
-  const auto *first_h = start_h.const_data_ptr<float>(), *first_c = start_c.const_data_ptr<float>(), *bias = biases.const_data_ptr<float>();
+  const auto matrix = transposed(u.tensor);
+  const recurrence::Panels panels(u.tensor, /*transposed=*/true, sharing.ours());
+  auto* out = output.mutable_data_ptr<float>();
   on_kernel_team(sharing.threads(), [&](Team& team, int64_t i) {
     const recurrence::Share share(sharing, panels, matrix, team, i);
     const auto [sample, samples, unit, units] = share.part();
-    const float *h = first_h, *c = first_c;
+    const float *h = h0.data, *c = c0.data;
     for (int64_t s = 0; s < steps; s++) {
       const int64_t t = reverse ? steps - 1 - s : s;
-      auto *g = gates + 4 * n * t, *to_c = cells + n * t, *to_tanh = tanh_cells + n * t, *to_h = out + n * t;
+      auto *g = k.gates + 4 * n * t, *to_c = k.cells + n * t, *to_tanh = k.tanh_cells + n * t, *to_h = out + n * t;
       if (s > 0) share.wait();
       share.multiply(h, g, /*adds=*/true);
       for (int64_t b = sample; b < sample + samples; b++) {
         const auto at = hidden * b + unit;
-        std::copy_n(h + at, units, before + n * t + at);
-        lstm::forward_row(units, hidden, bias + unit, g + 4 * hidden * b + unit, c + at, to_c + at, to_tanh + at, to_h + at);
+        std::copy_n(h + at, units, k.before + n * t + at);
+        lstm::forward_row(units, hidden, bias.data() + unit, g + 4 * hidden * b + unit, c + at, to_c + at, to_tanh + at, to_h + at);
       }
       h = to_h;
       c = to_c;
     }
   });
-  const auto last = [&](const at::Tensor& all, const at::Tensor& start) { return (steps == 0 ? start : all.select(0, reverse ? 0 : steps - 1)).clone().view(h0.sizes()); };
-  auto last_h = last(output, start_h), last_c = last(k.cells, start_c);
+  const auto last = reverse ? 0 : n * (steps - 1);
+  auto last_h = filled(h0.tensor, steps == 0 ? h0.data : out + last), last_c = filled(c0.tensor, steps == 0 ? c0.data : k.cells + last);
   give(stack, stack.size() - first, {output, last_h, last_c, kept});
 }
 
@@ -87,48 +106,44 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const auto at = [&](size_t i) { return tensor_at(stack, first, i); };
   const auto kept = stack.back().toTensor();
   if (!is_plain(kept)) return op.callBoxed(stack);  // LibTorch's own
-  const auto x = at(0).contiguous(), w = at(1), u = at(2), h0 = at(5), c0 = at(6), d_output = at(10), d_h = at(11), d_c = at(12);
+  const auto h0 = at(5);
+  const Values x(at(0)), u(at(2)), c0(at(6)), dy(at(10)), d_h(at(11)), d_c(at(12));
   const bool reverse = stack[first + 13].toBool(), has_biases = stack[first + 17].toBool();
-  const int64_t steps = x.size(0), batch = x.size(1), hidden = u.size(1);
-  const auto options = x.options();
-  Kept k(kept, steps, batch, hidden);
-  const auto start_h = h0.reshape({batch, hidden}).contiguous(), start_c = c0.reshape({batch, hidden}).contiguous();
-  const auto dy = d_output.defined() ? d_output.contiguous() : at::Tensor();
+  const int64_t steps = x.tensor.size(0), batch = x.tensor.size(1), hidden = u.tensor.size(1), rows = steps * batch, n = batch * hidden, in = x.tensor.size(2);
+  const auto options = x.tensor.options();
+  const Kept k(kept, steps * n);
   // Sums over time: what comes from later steps, and from the last state itself.
-  auto dh = d_h.defined() ? d_h.reshape({batch, hidden}).clone(at::MemoryFormat::Contiguous) : at::zeros_like(start_h);
-  auto dc = d_c.defined() ? d_c.reshape({batch, hidden}).clone(at::MemoryFormat::Contiguous) : at::zeros_like(start_c);
-  auto d_gates = at::empty({steps, batch, 4 * hidden}, options);
+  auto dh = filled(h0, d_h.data), dc = filled(c0.tensor, d_c.data), d_gates = at::empty({rows, 4 * hidden}, options);
   const auto index = [&](int64_t s) { return reverse ? steps - 1 - s : s; };
   const recurrence::Sharing sharing(batch, hidden, steps);
-  const auto matrix = u.contiguous();
-  const recurrence::Panels panels(matrix, /*transposed=*/false, sharing.ours());
-  const auto n = batch * hidden;
-  const auto *gates = k.gates.const_data_ptr<float>(), *cells = k.cells.const_data_ptr<float>(), *tanh_cells = k.tanh_cells.const_data_ptr<float>();
-  const auto *first_c = start_c.const_data_ptr<float>(), *from_y = dy.defined() ? dy.const_data_ptr<float>() : nullptr;
+  const recurrence::Panels panels(u.tensor, /*transposed=*/false, sharing.ours());
   auto *to_h = dh.mutable_data_ptr<float>(), *to_c = dc.mutable_data_ptr<float>(), *to_gates = d_gates.mutable_data_ptr<float>();
   on_kernel_team(sharing.threads(), [&](Team& team, int64_t i) {
-    const recurrence::Share share(sharing, panels, matrix, team, i);
+    const recurrence::Share share(sharing, panels, u.tensor, team, i);
     const auto [sample, samples, unit, units] = share.part();
     for (int64_t s = steps - 1; s >= 0; s--) {
       const int64_t t = index(s);
-      const auto *before = s > 0 ? cells + n * index(s - 1) : first_c, *g = gates + 4 * n * t, *tanh_c = tanh_cells + n * t;
+      const auto *before = s > 0 ? k.cells + n * index(s - 1) : c0.data, *g = k.gates + 4 * n * t, *tanh_c = k.tanh_cells + n * t;
       auto* d = to_gates + 4 * n * t;
       for (int64_t b = sample; b < sample + samples; b++) {
         const auto at = hidden * b + unit, at_gates = 4 * hidden * b + unit;
-        if (from_y != nullptr) lstm::add_to(units, from_y + n * t + at, to_h + at);
+        if (dy.data != nullptr) lstm::add_to(units, dy.data + n * t + at, to_h + at);
         lstm::backward_row(units, hidden, g + at_gates, before + at, tanh_c + at, to_h + at, to_c + at, d + at_gates);
       }
       share.wait();
       share.multiply(d, to_h, /*adds=*/false);
     }
   });
-  const auto all = d_gates.view({steps * batch, 4 * hidden}), all_t = all.t();
-  auto dx = products::product(all, w).view(x.sizes());
-  auto dw = products::product(all_t, x.view({steps * batch, -1})), du = products::product(all_t, k.before);
-  // Without biases other weights stand in their places, and nobody looks at these.
-  auto db = has_biases ? all.sum(0) : at::zeros_like(at(3)), db2 = has_biases ? db.clone() : at::zeros_like(at(4));
-  dh = dh.view(h0.sizes());
-  dc = dc.view(c0.sizes());
+  const auto all_t = transposed(d_gates);
+  auto dx = at::empty(x.tensor.sizes(), options), dx_rows = rows_of(dx, rows, in);
+  products::multiply(dx_rows, d_gates, at(1));
+  auto dw = products::product(all_t, rows_of(x.tensor, rows, in)), du = products::product(all_t, rows_of(kept, rows, hidden, 6 * steps * n));
+  at::Tensor db, db2;  // without biases nobody asks for them
+  if (has_biases) {
+    db = at::empty({4 * hidden}, options);
+    sum_rows(rows, 4 * hidden, to_gates, db.mutable_data_ptr<float>());
+    db2 = filled(db, db.const_data_ptr<float>());
+  }
   give(stack, stack.size() - first, {dx, dw, du, db, db2, dh, dc});
 }
 

@@ -89,8 +89,6 @@ void addmm(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
 
 // --- Which products ---
 
-bool is_one(const Program::Operand& operand) { return operand.kind == Program::Operand::Kind::constant && operand.constant.isScalar() && operand.constant.toScalar().equal(1); }
-
 std::optional<Matrix> matrix_at(const Program::Operand& operand, const Layouts& layouts) {
   const auto* layout = layout_of(operand, layouts);
   if (layout == nullptr || !layout->strided || layout->dtype != at::kFloat || layout->sizes.size() != 2) return std::nullopt;

@@ -9,6 +9,8 @@
 #include "counts.h"
 #include "embedding.h"
 #include "products.h"
+#include "row_additions.h"
+#include "zeros.h"
 
 namespace steppe {
 
@@ -22,6 +24,8 @@ void replace_operators(Program& program, const Layouts& layouts) {
   replace_products(program, layouts);
   replace_class_losses(program, layouts);
   replace_column_sums(program, layouts);
+  replace_row_additions(program, layouts);
+  replace_zeros(program, layouts);
 }
 
 }  // namespace steppe

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { nn, torch } from "../../lib/index.js";
 import type { Tensor } from "../../lib/index.js";
 import { recorded } from "./own-kernels.js";
+import { expectReplayNearAutograd } from "./replay.js";
 
 // Layers of an LSTM run by kernels of our own in a program: beside autograd over LibTorch's, and over its cells in float64.
 
@@ -121,4 +122,53 @@ test("values that are not finite come through", () => {
   const { loss } = run(huge.layer, huge.batch);
   const eager = lossOf(huge.layer)(huge.batch[0]!, huge.batch[1]!, huge.batch[2]!).item() as number;
   expect(Math.abs(loss / eager - 1)).toBeLessThan(1e-5);
+});
+
+describe("where the first or the last state is", () => {
+  const near = (layer: nn.LSTM, loss: (...batch: Tensor[]) => Tensor, batch: Tensor[]) => {
+    const { loss: value, gradients, text } = recorded({ model: layer, loss }, batch);
+    const eager = loss(...batch);
+    eager.backward();
+    expect(Math.abs(value / (eager.item() as number) - 1)).toBeLessThan(1e-6);
+    layer.parameters().forEach((parameter, i) => {
+      const scale = parameter.grad!.abs().max().item() as number;
+      expect(gradients[i]!.sub(parameter.grad!).abs().max().item() as number).toBeLessThan(3e-6 * scale);
+    });
+    expect(text).toMatch(/mkldnn_rnn_layer .* by a kernel of our own/);
+  };
+  const both = { bidirectional: true };
+
+  test("nobody looks at the last state", () => {
+    const { layer, batch } = make(both);
+    near(layer, (x, h, c) => layer.forward(x!, [h!, c!])[0].sin().sum(), batch);
+  });
+
+  test.each(["h", "c"])("somebody looks at nothing but the last %s", (which) => {
+    const { layer, batch } = make(both);
+    near(layer, (x, h, c) => layer.forward(x!, [h!, c!])[1][which === "h" ? 0 : 1].sin().sum(), batch);
+  });
+
+  test("the first state is zeros", () => {
+    const { layer, batch } = make(both);
+    near(layer, (x) => layer.forward(x!)[0].sin().sum(), batch.slice(0, 1));
+  });
+
+  test("the gradient goes on into inputs and first states, which lie otherwise in memory", () => {
+    const { layer, batch } = make({ ...both, numLayers: 2 });
+    const [x, h, c] = [batch[0]!.transpose(0, 2).contiguous(), batch[1]!.transpose(1, 2).contiguous(), batch[2]!.transpose(0, 1).contiguous()];
+    class Scaled extends nn.Module {
+      readonly lstm = layer;
+      readonly x = nn.parameter(torch.randn(x.shape));
+      readonly h = nn.parameter(torch.randn(h.shape));
+      readonly c = nn.parameter(torch.randn(c.shape));
+    }
+    const model = new Scaled();
+    const loss = (x: Tensor, h: Tensor, c: Tensor) => {
+      const states: [Tensor, Tensor] = [h.mul(model.h).transpose(1, 2), c.mul(model.c).transpose(0, 1)];
+      const [y, [last]] = layer.forward(x.mul(model.x).transpose(0, 2), states);
+      return y.transpose(0, 1).sin().sum().add(last.transpose(0, 1).exp().sum());
+    };
+    const { text } = expectReplayNearAutograd(model, loss, [[x, h, c]]);
+    expect(text).toMatch(/mkldnn_rnn_layer .* by a kernel of our own/);
+  });
 });

@@ -1,0 +1,103 @@
+import { describe, expect, test } from "vitest";
+import { nn, torch } from "../../lib/index.js";
+import type { Tensor } from "../../lib/index.js";
+import { ownKernels, recorded } from "./own-kernels.js";
+import { expectReplayLikeAutograd, expectReplayNearAutograd } from "./replay.js";
+
+// Zeros, and a row that is added to all rows, by kernels of our own: LibTorch's numbers, to the bit.
+
+torch.setNumThreads(1);
+
+class Rows extends nn.Module {
+  readonly rows: Tensor;
+  constructor(shape: number[]) {
+    super();
+    this.rows = nn.parameter(torch.randn(shape));
+  }
+}
+
+function make(shape: number[]) {
+  torch.manualSeed(3);
+  return new Rows(shape);
+}
+
+type Sum = (x: Tensor, row: Tensor) => Tensor;
+
+/** What kernels of our own do of the operators named, in a program that adds up the sines of what comes out. */
+function own(sum: Sum, model: Rows, row: Tensor, among: RegExp) {
+  const batch = () => [torch.randn(model.rows.shape), row];
+  const loss = (x: Tensor, row: Tensor) => sum(x.mul(model.rows), row).sin().sum().to("float32");
+  return ownKernels(expectReplayLikeAutograd(model, loss, [batch(), batch()]).text, among);
+}
+
+describe("a row added to all rows, in place", () => {
+  test.each([[[1, 1]], [[7, 1]], [[1, 19]], [[5, 64]], [[3, 4, 33]], [[2, 3, 2, 65]], [[19]]])("%j", (shape) => {
+    expect(own((x, row) => x.add_(row), make(shape), torch.randn(shape.slice(-1)), /add_/)).toEqual(["add_"]);
+  });
+
+  test("a linear layer's bias after a product in three dimensions, transposed", () => {
+    torch.manualSeed(3);
+    const model = new nn.Linear(6, 5);
+    const loss = (x: Tensor) => model.forward(x.transpose(0, 1)).sin().mean();
+    expect(ownKernels(expectReplayNearAutograd(model, loss, [[torch.randn([4, 7, 6])]]).text, /add_/)).toEqual(["add_"]);
+  });
+
+  test("what looks at the same memory sees it", () => {
+    const sum: Sum = (x, row) => x.view([8, 3]).add_(row).exp().sum().add(x);
+    expect(own(sum, make([4, 6]), torch.randn([3]), /add_/)).toEqual(["add_"]);
+  });
+
+  test("infinities and what is no number", () => {
+    const model = make([2, 3]);
+    const x = torch.tensor([[Infinity, -Infinity, NaN], [1, 2, 3e38]]);
+    const row = torch.tensor([-Infinity, -Infinity, 3e38]);
+    const at = (i: number, j: number) => recorded({ model, loss: (x, row) => x.mul(1).add_(row).add(model.rows).select(0, i).select(0, j) }, [x, row]).loss;
+    expect([at(0, 0), at(0, 1), at(0, 2), at(1, 0), at(1, 2)]).toEqual([NaN, -Infinity, NaN, -Infinity, Infinity]);
+  });
+
+  test("the number of threads changes nothing", () => {
+    const model = make([301, 257]);
+    const batch = [torch.randn([301, 257]), torch.randn([257])];
+    const gradient = (threads: number) => {
+      torch.setNumThreads(threads);
+      const { gradients } = recorded({ model, loss: (x, row) => x.mul(model.rows).add_(row).sin().sum() }, batch);
+      torch.setNumThreads(1);
+      return gradients[0]!;
+    };
+    expect(torch.equal(gradient(3), gradient(1))).toBe(true);
+  });
+
+  test.each<[string, Sum]>([
+    ["times a number", (x, row) => x.add_(row, { alpha: 2 })],
+    ["rows with gaps", (x, row) => x.transpose(0, 1).add_(row.narrow(0, 0, 4).mul(2))],
+    ["one number for all", (x, row) => x.add_(row.narrow(0, 0, 1).mul(2))],
+    ["a number for each row", (x, row) => x.add_(row.narrow(0, 0, 4).unsqueeze(1).mul(2))],
+    ["all elements", (x) => x.add_(x.mul(2))],
+    ["float64", (x, row) => x.to("float64").add_(row.to("float64"))],
+    ["another dtype", (x, row) => x.add_(row.to("float64"))],
+  ])("%s: LibTorch's", (_, sum) => {
+    expect(own(sum, make([4, 6]), torch.randn([6]), /add_/)).toEqual([]);
+  });
+});
+
+describe("zeros", () => {
+  test.each([[[]], [[1]], [[5]], [[2, 3, 4]], [[0, 5]], [[33, 65]]])("%j, which are changed in place in every pass", (shape) => {
+    expect(own((x, row) => x.add(torch.zeros(shape).add_(row).add_(row).sum()), make([2, 3]), torch.randn(shape), /zeros/)).toEqual(["zeros"]);
+  });
+
+  test("before an LSTM's first step", () => {
+    torch.manualSeed(3);
+    const model = new nn.LSTM(6, 5);
+    const { loss, text } = recorded({ model, loss: (x) => model.forward(x)[0].sin().sum() }, [torch.ones([4, 3, 6])]);
+    expect(ownKernels(text, /zeros/)).not.toEqual([]);
+    expect(Math.abs(loss / (model.forward(torch.ones([4, 3, 6]))[0].sin().sum().item() as number) - 1)).toBeLessThan(1e-6);
+  });
+
+  test.each<[string, () => Tensor]>([
+    ["many", () => torch.zeros([1 << 9, 1 << 8])],
+    ["float64", () => torch.zeros([4], { dtype: "float64" })],
+    ["integers", () => torch.zeros([4], { dtype: "int64" })],
+  ])("%s: LibTorch's", (_, zeros) => {
+    expect(own((x) => zeros().sum().add(x), make([2, 3]), torch.randn([3]), /zeros/)).toEqual([]);
+  });
+});
