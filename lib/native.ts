@@ -286,7 +286,14 @@ export interface Native {
     generators: Handle[],
     /** 1: without a wait for the device between the passes, 2: in a CUDA graph, where that can be; 0: as always. */
     onDevice: number,
+    /** A number under which `engineStepAgain` finds the call. */
+    compiled?: number,
   ): NativeReport | Promise<NativeReport>;
+  /**
+   * The last step under this number once more, with other inputs that are like its own; undefined if they are not, or its programs are gone. That
+   * the arguments' structure and the modules' modes are the same, and the buffers, the caller has seen.
+   */
+  engineStepAgain(engine: number, compiled: number, inputs: Handle[], sync: boolean): NativeReport | Promise<NativeReport> | undefined;
   /** `closure` gives what is differentiated and the loss to report. */
   engineStepClosure(engine: number, closure: (climbed: boolean) => [objective: Handle, loss: Handle]): NativeReport;
   engineState(engine: number): NativeEngineState;

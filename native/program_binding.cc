@@ -1,5 +1,6 @@
 #include "program_binding.h"
 
+#include <ATen/autocast_mode.h>
 #include <ATen/core/grad_mode.h>
 #include <c10/util/strides.h>
 
@@ -19,6 +20,7 @@ std::shared_ptr<Program> program_of(Call& call) { return call.instance().program
 
 // recordBegin(parameters, buffers, inputs, ownOrder, shapesFrom)
 Napi::Value record_begin(Call& call) {
+  at::autocast::clear_cache();  // weights that were cast before would be constants of the program
   Recorder::begin(call.tensors(0, "parameters"), call.tensors(1, "buffers"), call.tensors(2, "inputs"), {.own_order = call.boolean(3, "ownOrder"), .shapes_from = call.integer(4, "shapesFrom")});
   call.instance().recording = true;
   return call.env().Undefined();
@@ -40,6 +42,7 @@ napi_value describe(Instance& instance, const std::shared_ptr<Program>& program,
 Napi::Value record_end(Call& call) {
   auto& instance = call.instance();
   instance.recording = false;
+  at::autocast::clear_cache();
   const auto recorder = Recorder::current();
   if (recorder == nullptr) fail(Code::internal, "No recording is under way.");
   const auto& loss = call.tensor(0);
@@ -71,6 +74,7 @@ Napi::Value record_end(Call& call) {
 // recordAbort(): after any failure since recordBegin, recordEnd's own included. Whether images were put into another order:
 // then the reason may lie there.
 Napi::Value record_abort(Call& call) {
+  at::autocast::clear_cache();
   call.instance().recording = false;
   const auto recorder = Recorder::current();
   if (recorder != nullptr) recorder->stop();

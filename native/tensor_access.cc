@@ -28,7 +28,7 @@ Napi::Value stride(Call& call) {
   return numbers(call.env(), tensor.strides());
 }
 Napi::Value dtype(Call& call) { return Napi::String::New(call.env(), dtype_name(call.tensor(0).scalar_type())); }
-Napi::Value device(Call& call) { return Napi::String::New(call.env(), call.tensor(0).device().str()); }
+Napi::Value device_name(Call& call) { return Napi::String::New(call.env(), call.tensor(0).device().str()); }
 Napi::Value layout(Call& call) { return Napi::String::New(call.env(), layout_name(call.tensor(0).layout())); }
 Napi::Value numel(Call& call) { return Napi::Number::New(call.env(), static_cast<double>(call.tensor(0).numel())); }
 Napi::Value dim(Call& call) { return Napi::Number::New(call.env(), static_cast<double>(call.tensor(0).dim())); }
@@ -170,7 +170,7 @@ void register_tensor_access(Napi::Env env, Napi::Object exports) {
   define<shape>(env, exports, "shape");
   define<stride>(env, exports, "stride");
   define<dtype>(env, exports, "dtype");
-  define<device>(env, exports, "device");
+  define<device_name>(env, exports, "device");
   define<layout>(env, exports, "layout");
   define<numel>(env, exports, "numel");
   define<dim>(env, exports, "dim");

@@ -14,16 +14,11 @@ import type { Collected } from "./groups.js";
 import { outcomeOf } from "./loss-form.js";
 import type { Resolved } from "./options.js";
 import { recordProgram } from "./record-program.js";
+import { RecordedPrograms, type WantedProgram } from "./recorded-programs.js";
 import { ForeignBuffersFound, ForeignBuffers } from "./foreign-buffers.js";
 import { checkBatch, flatten, rebuild } from "./structure.js";
 import { trainingJob, underWay } from "./training-jobs.js";
 import type { Window } from "./window.js";
-
-interface Recorded extends NativeProgram {
-  wanted: Wanted;
-  /** Number of the optimizer's buffers, which are slots of it. */
-  buffers: number;
-}
 
 /** What a compiled step needs of its optimizer. */
 export interface StepContext {
@@ -44,36 +39,21 @@ export interface StepContext {
   ended(taken: boolean): void;
 }
 
-/** More signatures than this, and the oldest program is forgotten. */
-const MAX_PROGRAMS = 256;
+/** Steps that were compiled: each has a number, under which the engine knows its last call. */
+let compiledSteps = 0;
 
 /** Steps that wait for a recording, in the order of their calls; later ones of this environment must not overtake them. */
 let waiting: Promise<unknown> | null = null;
 
-const discarded = new FinalizationRegistry<Map<string, Recorded>>((programs) => {
-  for (const { program } of programs.values()) native.freeProgram(program);
-});
-
 /** What one call comes down to. */
 interface Prepared {
   args: readonly unknown[];
+  structure: string;
   tensors: Tensor[];
   batched: boolean[];
   batchSize: number;
   /** The programs that its passes need. */
-  wanted: Wanted[];
-}
-
-interface Wanted {
-  /** What it is recorded with, if not with the call's own arguments. */
-  source?: Pick<Prepared, "args" | "tensors" | "batched" | "batchSize">;
-  /** Number of samples. */
-  count: number;
-  /** The objective that is climbed, not the loss. */
-  climbed: boolean;
-  signature: string;
-  /** Modules that recording went through, with their modes. */
-  seen?: Map<Module, boolean>;
+  wanted: WantedProgram[];
 }
 
 /** See {@link Optimizer.compile}. */
@@ -90,45 +70,31 @@ export function compileStep<Args extends unknown[]>(
   const { definition, numbers } = context.resolved;
   const objectives = definition.climbed === undefined ? [false] : [false, true];
   const cuts = definition.cutsBatch?.(numbers) === true && definition.parts(numbers).rule === undefined;
-  const programs = new Map<string, Recorded>();
-  let training = { version: -1, bits: "" };
-
-  function modeBits(): string {
-    if (training.version !== modes.version) {
-      const modules = context.collected.modules.flatMap((module) => module.modules());
-      // Modes of modules that the optimizer does not know (a body under the head that is trained) are in no signature.
-      for (const [signature, { program, wanted }] of programs) {
-        if (![...wanted.seen!].some(([module, mode]) => !modules.includes(module) && module.training !== mode)) continue;
-        programs.delete(signature);
-        native.freeProgram(program);
-      }
-      training = { version: modes.version, bits: modules.map((module) => (module.training ? "t" : "e")).join("") };
-    }
-    return training.bits;
-  }
-
+  const programs = new RecordedPrograms(context.collected);
+  const id = compiledSteps++;
+  /** What the engine does not know of the last call, that it knows by `id`. */
+  let known: { structure: string; modes: number; buffers: number } | null = null;
   function prepare(args: readonly unknown[]): Prepared {
     const { tensors, structure } = flatten(args);
-    const handles = tensors.map((tensor) => tensor.handle);
     context.configure();
-    const { batchSize, counts, signature } = native.engineSignature(context.engine, handles);
+    const { batchSize, counts, signature } = native.engineSignature(context.engine, handlesOf(tensors));
     const whole = counts.length === 1 && counts[0] === batchSize;
     const batched = tensors.map((tensor) => tensor.dim() > 0);
     if (!whole || (cuts && batchSize < 0)) checkBatch(tensors, batched, batchSize);
-    const prefix = `${modeBits()}|${structure}|${signature}`;
-    const wanted: Wanted[] = counts.flatMap((count) => objectives.map((climbed) => ({ count, climbed, signature: `${prefix}|${count}${climbed ? "c" : ""}` })));
+    const prefix = `${programs.modeBits()}|${structure}|${signature}`;
+    const wanted: WantedProgram[] = counts.flatMap((count) => objectives.map((climbed) => ({ count, climbed, signature: `${prefix}|${count}${climbed ? "c" : ""}` })));
     const earlier = context.loadedBatch();
     for (let i = 0; tensors.length > 0 && i + tensors.length <= earlier.length; i += tensors.length) {
       const batch = earlier.slice(i, i + tensors.length);
-      const its = native.engineSignature(context.engine, batch.map((tensor) => tensor.handle));
+      const its = native.engineSignature(context.engine, handlesOf(batch));
       const source = { args: rebuild(args, batch), tensors: batch, batched, batchSize: its.batchSize };
-      wanted.push({ source, count: its.batchSize, climbed: false, signature: `${modeBits()}|${structure}|${its.signature}|${its.batchSize}` });
+      wanted.push({ source, count: its.batchSize, climbed: false, signature: `${programs.modeBits()}|${structure}|${its.signature}|${its.batchSize}` });
     }
-    return { args, tensors, batched, batchSize, wanted };
+    return { args, structure, tensors, batched, batchSize, wanted };
   }
 
   /** Records a program; unless `here`, with no more than the loss function's shapes on this thread: then a promise. */
-  function record(prepared: Prepared, wanted: Wanted, here: boolean, then = asItIs, around = asItIs): NativeProgram | Promise<NativeProgram> {
+  function record(prepared: Prepared, wanted: WantedProgram, here: boolean, then = asItIs, around = asItIs): NativeProgram | Promise<NativeProgram> {
     const { args, tensors, batched, batchSize } = wanted.source ?? prepared;
     const { count, climbed } = wanted;
     const cut = (tensor: Tensor, i: number) => (batched[i]! && count !== batchSize ? (call(family("aten::narrow"), [tensor, 0, 0, count]) as Tensor) : tensor);
@@ -150,53 +116,48 @@ export function compileStep<Args extends unknown[]>(
     }
   }
 
-  function remember(wanted: Wanted, made: NativeProgram): void {
-    if (programs.size >= MAX_PROGRAMS) {
-      const [oldest, { program }] = programs.entries().next().value!;
-      programs.delete(oldest);
-      native.freeProgram(program);
-    }
-    const { count, climbed, signature, seen } = wanted;
-    const stale = programs.get(signature);
-    if (stale !== undefined) native.freeProgram(stale.program);
-    programs.set(signature, { ...made, wanted: { count, climbed, signature, seen: seen! }, buffers: context.collected.buffers.length });
-  }
-
   /** `begun`: the context knows of it already. */
   function submit(prepared: Prepared, sync: boolean, generators: readonly Tensor[] = [], begun = false): NativeReport | Promise<NativeReport> {
-    const { tensors, batched, batchSize, wanted } = prepared;
-    const triples = wanted.flatMap(({ count, climbed, signature }) => [count, climbed ? 1 : 0, programs.get(signature)!.program]);
-    const handles = (list: readonly Tensor[]) => list.map((tensor) => tensor.handle);
+    const { structure, tensors, batched, batchSize, wanted } = prepared;
+    const triples = wanted.flatMap(({ count, climbed, signature }) => [count, climbed ? 1 : 0, programs.of(signature)]);
+    const comesAgain = !begun && generators.length === 0 && wanted.every(({ source }) => source === undefined);
     if (!begun) context.begun();
     let result: NativeReport | Promise<NativeReport>;
     try {
-      result = native.engineStep(context.engine, triples, handles(tensors), batched, batchSize, sync, handles(generators), onDevice);
+      result = native.engineStep(context.engine, triples, handlesOf(tensors), batched, batchSize, sync, handlesOf(generators), onDevice, comesAgain ? id : undefined);
       context.window.asked(number, prepared.args, tensors.length);
     } catch (error) {
       context.ended(false);
       throw error;
     }
-    if (result instanceof Promise) {
-      result.then(
-        (report) => context.ended(report.updated),
-        () => context.ended(false),
-      );
-    } else {
-      context.ended(result.updated);
-    }
+    if (comesAgain) known = { structure, modes: modes.version, buffers: context.collected.buffers.length };
+    return follow(result);
+  }
+
+  /** A step like the last one, with no more than one native call for it; undefined if it is not. */
+  function submitAgain(args: readonly unknown[], sync: boolean): NativeReport | Promise<NativeReport> | undefined {
+    if (known === null || known.modes !== modes.version || known.buffers !== context.collected.buffers.length) return undefined;
+    if (waiting !== null || context.loadedBatch().length > 0) return undefined;
+    const { tensors, structure } = flatten(args);
+    if (structure !== known.structure) return undefined;
+    context.configure();
+    const result = native.engineStepAgain(context.engine, id, handlesOf(tensors), sync);
+    if (result === undefined) return undefined;
+    context.begun();
+    context.window.asked(number, args, tensors.length);
+    return follow(result);
+  }
+
+  function follow(result: NativeReport | Promise<NativeReport>): NativeReport | Promise<NativeReport> {
+    if (result instanceof Promise) return underWay(result, (report) => context.ended(report?.updated === true));
+    context.ended(result.updated);
     return result;
   }
 
-  const fits = ({ signature }: Wanted) => programs.get(signature)?.buffers === context.collected.buffers.length;
-  const isRecorded = (prepared: Prepared) => prepared.wanted.every(fits);
-  /** The first one is recorded before the next is asked for: recording may meet further buffers. */
-  function* missing(prepared: Prepared): Generator<Wanted> {
-    for (let wanted; (wanted = prepared.wanted.find((each) => !fits(each))) !== undefined; ) yield wanted;
-  }
   const recordHere = (prepared: Prepared) => {
-    if (isRecorded(prepared)) return;
+    if (programs.fit(prepared.wanted)) return;
     native.drain();
-    for (const wanted of missing(prepared)) remember(wanted, record(prepared, wanted, true) as NativeProgram);
+    for (const wanted of programs.missing(prepared.wanted)) programs.remember(wanted, record(prepared, wanted, true) as NativeProgram);
   };
 
   /**
@@ -215,14 +176,14 @@ export function compileStep<Args extends unknown[]>(
     let submitted = false;
     try {
       if (before !== null) await before;
-      for (const wanted of missing(held)) {
+      for (const wanted of programs.missing(held.wanted)) {
         for (let job = trainingJob(); job !== null; job = trainingJob()) await job;
-        remember(wanted, await underWay(recordLater(held, wanted, then, around)));
+        programs.remember(wanted, await underWay(recordLater(held, wanted, then, around)));
       }
       context.configure(hyperparameters); // schedules have gone on meanwhile
       submitted = true;
       context.queued(-1);
-      return await underWay(around(() => submit(held, false, [], true)) as Promise<NativeReport>);
+      return await around(() => submit(held, false, [], true));
     } finally {
       streams.release();
       if (!submitted) {
@@ -233,7 +194,7 @@ export function compileStep<Args extends unknown[]>(
     }
   }
 
-  async function recordLater(prepared: Prepared, wanted: Wanted, then: typeof asItIs, around: typeof asItIs): Promise<NativeProgram> {
+  async function recordLater(prepared: Prepared, wanted: WantedProgram, then: typeof asItIs, around: typeof asItIs): Promise<NativeProgram> {
     return record(prepared, wanted, false, then, around);
   }
 
@@ -251,8 +212,10 @@ export function compileStep<Args extends unknown[]>(
   const step = ((...args: Args): Promise<StepReport> => {
     try {
       if (!context.queued()) context.window.resume();
+      const again = submitAgain(args, false);
+      if (again !== undefined) return again as Promise<NativeReport>;
       const prepared = prepare(args);
-      return waiting === null && isRecorded(prepared) ? underWay(submit(prepared, false) as Promise<NativeReport>) : queue(prepared);
+      return waiting === null && programs.fit(prepared.wanted) ? (submit(prepared, false) as Promise<NativeReport>) : queue(prepared);
     } catch (error) {
       return Promise.reject(error as Error);
     }
@@ -261,6 +224,8 @@ export function compileStep<Args extends unknown[]>(
   step.sync = (...args: Args): StepReport => {
     if (context.queued()) throw new SteppeError("ARGUMENT", "Await the steps that are under way before step.sync().");
     context.window.resume();
+    const again = submitAgain(args, true);
+    if (again !== undefined) return again as NativeReport;
     const prepared = prepare(args);
     recordHere(prepared);
     return submit(prepared, true) as NativeReport;
@@ -272,21 +237,15 @@ export function compileStep<Args extends unknown[]>(
     return () => void submit(prepared, true, generators);
   });
   Object.defineProperty(step, "programs", {
-    get: (): ProgramInfo[] =>
-      [...programs].map(([signature, { program, instructions, obstacle, computed, wanted }]) => ({
-        signature,
-        samples: wanted.count,
-        climbed: wanted.climbed,
-        instructions,
-        backwardObstacle: obstacle === "" ? null : obstacle,
-        text: native.programText(program),
-        computed,
-        program,
-      })),
+    get: (): ProgramInfo[] => programs.list(),
   });
   step.explain = () => explain(step.programs, onDevice === 0 ? undefined : (program) => native.engineDeviceNote(context.engine, program, onDevice === 2));
-  discarded.register(step, programs);
+  programs.freeAfter(step);
   return step;
+}
+
+function handlesOf(tensors: readonly Tensor[]) {
+  return tensors.map((tensor) => tensor.handle);
 }
 
 function asItIs<T>(body: () => T): T {

@@ -20,26 +20,37 @@ const depthLimit = 16;
  */
 export function flatten(args: readonly unknown[]): Flattened {
   const tensors: Tensor[] = [];
-  const visit = (value: unknown, path: string, depth: number): string => {
-    if (value instanceof Tensor) {
-      tensors.push(value);
-      return "T";
+  let structure = "";
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i];
+    if (i > 0) structure += ",";
+    if (arg instanceof Tensor) {
+      tensors.push(arg);
+      structure += "T";
+    } else {
+      structure += describeValue(arg, `argument ${i}`, tensors, 0);
     }
-    if (value === null || value === undefined || typeof value === "number" || typeof value === "boolean") return String(value);
-    if (typeof value === "string") return JSON.stringify(value);
-    if (typeof value === "bigint") return `${value}n`;
-    if (typeof value === "object" && depth < depthLimit) {
-      if (Array.isArray(value)) return `[${value.map((element, i) => visit(element, `${path}[${i}]`, depth + 1)).join()}]`;
-      const prototype: unknown = Object.getPrototypeOf(value);
-      if (prototype === Object.prototype || prototype === null) {
-        const parts = Object.entries(value).map(([key, element]) => `${JSON.stringify(key)}:${visit(element, `${path}.${key}`, depth + 1)}`);
-        return `{${parts.join()}}`;
-      }
-    }
-    throw new SteppeError("ARGUMENT", `Expected tensors, numbers, strings, booleans, or arrays and plain objects of them, for ${path} but received ${describe(value)}.`);
-  };
-  const structure = args.map((arg, i) => visit(arg, `argument ${i}`, 0)).join();
+  }
   return { tensors, structure };
+}
+
+function describeValue(value: unknown, path: string, tensors: Tensor[], depth: number): string {
+  if (value instanceof Tensor) {
+    tensors.push(value);
+    return "T";
+  }
+  if (value === null || value === undefined || typeof value === "number" || typeof value === "boolean") return String(value);
+  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "bigint") return `${value}n`;
+  if (typeof value === "object" && depth < depthLimit) {
+    if (Array.isArray(value)) return `[${value.map((element, i) => describeValue(element, `${path}[${i}]`, tensors, depth + 1)).join()}]`;
+    const prototype: unknown = Object.getPrototypeOf(value);
+    if (prototype === Object.prototype || prototype === null) {
+      const parts = Object.entries(value).map(([key, element]) => `${JSON.stringify(key)}:${describeValue(element, `${path}.${key}`, tensors, depth + 1)}`);
+      return `{${parts.join()}}`;
+    }
+  }
+  throw new SteppeError("ARGUMENT", `Expected tensors, numbers, strings, booleans, or arrays and plain objects of them, for ${path} but received ${describe(value)}.`);
 }
 
 /** The arguments again, with other tensors in the places of the old ones. */

@@ -8,10 +8,17 @@ export function trainingJob(): Promise<unknown> | null {
   return count > 0 ? last : null;
 }
 
-/** Notes a job of the training thread that recordings have to wait for, and returns it. */
-export function underWay<Result>(job: Promise<Result>): Promise<Result> {
+/**
+ * Notes a job of the training thread that recordings have to wait for, and returns it.
+ *
+ * @param done called with its result, or undefined where it failed, before anybody who awaits it goes on
+ */
+export function underWay<Result>(job: Promise<Result>, done?: (result?: Result) => void): Promise<Result> {
   count++;
-  const done = () => void count--;
-  last = job.then(done, done);
+  const over = (result?: Result) => {
+    count--;
+    done?.(result);
+  };
+  last = job.then(over, () => over());
   return job;
 }

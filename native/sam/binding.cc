@@ -1,17 +1,12 @@
 #include "binding.h"
 
-#include <ATen/autocast_mode.h>
-
-#include "../dtypes.h"
 #include "../functions.h"
-#include "../signature.h"
 #include "../worker.h"
 #include "engine.h"
+#include "step_binding.h"
 
 namespace steppe::sam {
 namespace {
-
-std::shared_ptr<Engine> engine_of(Call& call) { return call.instance().engines.get(static_cast<uint32_t>(call.integer(0, "optimizer")), "optimizer"); }
 
 double number_of(Napi::Object object, const char* name) { return read_number(object.Env(), object.Get(name), name); }
 
@@ -78,31 +73,6 @@ Napi::Value add_buffers(Call& call) {
   return call.env().Undefined();
 }
 
-// engineSignature(engine, inputs): { batchSize, counts, signature }
-Napi::Value signature(Call& call) {
-  const auto engine = engine_of(call);
-  const auto inputs = call.tensors(1, "inputs");
-  auto text = describe_inputs(inputs, engine->parameters());
-  int64_t batch_size = -1;
-  for (const auto& input : inputs)
-    if (batch_size < 0 && input.dim() > 0) batch_size = input.size(0);
-  for (const auto device : {at::kCPU, at::kCUDA})
-    if (at::autocast::is_autocast_enabled(device)) text += std::string("autocast ") + dtype_name(at::autocast::get_autocast_dtype(device)) + ";";
-  for (const auto& parameter : engine->parameters()) {
-    text += parameter.requires_grad() ? 'g' : '-';
-    if (parameter.scalar_type() != at::kFloat) text += dtype_name(parameter.scalar_type());
-    if (!parameter.is_cpu()) text += parameter.device().str();
-  }
-  auto counts = Napi::Array::New(call.env());
-  uint32_t i = 0;
-  for (const auto count : engine->sample_counts(batch_size)) counts[i++] = static_cast<double>(count);
-  auto result = Napi::Object::New(call.env());
-  result["batchSize"] = static_cast<double>(batch_size);
-  result["counts"] = counts;
-  result["signature"] = text;
-  return result;
-}
-
 // engineConfigure(engine, first, groups: group[][]): the hyperparameters of the steps that are asked for from now on, for each
 // number of steps that may have been taken before, from `first` on.
 Napi::Value configure(Call& call) {
@@ -120,81 +90,6 @@ Napi::Value configure(Call& call) {
   }
   engine->plan = std::move(plan);
   return call.env().Undefined();
-}
-
-napi_value report_to_js(napi_env raw_env, const Report& report) {
-  const Napi::Env env(raw_env);
-  auto result = Napi::Object::New(env);
-  result["loss"] = report.loss;
-  result["perturbedLoss"] = report.perturbed_loss.has_value() ? Napi::Number::New(env, *report.perturbed_loss) : env.Undefined();
-  result["gradNorm"] = report.grad_norm;
-  result["skipped"] = report.skipped;
-  result["updated"] = report.updated;
-  return result;
-}
-
-// The state of an engine that steps on another thread is read where the step is taken.
-ProgramPasses::Settings pass_settings(const Engine& engine) { return {engine.settings().same_noise, engine.loss_scale.scale}; }
-
-// engineStep(engine, programs: [count, climbed, program, …], inputs, batched: boolean[], batchSize, sync, generators, onDevice):
-// Report | Promise<Report>. `generators`: states that a micro-batch is taken again from; else none. `onDevice`: 1 without waits
-// between the passes, 2 in a graph.
-Napi::Value step(Call& call) {
-  const auto engine = engine_of(call);
-  auto& instance = call.instance();
-  std::map<ProgramPasses::Key, std::shared_ptr<Program>> programs;
-  const auto triples = call.integers(1, "programs");
-  for (size_t i = 0; i + 2 < triples.size(); i += 3) {
-    const auto objective = triples[i + 1] != 0 ? Objective::climbed : Objective::loss;
-    programs.emplace(std::pair{triples[i], objective}, instance.programs.get(static_cast<uint32_t>(triples[i + 2]), "program"));
-  }
-  std::vector<ProgramPasses::Input> inputs;
-  const auto batched = call.value(3).As<Napi::Array>();
-  const auto tensors = call.tensors(2, "inputs");
-  for (uint32_t i = 0; i < tensors.size(); i++) inputs.push_back({tensors[i], batched.Get(i).As<Napi::Boolean>()});
-  const auto take = [engine, programs = std::move(programs), inputs = std::move(inputs), batch_size = call.integer(4, "batchSize"),
-                     plan = engine->plan, generators = call.tensors(6, "generators"), on_device = call.integer(7, "onDevice"),
-                     &cancelled = instance.worker->cancelled()] {
-    ProgramPasses passes(programs, engine->buffers(), inputs, batch_size, pass_settings(*engine), cancelled);
-    const bool captures = on_device == 2;
-    if (engine->settings().accumulation_steps > 1) {
-      const auto kept = passes.keep({});
-      if (on_device > 0 && generators.empty())
-        if (const auto report = engine->micro_step_on_device(kept, programs, inputs, *plan, captures, cancelled)) return *report;
-      return engine->micro_step(kept, generators, *plan);
-    }
-    if (on_device > 0)
-      if (const auto report = engine->step_on_device(passes, programs, inputs, *plan, captures, cancelled)) return *report;
-    return engine->step(passes, *plan);
-  };
-  if (call.boolean(5, "sync")) {
-    instance.worker->drain();
-    return Napi::Value(call.env(), report_to_js(call.env(), take()));
-  }
-  auto job = std::make_unique<Worker::Job>();
-  auto report = std::make_shared<Report>();
-  job->run = [take, report] { *report = take(); };
-  job->result = [report](napi_env env) { return report_to_js(env, *report); };
-  return Napi::Value(call.env(), instance.worker->enqueue(std::move(job)));
-}
-
-// engineStepClosure(engine, closure: (climbed: boolean) => [objective, loss]): Report
-Napi::Value step_closure(Call& call) {
-  const auto engine = engine_of(call);
-  auto& instance = call.instance();
-  instance.worker->drain();
-  const auto closure = call.value(1).As<Napi::Function>();
-  ClosurePasses passes(engine->parameters(), engine->buffers(), pass_settings(*engine), [&](Objective objective) {
-    Napi::HandleScope scope(call.env());
-    const auto pair = call_js(call.env(), closure, {Napi::Boolean::New(call.env(), objective == Objective::climbed)});
-    const auto tensor = [&](uint32_t i) {
-      napi_value handle = nullptr;
-      check(call.env(), napi_get_element(call.env(), pair, i, &handle));
-      return at::Tensor(instance.handles.get(read_number(call.env(), handle, "closure()")));
-    };
-    return ClosurePasses::Result{tensor(0), tensor(1)};
-  });
-  return Napi::Value(call.env(), report_to_js(call.env(), engine->step(passes, *engine->plan)));
 }
 
 using NamedTensors = std::vector<std::pair<std::string, Tensors*>>;
@@ -324,12 +219,10 @@ Napi::Value drain(Call& call) {
 }  // namespace
 
 void register_engine(Napi::Env env, Napi::Object exports) {
+  register_steps(env, exports);
   define<create>(env, exports, "engineCreate");
   define<add_buffers>(env, exports, "engineAddBuffers");
-  define<signature>(env, exports, "engineSignature");
   define<configure>(env, exports, "engineConfigure");
-  define<step>(env, exports, "engineStep");
-  define<step_closure>(env, exports, "engineStepClosure");
   define<state>(env, exports, "engineState");
   define<load_state>(env, exports, "engineLoadState");
   define<loss_scale>(env, exports, "engineLossScale");

@@ -90,6 +90,15 @@ class Engine {
 
   // Set on the JavaScript thread; each step takes the plan that was set when it was asked for.
   std::shared_ptr<const Plan> plan = std::make_shared<Plan>();
+  // For the JavaScript thread: what the last call of each compiled step came down to.
+  struct KnownCall {
+    std::string signature;
+    std::vector<int64_t> counts;
+    std::map<ProgramPasses::Key, std::weak_ptr<Program>> programs;
+    std::vector<uint8_t> batched;
+    int64_t batch_size, on_device;
+  };
+  std::map<int64_t, KnownCall> known_calls;
 
  private:
   Step step_over(Passes& passes, const Plan& plan);

@@ -114,3 +114,30 @@ test("parameters of several dtypes: the norm of a float16 gradient that float16 
   const { gradNorm, skipped } = step.sync();
   expect([gradNorm, skipped]).toEqual([expect.closeTo(3e5, -1), false]);
 });
+
+test.each(titled([{ method: "sam", rho: 0.1 }, { method: "sam", rho: 0.1, ascentFraction: 0.25 }, { method: "msam", rho: 0.1, shards: 4 }] as MethodOptions[]))(
+  "%s: autocast around the call, in the options and in the loss function is the same, also after the weights were cast for something else",
+  async (_, options) => {
+    const trajectory = async (where: "call" | "options" | "function") => {
+      const model = makeModel(nets.layered, 5);
+      const optimizer = optim.create(model, { ...options, base: { name: "sgd", lr: 0.1 } } as never) as optim.Optimizer;
+      const loss = lossFunction(nets.layered, model, options.method) as (x: Tensor, y: Tensor) => Tensor;
+      const inside = (x: Tensor, y: Tensor) => torch.autocast(() => loss(x, y), { dtype: "bfloat16" });
+      const step = optimizer.compile(where === "function" ? inside : loss, where === "options" ? { autocast: { dtype: "bfloat16" } } : {});
+      const reports = [];
+      for (let s = 0; s < steps; s++) {
+        const [x, y] = makeBatch(nets.layered, 8, s);
+        const taken = where !== "call" ? step(x, y) : torch.autocast(() => {
+          loss(x, y).backward(); // casts the weights, and the casts are kept
+          for (const p of model.parameters()) p.grad = null;
+          return [s % 2 === 0 ? step.sync(x, y) : step(x, y)];
+        }, { dtype: "bfloat16" })[0]!;
+        reports.push(await taken);
+      }
+      return { reports, weights: bytes(model.stateDict()) };
+    };
+    const expected = await trajectory("options");
+    expect(await trajectory("function")).toEqual(expected);
+    expect(await trajectory("call")).toEqual(expected);
+  },
+);

@@ -1,0 +1,107 @@
+import { native, type NativeProgram } from "../native.js";
+import { modes } from "../nn/modes.js";
+import type { Module } from "../nn/module.js";
+import type { Tensor } from "../tensor.js";
+import type { ProgramInfo } from "./compiled-step.js";
+import type { Collected } from "./groups.js";
+
+/** A program that a step needs. */
+export interface WantedProgram {
+  /** What it is recorded with, if not with the call's own arguments. */
+  source?: { args: readonly unknown[]; tensors: Tensor[]; batched: boolean[]; batchSize: number };
+  /** Number of samples. */
+  count: number;
+  /** The objective that is climbed, not the loss. */
+  climbed: boolean;
+  signature: string;
+  /** Modules that recording went through, with their modes. */
+  seen?: Map<Module, boolean>;
+}
+
+interface Recorded extends NativeProgram {
+  wanted: WantedProgram;
+  /** Number of the optimizer's buffers, which are slots of it. */
+  buffers: number;
+}
+
+/** More signatures than this, and the oldest program is forgotten. */
+const MAX_PROGRAMS = 256;
+
+const discarded = new FinalizationRegistry<Map<string, Recorded>>((programs) => {
+  for (const { program } of programs.values()) native.freeProgram(program);
+});
+
+/** The programs of a compiled step, by signature. */
+export class RecordedPrograms {
+  readonly #programs = new Map<string, Recorded>();
+  readonly #collected: Collected;
+  #training = { version: -1, bits: "" };
+
+  constructor(collected: Collected) {
+    this.#collected = collected;
+  }
+
+  /** Which modules are in training mode: a part of signatures. */
+  modeBits(): string {
+    if (this.#training.version !== modes.version) {
+      const modules = this.#collected.modules.flatMap((module) => module.modules());
+      // Modes of modules that the optimizer does not know (a body under the head that is trained) are in no signature.
+      for (const [signature, { program, wanted }] of this.#programs) {
+        if (![...wanted.seen!].some(([module, mode]) => !modules.includes(module) && module.training !== mode)) continue;
+        this.#programs.delete(signature);
+        native.freeProgram(program);
+      }
+      this.#training = { version: modes.version, bits: modules.map((module) => (module.training ? "t" : "e")).join("") };
+    }
+    return this.#training.bits;
+  }
+
+  /** Its number. It is there: see `fit`. */
+  of(signature: string): number {
+    return this.#programs.get(signature)!.program;
+  }
+
+  /** Whether all are there, and know all buffers. */
+  fit(wanted: readonly WantedProgram[]): boolean {
+    return wanted.every((each) => this.#fits(each));
+  }
+
+  /** The first one is to be recorded before the next is asked for: recording may meet further buffers. */
+  *missing(wanted: readonly WantedProgram[]): Generator<WantedProgram> {
+    for (let next; (next = wanted.find((each) => !this.#fits(each))) !== undefined; ) yield next;
+  }
+
+  remember(wanted: WantedProgram, made: NativeProgram): void {
+    if (this.#programs.size >= MAX_PROGRAMS) {
+      const [oldest, { program }] = this.#programs.entries().next().value!;
+      this.#programs.delete(oldest);
+      native.freeProgram(program);
+    }
+    const { count, climbed, signature, seen } = wanted;
+    const stale = this.#programs.get(signature);
+    if (stale !== undefined) native.freeProgram(stale.program);
+    this.#programs.set(signature, { ...made, wanted: { count, climbed, signature, seen: seen! }, buffers: this.#collected.buffers.length });
+  }
+
+  list(): ProgramInfo[] {
+    return [...this.#programs].map(([signature, { program, instructions, obstacle, computed, wanted }]) => ({
+      signature,
+      samples: wanted.count,
+      climbed: wanted.climbed,
+      instructions,
+      backwardObstacle: obstacle === "" ? null : obstacle,
+      text: native.programText(program),
+      computed,
+      program,
+    }));
+  }
+
+  /** Frees them once nobody holds the step any more. */
+  freeAfter(step: object): void {
+    discarded.register(step, this.#programs);
+  }
+
+  #fits({ signature }: WantedProgram): boolean {
+    return this.#programs.get(signature)?.buffers === this.#collected.buffers.length;
+  }
+}
