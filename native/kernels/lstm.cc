@@ -69,8 +69,8 @@ void forward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   products::multiply(all, rows_of(x.tensor, rows, x.tensor.size(2)), transposed(at(1)));
   std::vector<float> bias(static_cast<size_t>(4 * hidden));
   if (has_biases) {
-    const Values b(at(3)), b2(at(4));
-    for (size_t i = 0; i < bias.size(); i++) bias[i] = b.data[i] + b2.data[i];
+    std::copy_n(Values(at(3)).data, 4 * hidden, bias.data());
+    lstm::add_to(4 * hidden, Values(at(4)).data, bias.data());
   }
   const recurrence::Sharing sharing(batch, hidden, steps);
   const auto matrix = transposed(u.tensor);
@@ -107,7 +107,11 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const auto kept = stack.back().toTensor();
   if (!is_plain(kept)) return op.callBoxed(stack);  // LibTorch's own
   const auto h0 = at(5);
-  const Values x(at(0)), u(at(2)), c0(at(6)), dy(at(10)), d_h(at(11)), d_c(at(12));
+  const Values x(at(0)), u(at(2)), c0(at(6)), d_h(at(11)), d_c(at(12));
+  auto dy = at(10);  // of a layer whose batch comes first it has the samples' rows in another order
+  if (dy.defined() && dy.stride(2) != 1) dy = dy.contiguous();
+  const auto* from_y = dy.defined() ? dy.const_data_ptr<float>() : nullptr;
+  const auto y_step = dy.defined() ? dy.stride(0) : 0, y_sample = dy.defined() ? dy.stride(1) : 0;
   const bool reverse = stack[first + 13].toBool(), has_biases = stack[first + 17].toBool();
   const int64_t steps = x.tensor.size(0), batch = x.tensor.size(1), hidden = u.tensor.size(1), rows = steps * batch, n = batch * hidden, in = x.tensor.size(2);
   const auto options = x.tensor.options();
@@ -127,7 +131,7 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
       auto* d = to_gates + 4 * n * t;
       for (int64_t b = sample; b < sample + samples; b++) {
         const auto at = hidden * b + unit, at_gates = 4 * hidden * b + unit;
-        if (dy.data != nullptr) lstm::add_to(units, dy.data + n * t + at, to_h + at);
+        if (from_y != nullptr) lstm::add_to(units, from_y + y_step * t + y_sample * b + unit, to_h + at);
         lstm::backward_row(units, hidden, g + at_gates, before + at, tanh_c + at, to_h + at, to_c + at, d + at_gates);
       }
       share.wait();

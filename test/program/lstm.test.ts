@@ -143,6 +143,11 @@ describe("where the first or the last state is", () => {
     near(layer, (x, h, c) => layer.forward(x!, [h!, c!])[0].sin().sum(), batch);
   });
 
+  test("the gradient is one number for all outputs", () => {
+    const { layer, batch } = make(both);
+    near(layer, (x, h, c) => layer.forward(x!, [h!, c!])[0].sum(), batch);
+  });
+
   test.each(["h", "c"])("somebody looks at nothing but the last %s", (which) => {
     const { layer, batch } = make(both);
     near(layer, (x, h, c) => layer.forward(x!, [h!, c!])[1][which === "h" ? 0 : 1].sin().sum(), batch);
