@@ -3,9 +3,11 @@
 #include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/core/List.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/empty_strided.h>
-#include <ATen/ops/ones.h>
 #include <torch/csrc/autograd/autograd.h>
+
+#include <algorithm>
 
 #include "errors.h"
 #include "kernels/transposition.h"
@@ -63,6 +65,14 @@ at::Tensor laid_out(const at::Tensor& tensor, const Program::Layout& layout) {
   return copy;
 }
 
+// The seed of a backward. Finding LibTorch's kernel takes longer than to write a number.
+at::Tensor ones(at::IntArrayRef sizes, const at::TensorOptions& options) {
+  auto result = at::empty(sizes, options);
+  if (!result.is_cpu() || result.scalar_type() != at::kFloat) return result.fill_(1);
+  std::fill_n(result.mutable_data_ptr<float>(), result.numel(), 1.0F);
+  return result;
+}
+
 void check_outputs(const Program::Instruction& instruction, const std::vector<Program::Layout>& expected, const Tensors& registers) {
   for (const auto& output : instruction.outputs) {
     for (const auto reg : output.regs) {
@@ -108,7 +118,7 @@ Tensors Program::fill(const Slots& slots, const Tensors& parameters) const {
     auto& input = registers[parameter_count + buffer_count + i];
     input = input.clone();
   }
-  registers[at] = seed.defined() ? seed : at::ones(loss_shape, loss_options);
+  registers[at] = seed.defined() ? seed : ones(loss_shape, loss_options);
   return registers;
 }
 
