@@ -4,8 +4,11 @@
 #include <ATen/ops/_fused_sgd.h>
 #include <ATen/ops/empty_like.h>
 
+#include <algorithm>
+
 #include "bases.h"
 #include "parts.h"
+#include "sgd_loops.h"
 
 namespace steppe::optim {
 namespace {
@@ -21,15 +24,18 @@ class Sgd : public Base {
  protected:
   void update(const Part& part) override {
     // A buffer that does not exist yet starts as the gradient itself, and the kernel takes that as one flag for all.
+    const auto exists = [&](size_t k) { return momentum_buffer_[k].defined(); };
+    if (std::all_of(part.index.begin(), part.index.end(), exists)) return update(part, /*first=*/false);
+    if (std::none_of(part.index.begin(), part.index.end(), exists)) return update(part, /*first=*/true);
     Part old{part.h, {}, {}, {}}, fresh{part.h, {}, {}, {}};
     for (size_t i = 0; i < part.index.size(); i++) {
-      auto& side = momentum_buffer_[part.index[i]].defined() ? old : fresh;
+      auto& side = exists(part.index[i]) ? old : fresh;
       side.index.push_back(part.index[i]);
       side.w.push_back(part.w[i]);
       side.d.push_back(part.d[i]);
     }
-    if (!old.index.empty()) update(old, /*first=*/false);
-    if (!fresh.index.empty()) update(fresh, /*first=*/true);
+    update(old, /*first=*/false);
+    update(fresh, /*first=*/true);
   }
 
   std::vector<const Tensors*> states_read(const Hyperparameters& h) const override {
@@ -57,6 +63,8 @@ class Sgd : public Base {
     }
     if (has_no_fused_kernel(part.w[0])) {
       plain(part, b, first);
+    } else if (fit_sgd_loops(part.w, part.d)) {
+      sgd_loops(part.w, part.d, b, {h["lr"], h["weightDecay"], h["momentum"], h["dampening"], h["nesterov"] != 0, h["maximize"] != 0}, first);
     } else {
       at::_fused_sgd_(part.w, part.d, b, h["weightDecay"], h["momentum"], h["lr"], h["dampening"], h["nesterov"] != 0,
                       h["maximize"] != 0, first);

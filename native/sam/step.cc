@@ -8,8 +8,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "../elements.h"
 #include "../kernels/transposition.h"
-#include "elements.h"
 
 namespace steppe::sam {
 
@@ -36,32 +36,34 @@ at::Tensor& kept(at::Tensor& storage, at::IntArrayRef sizes, at::IntArrayRef str
 }  // namespace
 
 const Tensors& Point::move(const Tensors& w, const Perturbation& epsilon, double times) {
-  point_.assign(w.size(), at::Tensor());  // on a GPU the new point then takes the memory of the last one
+  point_.resize(w.size());
   storage_.resize(w.size());
   std::vector<elements::Sum> here;
+  here.reserve(w.size());
   std::vector<Together> groups;
   for (size_t k = 0; k < w.size(); k++) {
     if (epsilon.empty() || !epsilon.direction[k].defined() || epsilon.scale[k] == 0) {
-      point_[k] = w[k];
+      if (!point_[k].is_same(w[k])) point_[k] = w[k];
       continue;
     }
+    const auto& d = epsilon.direction[k];
+    const double a = times * epsilon.scale[k];
     if (!w[k].is_cpu()) {
-      const double a = times * epsilon.scale[k];
+      point_[k].reset();  // the new point then takes the memory of the last one
       auto group = std::find_if(groups.begin(), groups.end(), [&](const auto& each) { return each.takes(a, w[k]); });
       if (group == groups.end()) group = groups.insert(group, Together{a, {}, {}, {}});
       group->w.push_back(w[k]);
-      group->d.push_back(epsilon.direction[k]);
+      group->d.push_back(d);
       group->index.push_back(k);
       continue;
     }
     auto& storage = kept(storage_[k], w[k].sizes(), w[k].strides(), w[k]);
-    const double a = times * epsilon.scale[k];
-    if (elements::fits(storage, w[k], epsilon.direction[k])) {
-      here.push_back({storage, w[k], epsilon.direction[k], a});
+    if (elements::fits(w[k]) && elements::lies_like(d, w[k])) {
+      here.emplace_back(storage, w[k], d, a);
     } else {
-      add_into(storage, w[k], epsilon.direction[k], a);
+      add_into(storage, w[k], d, a);
     }
-    point_[k] = storage;
+    if (!point_[k].is_same(storage)) point_[k] = storage;
   }
   elements::add(here);
   for (const auto& group : groups) {
@@ -72,13 +74,14 @@ const Tensors& Point::move(const Tensors& w, const Perturbation& epsilon, double
 }
 
 const Tensors& Arrangement::of(const Tensors& w, const std::vector<Program::Layout>& layouts) {
-  arranged_ = w;
+  arranged_.resize(w.size());
   storage_.resize(w.size());
   for (size_t k = 0; k < w.size(); k++) {
     const auto& layout = layouts[k];
-    if (!layout.strided || !w[k].sizes().equals(layout.sizes) || w[k].strides().equals(layout.strides)) continue;  // the program refuses another shape
-    arranged_[k] = kept(storage_[k], layout.sizes, layout.strides, w[k]);
-    copy_values(arranged_[k], w[k]);
+    const bool as_it_is = !layout.strided || w[k].strides().equals(layout.strides) || !w[k].sizes().equals(layout.sizes);  // the program refuses another shape
+    auto& place = as_it_is ? w[k] : kept(storage_[k], layout.sizes, layout.strides, w[k]);
+    if (!arranged_[k].is_same(place)) arranged_[k] = place;
+    if (!as_it_is) copy_values(arranged_[k], w[k]);
   }
   return arranged_;
 }

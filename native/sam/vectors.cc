@@ -1,5 +1,6 @@
 #include "vectors.h"
 
+#include <ATen/EmptyTensor.h>
 #include <ATen/ops/_foreach_add.h>
 #include <ATen/ops/_foreach_copy.h>
 #include <ATen/ops/_foreach_mul.h>
@@ -16,9 +17,9 @@
 #include <cstring>
 #include <map>
 
+#include "../elements.h"
 #include "../kernels/transposition.h"
 #include "../views.h"
-#include "elements.h"
 
 namespace steppe::sam {
 namespace {
@@ -33,10 +34,16 @@ struct PartsOfNorm {
 
 PartsOfNorm parts_of_norm(const Tensors& x) {
   PartsOfNorm parts;
-  Tensors ours, rest, narrow;  // of the last a norm might not be finite in their own dtype
+  std::vector<const at::Tensor*> ours;
+  ours.reserve(x.size());
+  Tensors rest, narrow;  // of the last a norm might not be finite in their own dtype
   for (const auto& tensor : x) {
     if (!tensor.defined() || tensor.numel() == 0) continue;
-    (elements::fits(tensor) ? ours : is_narrow(tensor) ? narrow : rest).push_back(tensor);
+    if (elements::fits(tensor)) {
+      ours.push_back(&tensor);
+    } else {
+      (is_narrow(tensor) ? narrow : rest).push_back(tensor);
+    }
   }
   parts.squares = elements::square_sum(ours);
   if (!rest.empty()) parts.norms = at::_foreach_norm(rest, 2);
@@ -62,7 +69,8 @@ std::vector<double> values(const Tensors& scalars) {
   std::map<at::Device, std::vector<size_t>, decltype(&before)> elsewhere(&before);
   for (size_t i = 0; i < scalars.size(); i++) {
     if (scalars[i].is_cpu()) {
-      result[i] = scalars[i].item<double>();
+      const bool is_plain = scalars[i].scalar_type() == at::kFloat && !scalars[i].is_neg();
+      result[i] = is_plain ? *scalars[i].const_data_ptr<float>() : scalars[i].item<double>();
     } else {
       elsewhere[scalars[i].device()].push_back(i);
     }
@@ -97,7 +105,7 @@ std::vector<double> norms(const Tensors& x) {
   for (size_t k = 0; k < x.size(); k++) {
     if (!x[k].defined()) continue;
     if (elements::fits(x[k])) {
-      result[k] = std::sqrt(elements::square_sum({x[k]}));
+      result[k] = std::sqrt(elements::square_sum({&x[k]}));
       continue;
     }
     rest.push_back(k);
@@ -128,6 +136,12 @@ bool lie_alike(const at::Tensor& x, const at::Tensor& y) {
   return true;
 }
 
+// at::empty_like; on the CPU without the way through the dispatcher, which takes as long as a small tensor's copy.
+at::Tensor empty_like_dense(const at::Tensor& x) {
+  if (!x.is_cpu() || x.layout() != at::kStrided || !x.is_non_overlapping_and_dense()) return at::empty_like(x);
+  return at::Tensor(at::detail::empty_strided_cpu(x.sizes(), x.strides(), x.scalar_type()));
+}
+
 bool is_small(const at::Tensor& x) { return x.is_cpu() && x.layout() == at::kStrided && x.nbytes() <= 1 << 16 && x.is_non_overlapping_and_dense(); }
 
 }  // namespace
@@ -141,7 +155,7 @@ void lay_out_like(Tensors& gradients, const Tensors& parameters) {
       g = view_of(g, parameters[k].sizes(), parameters[k].strides(), 0);
       continue;
     }
-    auto copy = at::empty_like(parameters[k]);
+    auto copy = empty_like_dense(parameters[k]);
     copy_values(copy, g);
     g = copy;
   }

@@ -4,8 +4,8 @@
 
 #include <utility>
 
+#include "../elements.h"
 #include "../views.h"
-#include "elements.h"
 
 namespace steppe::sam {
 void WeightedSum::add(Tensors x, double weight) {
@@ -16,11 +16,12 @@ void WeightedSum::add(Tensors x, double weight) {
   }
   const double before = std::exchange(weight_, std::nullopt).value_or(1);
   std::vector<elements::Sum> sums;
-  Tensors rest_sum(x.size()), rest(x.size());
+  Tensors last, rest_sum(x.size()), rest(x.size());
   for (size_t k = 0; k < x.size(); k++) {
-    if (sum_[k].defined() && x[k].defined() && elements::fits(sum_[k], sum_[k], x[k])) {
-      sums.push_back({is_sole(sum_[k]) ? sum_[k] : at::empty_like(sum_[k]), sum_[k], x[k], weight, before});
-      sum_[k] = sums.back().out;
+    if (sum_[k].defined() && x[k].defined() && elements::fits(sum_[k]) && elements::lies_like(x[k], sum_[k])) {
+      auto out = is_sole(sum_[k]) ? sum_[k] : at::empty_like(sum_[k]);
+      sums.emplace_back(out, sum_[k], x[k], weight, before);
+      last.push_back(std::exchange(sum_[k], std::move(out)));
     } else {
       rest_sum[k] = std::move(sum_[k]);
       rest[k] = x[k];

@@ -1,15 +1,11 @@
 #include "elements.h"
 
-#include <algorithm>
+#include "kernels/processors.h"
 
-#include "../kernels/parallel.h"
-#include "../kernels/processors.h"
-
-namespace steppe::sam::elements {
+namespace steppe::elements {
 namespace {
 
-constexpr int64_t kPiece = 1 << 14;  // elements
-constexpr int64_t kGrain = 2;        // pieces
+constexpr int64_t kPiece = 1 << 14;  // elements whose squares are summed by themselves
 
 STEPPE_LOOPS_BEGIN
 
@@ -64,68 +60,64 @@ STEPPE_FOR_ALL_PROCESSORS void add_of(double* out, const double* w, const double
 
 STEPPE_LOOPS_END
 
-// Cuts elements that are numbered through all tensors into pieces of kPiece: body(piece, k, begin, end) gets tensor k's part of a piece, a
-// piece's parts in their order on one thread.
-template <class Body>
-void over_pieces(const std::vector<int64_t>& sizes, const Body& body) {
-  std::vector<int64_t> ends;
-  int64_t all = 0;
-  for (const auto size : sizes) ends.push_back(all += size);
-  const auto pieces = (all + kPiece - 1) / kPiece;
-  parallel_for(0, pieces, kGrain, [&](int64_t first, int64_t last) {
-    auto at = first * kPiece;
-    auto k = static_cast<size_t>(std::upper_bound(ends.begin(), ends.end(), at) - ends.begin());
-    for (auto piece = first; piece < last; piece++) {
-      for (const auto end = std::min(all, (piece + 1) * kPiece); at < end; k += at == ends[k]) {
-        const auto begin = at;
-        at = std::min(end, ends[k]);
-        const auto start = ends[k] - sizes[k];
-        body(piece, k, begin - start, at - start);
-      }
-    }
-  });
+struct Squares {
+  const void* x;
+  int64_t size;
+  bool is_float;
+  double sum(int64_t begin, int64_t end) const {
+    return is_float ? square_sum_of(static_cast<const float*>(x) + begin, end - begin) : square_sum_of(static_cast<const double*>(x) + begin, end - begin);
+  }
+};
+
+template <class T>
+void add_part(const Sum& sum, int64_t begin, int64_t end) {
+  add_of(static_cast<T*>(sum.out) + begin, static_cast<const T*>(sum.w) + begin, static_cast<const T*>(sum.d) + begin, static_cast<T>(sum.b),
+         static_cast<T>(sum.a), end - begin);
 }
 
 }  // namespace
 
 bool fits(const at::Tensor& x) {
   return x.is_cpu() && x.layout() == at::kStrided && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kDouble) && x.is_non_overlapping_and_dense() &&
-         !x.is_neg() && !x.is_conj();
+         !x.is_neg();
 }
 
-bool fits(const at::Tensor& out, const at::Tensor& w, const at::Tensor& d) {
-  return fits(w) && fits(d) && w.scalar_type() == d.scalar_type() && w.strides() == d.strides() && out.strides() == w.strides() && out.scalar_type() == w.scalar_type();
+bool lies_like(const at::Tensor& x, const at::Tensor& w) {
+  return x.is_cpu() && x.layout() == at::kStrided && x.scalar_type() == w.scalar_type() && x.sizes() == w.sizes() && x.strides() == w.strides() && !x.is_neg();
 }
 
-double square_sum(const std::vector<at::Tensor>& x) {
-  std::vector<int64_t> sizes;
+// Each piece's sum by itself, in the elements' order, and then those of the pieces.
+double square_sum(const std::vector<const at::Tensor*>& x) {
+  std::vector<Squares> slices;
+  slices.reserve(x.size());
   int64_t all = 0;
-  for (const auto& tensor : x) all += sizes.emplace_back(tensor.numel());
+  for (const auto* tensor : x) {
+    all += slices.emplace_back(tensor->const_data_ptr(), tensor->numel(), tensor->scalar_type() == at::kFloat).size;
+  }
   std::vector<double> sums((all + kPiece - 1) / kPiece);
-  over_pieces(sizes, [&](int64_t piece, size_t k, int64_t begin, int64_t end) {
-    const auto& tensor = x[k];
-    sums[piece] += tensor.scalar_type() == at::kFloat ? square_sum_of(tensor.const_data_ptr<float>() + begin, end - begin)
-                                                      : square_sum_of(tensor.const_data_ptr<double>() + begin, end - begin);
+  parallel_for(0, static_cast<int64_t>(sums.size()), 1, [&](int64_t first, int64_t last) {
+    auto slice = slices.begin();
+    int64_t start = 0;  // of the slice
+    for (auto piece = first; piece < last; piece++) {
+      const auto end = std::min(all, (piece + 1) * kPiece);
+      for (auto at = piece * kPiece; at < end;) {
+        for (; start + slice->size <= at; slice++) start += slice->size;
+        const auto to = std::min(end, start + slice->size);
+        sums[piece] += slice->sum(at - start, to - start);
+        at = to;
+      }
+    }
   });
   double sum = 0;
   for (const auto each : sums) sum += each;
   return sum;
 }
 
+Sum::Sum(const at::Tensor& to, const at::Tensor& x, const at::Tensor& y, double of_y, double of_x)
+    : out(to.mutable_data_ptr()), w(x.const_data_ptr()), d(y.const_data_ptr()), size(x.numel()), a(of_y), b(of_x), is_float(x.scalar_type() == at::kFloat) {}
+
 void add(const std::vector<Sum>& sums) {
-  std::vector<int64_t> sizes;
-  for (const auto& each : sums) sizes.push_back(each.w.numel());
-  over_pieces(sizes, [&](int64_t, size_t k, int64_t begin, int64_t end) {
-    const auto& [out, w, d, a, b] = sums[k];
-    const auto part = [&]<class T>(T of_w, T of_d) {
-      add_of(out.mutable_data_ptr<T>() + begin, w.const_data_ptr<T>() + begin, d.const_data_ptr<T>() + begin, of_w, of_d, end - begin);
-    };
-    if (w.scalar_type() == at::kFloat) {
-      part(static_cast<float>(b), static_cast<float>(a));
-    } else {
-      part(b, a);
-    }
-  });
+  over(sums, [](const Sum& sum, int64_t begin, int64_t end) { sum.is_float ? add_part<float>(sum, begin, end) : add_part<double>(sum, begin, end); });
 }
 
-}  // namespace steppe::sam::elements
+}  // namespace steppe::elements
