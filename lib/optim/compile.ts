@@ -74,6 +74,7 @@ export function compileStep<Args extends unknown[]>(
   const id = compiledSteps++;
   /** What the engine does not know of the last call, that it knows by `id`. */
   let known: { structure: string; modes: number; buffers: number } | null = null;
+
   function prepare(args: readonly unknown[]): Prepared {
     const { tensors, structure } = flatten(args);
     context.configure();
@@ -121,6 +122,7 @@ export function compileStep<Args extends unknown[]>(
     const { structure, tensors, batched, batchSize, wanted } = prepared;
     const triples = wanted.flatMap(({ count, climbed, signature }) => [count, climbed ? 1 : 0, programs.of(signature)]);
     const comesAgain = !begun && generators.length === 0 && wanted.every(({ source }) => source === undefined);
+    if (comesAgain) known = null; // until the engine knows this call and not the last one
     if (!begun) context.begun();
     let result: NativeReport | Promise<NativeReport>;
     try {

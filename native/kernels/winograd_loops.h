@@ -2,7 +2,7 @@
 #include <array>
 #include <cstdint>
 
-// The loops of winograd.cc, over vectors of channels. A tile is the 4 × 4 numbers of a channel from which 2 × 2 of the output come.
+// The loops of winograd.cc and winograd_gradient.cc, over vectors of channels. A tile is the 4 × 4 numbers of a channel from which 2 × 2 of the output come.
 namespace steppe::winograd {
 
 constexpr int64_t kTile = 16, kPatch = 4, kWindow = 9;  // numbers of a tile, of its output, of a window

@@ -1,5 +1,8 @@
 #include "sgd_loops.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "../elements.h"
 #include "../kernels/processors.h"
 
@@ -83,9 +86,13 @@ void sgd_loops_of(const Tensors& w, const Tensors& d, const Tensors& b, const Sg
 }  // namespace
 
 bool fit_sgd_loops(const Tensors& w, const Tensors& d) {
-  for (size_t k = 0; k < w.size(); k++)
+  std::vector<const void*> places;
+  for (size_t k = 0; k < w.size(); k++) {
     if (!elements::fits(w[k]) || !elements::lies_like(d[k], w[k])) return false;
-  return true;
+    if (w[k].numel() > 0) places.push_back(w[k].storage().data());
+  }
+  std::sort(places.begin(), places.end());
+  return std::adjacent_find(places.begin(), places.end()) == places.end();
 }
 
 void sgd_loops(const Tensors& w, const Tensors& d, const Tensors& b, const SgdNumbers& numbers, bool first) {

@@ -8,7 +8,8 @@ struct SgdNumbers {
   bool nesterov, maximize;
 };
 
-// Whether the loops are for these: float32 or float64 on the CPU, dense in memory, d's elements where w's are.
+// Whether the loops are for these: float32 or float64 on the CPU, dense in memory, each w in memory of its own, d's
+// elements where w's are.
 bool fit_sgd_loops(const Tensors& w, const Tensors& d);
 
 // One step of all as if they were one tensor, on all kernel threads: LibTorch's fused kernel goes tensor by tensor. Rounds as that does, but

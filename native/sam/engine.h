@@ -1,4 +1,6 @@
 #pragma once
+#include <algorithm>
+#include <map>
 #include <memory>
 #include <string>
 #include <tuple>
@@ -97,6 +99,9 @@ class Engine {
     std::map<ProgramPasses::Key, std::weak_ptr<Program>> programs;
     std::vector<uint8_t> batched;
     int64_t batch_size, on_device;
+    bool is_gone() const {
+      return std::any_of(programs.begin(), programs.end(), [](const auto& each) { return each.second.expired(); });
+    }
   };
   std::map<int64_t, KnownCall> known_calls;
 

@@ -1,5 +1,6 @@
 #include "passes.h"
 
+#include <ATen/autocast_mode.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
@@ -186,11 +187,13 @@ Gradient ClosurePasses::at(const Tensors& point, const Query& query) {
       saved.push_back(moved ? parameters_[k].clone() : at::Tensor());
       if (moved) parameters_[k].copy_(point[k]);
     }
+    at::autocast::clear_cache();  // of the weights as they were
   }
   const auto restore = [&](bool keep_buffers) {
     at::NoGradGuard no_grad;
     for (size_t k = 0; k < parameters_.size(); k++)
       if (saved[k].defined()) parameters_[k].copy_(saved[k]);
+    at::autocast::clear_cache();
     if (keep_buffers) {
       pending_.clear();
       for (const auto& buffer : buffers_) pending_.push_back(buffer.clone());

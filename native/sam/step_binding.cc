@@ -72,7 +72,7 @@ Napi::Value take(Call& call, const std::shared_ptr<Engine>& engine, Programs pro
   auto& instance = call.instance();
   std::vector<ProgramPasses::Input> inputs;
   for (size_t i = 0; i < tensors.size(); i++) inputs.push_back({tensors[i], programs.batched[i] != 0});
-  const auto take = [engine, programs = std::move(programs), inputs = std::move(inputs), plan = engine->plan, generators = std::move(generators),
+  const auto run = [engine, programs = std::move(programs), inputs = std::move(inputs), plan = engine->plan, generators = std::move(generators),
                      &cancelled = instance.worker->cancelled()] {
     const auto& [by_key, batched, batch_size, on_device] = programs;
     ProgramPasses passes(by_key, engine->buffers(), inputs, batch_size, pass_settings(*engine), cancelled);
@@ -90,13 +90,13 @@ Napi::Value take(Call& call, const std::shared_ptr<Engine>& engine, Programs pro
   if (sync) {
     instance.worker->drain();
     const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);  // programs hold their casts
-    const auto report = take();
+    const auto report = run();
     at::autocast::clear_cache();  // of the weights as they were
     return Napi::Value(call.env(), report_to_js(call.env(), report));
   }
   auto job = std::make_unique<Worker::Job>();
   auto report = std::make_shared<Report>();
-  job->run = [take, report] { *report = take(); };
+  job->run = [run, report] { *report = run(); };
   job->result = [report](napi_env env) { return report_to_js(env, *report); };
   return Napi::Value(call.env(), instance.worker->enqueue(std::move(job)));
 }
@@ -117,6 +117,7 @@ Napi::Value step(Call& call) {
   const auto batched = call.value(3).As<Napi::Array>();
   for (uint32_t i = 0; i < inputs.size(); i++) programs.batched.push_back(batched.Get(i).As<Napi::Boolean>());
   if (call.has(8)) {
+    std::erase_if(engine->known_calls, [](const auto& each) { return each.second.is_gone(); });
     auto& known = engine->known_calls[call.integer(8, "compiled")];
     known = {describe(*engine, inputs), engine->sample_counts(programs.batch_size), {}, programs.batched, programs.batch_size, programs.on_device};
     for (const auto& [key, program] : programs.by_key) known.programs.emplace(key, program);
@@ -159,7 +160,9 @@ Napi::Value step_closure(Call& call) {
     };
     return ClosurePasses::Result{tensor(0), tensor(1)};
   });
-  return Napi::Value(call.env(), report_to_js(call.env(), engine->step(passes, *engine->plan)));
+  const auto report = engine->step(passes, *engine->plan);
+  at::autocast::clear_cache();  // casts of the weights as they were
+  return Napi::Value(call.env(), report_to_js(call.env(), report));
 }
 
 }  // namespace

@@ -141,3 +141,17 @@ test.each(titled([{ method: "sam", rho: 0.1 }, { method: "sam", rho: 0.1, ascent
     expect(await trajectory("call")).toEqual(expected);
   },
 );
+
+test("a closure's passes under an autocast around it cast the weights where each is taken", () => {
+  const trajectory = (outside: boolean) => {
+    const model = makeModel(nets.layered, 6);
+    const optimizer = optim.create(model, { method: "sam", rho: 0.5, base: { name: "sgd", lr: 0.1 } });
+    const loss = lossFunction(nets.layered, model, "sam") as (x: Tensor, y: Tensor) => Tensor;
+    const mixed = <T>(body: () => T) => torch.autocast(body, { dtype: "bfloat16" });
+    return Array.from({ length: steps }, (_, s) => {
+      const [x, y] = makeBatch(nets.layered, 8, s);
+      return outside ? mixed(() => optimizer.step(() => loss(x, y))) : optimizer.step(() => mixed(() => loss(x, y)));
+    });
+  };
+  expect(trajectory(true)).toEqual(trajectory(false));
+});

@@ -89,3 +89,15 @@ test("weights count as changed in place", () => {
   optim.create([w], { method: "none", base: { name: "sgd", lr: 0.5 } }).step(() => w.sum());
   expect(() => squares.backward()).toThrow();
 });
+
+test("parameters that overlap in memory get both updates, on any number of threads", () => {
+  for (const count of [1, 3]) {
+    torch.setNumThreads(count);
+    const all = torch.ones([60_000]);
+    const weights = [all.narrow(0, 0, 40_000), all.narrow(0, 20_000, 40_000)].map((w) => w.requiresGrad_());
+    const optimizer = optim.create(weights, { method: "none", base: { name: "sgd", lr: 0.25 } });
+    optimizer.step(() => weights[0]!.sum().add(weights[1]!.sum()));
+    const expected = torch.cat([torch.full([20_000], 0.75), torch.full([20_000], 0.5), torch.full([20_000], 0.75)]);
+    expect(torch.equal(all, expected)).toBe(true);
+  }
+});
