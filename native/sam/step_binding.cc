@@ -73,7 +73,7 @@ Napi::Value take(Call& call, const std::shared_ptr<Engine>& engine, Programs pro
   std::vector<ProgramPasses::Input> inputs;
   for (size_t i = 0; i < tensors.size(); i++) inputs.push_back({tensors[i], programs.batched[i] != 0});
   const auto run = [engine, programs = std::move(programs), inputs = std::move(inputs), plan = engine->plan, generators = std::move(generators),
-                     &cancelled = instance.worker->cancelled()] {
+                    &cancelled = instance.worker->cancelled()] {
     const auto& [by_key, batched, batch_size, on_device] = programs;
     ProgramPasses passes(by_key, engine->buffers(), inputs, batch_size, pass_settings(*engine), cancelled);
     const bool captures = on_device == 2;

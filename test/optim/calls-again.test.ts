@@ -87,9 +87,18 @@ test.each<[string, object]>([
   }
 });
 
+/** A step whose last call the engine knows. */
+async function knownCall() {
+  const made = make({ method: "sam", rho: 0.1 });
+  const step = made.compile();
+  const [a, b] = batch(1);
+  await step(a, b, plain); // records
+  await step(a, b, plain);
+  return { ...made, step, a, b };
+}
+
 test("a call like the last one asks the engine once", async () => {
-  const { compile } = make({ method: "sam", rho: 0.1 });
-  const step = compile();
+  const { step, a, b } = await knownCall();
   const counts = { engineSignature: 0, engineStep: 0, engineStepAgain: 0 };
   const restore = Object.keys(counts).map((name) => {
     const key = name as keyof typeof counts, original = native[key] as (...args: unknown[]) => unknown;
@@ -97,10 +106,6 @@ test("a call like the last one asks the engine once", async () => {
     return () => void ((native as unknown as Record<string, unknown>)[key] = original);
   });
   try {
-    const [a, b] = batch(1);
-    await step(a, b, plain); // records
-    await step(a, b, plain);
-    for (const key of Object.keys(counts) as (keyof typeof counts)[]) counts[key] = 0;
     await step(a, b, plain);
     step.sync(...batch(2), plain);
     expect(counts).toEqual({ engineSignature: 0, engineStep: 0, engineStepAgain: 2 });
@@ -110,11 +115,7 @@ test("a call like the last one asks the engine once", async () => {
 });
 
 test("after a call that threw, the one before it is not taken for like it", async () => {
-  const { compile, optimizer } = make({ method: "sam", rho: 0.1 });
-  const step = compile();
-  const [a, b] = batch(1);
-  await step(a, b, plain);
-  await step(a, b, plain);
+  const { optimizer, step, a, b } = await knownCall();
   const { loss } = step.sync(a, b, plain);
   expect(() => step.sync(a.mul(NaN), b, { ...plain, scale: 3 })).toThrowError(expect.objectContaining({ code: "NON_FINITE" }));
   const again = step.sync(a, b, plain);
@@ -136,11 +137,7 @@ test("an input that shares memory with a parameter, or with another input, is an
 });
 
 test("a disposed input is refused, and the next call goes on", async () => {
-  const { compile, optimizer } = make({ method: "sam", rho: 0.1 });
-  const step = compile();
-  const [a, b] = batch(1);
-  await step(a, b, plain);
-  await step(a, b, plain);
+  const { optimizer, step, a, b } = await knownCall();
   const gone = x(16);
   gone.dispose();
   await expect(step(gone, b, plain)).rejects.toMatchObject({ code: "DISPOSED" });
@@ -150,11 +147,8 @@ test("a disposed input is refused, and the next call goes on", async () => {
 });
 
 test("a program that was freed is not run again", async () => {
-  const { compile } = make({ method: "sam", rho: 0.1 });
-  const [kept, other] = [compile(), compile()];
-  const [a, b] = batch(1);
-  await kept(a, b, plain);
-  await kept(a, b, plain);
+  const { compile, step: kept, a, b } = await knownCall();
+  const other = compile();
   const [{ program }] = kept.programs as unknown as [{ program: number }];
   native.freeProgram(program);
   await expect(kept(a, b, plain)).rejects.toMatchObject({ code: "DISPOSED" });
