@@ -5,7 +5,7 @@
 namespace steppe::elements {
 namespace {
 
-constexpr int64_t kPiece = 1 << 14;  // elements whose squares are summed by themselves
+constexpr int64_t kPiece = 1 << 12;  // elements whose squares are summed by themselves
 
 STEPPE_LOOPS_BEGIN
 

@@ -16,6 +16,7 @@
 #include <cstring>
 #include <exception>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "spin.h"
@@ -23,6 +24,8 @@
 #ifdef __linux__
 extern "C" {
 __attribute__((weak)) void GOMP_parallel(void (*body)(void*), void* data, unsigned threads, unsigned flags);  // what GCC makes of `omp parallel`
+__attribute__((weak)) void GOMP_parallel_start(void (*body)(void*), void* data, unsigned threads);  // the calling thread goes on, without `body`
+__attribute__((weak)) void GOMP_parallel_end();
 __attribute__((weak)) int omp_get_num_threads();
 __attribute__((weak)) int omp_get_thread_num();
 __attribute__((weak)) void omp_set_num_threads(int);
@@ -76,32 +79,96 @@ std::vector<Pause> find() {
 
 using Body = c10::function_ref<void(int64_t first, int64_t size)>;
 
+// The parts of one call, and what the first that failed threw.
+class Work {
+ public:
+  Work(int64_t count, const Body& body) : count_(count), body_(body) {}
+  // Of `of` threads the i-th's.
+  void part(int64_t i, int64_t of) {
+    const auto most = (count_ + of - 1) / of, first = i * most;
+    if (first >= count_) return;
+    const c10::ParallelGuard guard(true);
+    try {
+      body_(first, std::min(most, count_ - first));
+    } catch (...) {
+      if (!failed_.test_and_set()) failure_ = std::current_exception();
+    }
+  }
+  void end() const {
+    if (failure_ != nullptr) std::rethrow_exception(failure_);
+  }
+
+ private:
+  const int64_t count_;
+  const Body& body_;
+  std::atomic_flag failed_;
+  std::exception_ptr failure_;
+};
+
 #ifdef __linux__
 // By LibTorch's own OpenMP, on all threads that a kernel of LibTorch's has: GNU's OpenMP ends those that a smaller team leaves out, and the
 // next kernel would start them again.
-void on_parts_by_openmp(int64_t count, const Body& body) {
-  struct Work {
-    int64_t count;
-    const Body& body;
-    std::atomic_flag failed;
-    std::exception_ptr failure;
-  } work{count, body, {}, nullptr};
-  const auto part = [](void* data) {
-    auto& [all, to, failed, failure] = *static_cast<Work*>(data);
-    const int64_t of = omp_get_num_threads(), most = (all + of - 1) / of;
-    const auto first = omp_get_thread_num() * most;
-    if (first >= all) return;
-    const c10::ParallelGuard guard(true);
-    try {
-      to(first, std::min(most, all - first));
-    } catch (...) {
-      if (!failed.test_and_set()) failure = std::current_exception();
-    }
-  };
-  GOMP_parallel(part, &work, /*threads=*/0, 0);
-  if (work.failure != nullptr) std::rethrow_exception(work.failure);
+void on_parts_by_openmp(Work& work) {
+  GOMP_parallel([](void* data) { static_cast<Work*>(data)->part(omp_get_thread_num(), omp_get_num_threads()); }, &work, /*threads=*/0, 0);
 }
+
+// Threads of one OpenMP region, which watch for work from the thread that began it.
+class HeldTeam {
+ public:
+  // Whether there is more than one thread.
+  bool begin() {
+    round_.store(0, std::memory_order_relaxed);
+    GOMP_parallel_start([](void* data) { static_cast<HeldTeam*>(data)->serve(omp_get_thread_num()); }, this, /*threads=*/0);
+    size_ = omp_get_num_threads();
+    return size_ > 1;
+  }
+  void end() {
+    round_.store(kEnd, std::memory_order_release);
+    GOMP_parallel_end();
+  }
+  void run(Work& work) {
+    work_ = &work;
+    of_ = size_;
+    done_.store(0, std::memory_order_relaxed);
+    round_.store(round_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+    work.part(0, of_);
+    watch([&] { return done_.load(std::memory_order_acquire) == of_ - 1; });
+  }
+
+ private:
+  void serve(int64_t i) {
+    for (uint64_t seen = 0;;) {
+      uint64_t round = seen;
+      watch([&] { return (round = round_.load(std::memory_order_acquire)) != seen; });
+      if (round == kEnd) return;
+      seen = round;
+      work_->part(i, of_);
+      done_.fetch_add(1, std::memory_order_release);
+    }
+  }
+
+  static constexpr uint64_t kEnd = UINT64_MAX;
+  int64_t size_ = 0;
+  alignas(64) std::atomic<uint64_t> round_{0};
+  Work* work_ = nullptr;
+  int64_t of_ = 0;
+  alignas(64) std::atomic<int64_t> done_{0};
+};
+
+bool can_hold() { return GOMP_parallel_start != nullptr && GOMP_parallel_end != nullptr; }
 #endif
+
+// Of this thread.
+struct Holding {
+  bool wanted = false, held = false, works = false;
+#ifdef __linux__
+  HeldTeam team;
+#endif
+};
+Holding& holding() {
+  static thread_local Holding instance;
+  return instance;
+}
 
 // Calls each thread that has one with its part of [0, count); the first's is the largest. Where there is no other way to LibTorch's threads,
 // its iterator calls back within its own at::parallel_for: here over tensors of one element per call, which nobody reads. That takes twice as
@@ -109,8 +176,21 @@ void on_parts_by_openmp(int64_t count, const Body& body) {
 void on_parts(int64_t count, const Body& body) {
 #ifdef __linux__
   if (GOMP_parallel != nullptr && omp_get_num_threads != nullptr && omp_get_thread_num != nullptr) {
-    if (count <= 1 || at::get_num_threads() <= 1 || at::in_parallel_region()) return body(0, count);
-    return on_parts_by_openmp(count, body);
+    if (count <= 1 || is_kernel_thread() || at::get_num_threads() <= 1) return body(0, count);
+    Work work(count, body);
+    auto& mine = holding();
+    if (mine.wanted && !mine.held && can_hold()) {
+      mine.held = mine.team.begin();
+      if (!mine.held) mine.team.end();
+    }
+    if (mine.held) {
+      mine.works = true;
+      mine.team.run(work);
+      mine.works = false;
+    } else {
+      on_parts_by_openmp(work);
+    }
+    return work.end();
   }
 #endif
   static char cells[kMostCalls];
@@ -120,6 +200,27 @@ void on_parts(int64_t count, const Body& body) {
 }
 
 }  // namespace
+
+bool is_kernel_thread() {
+  const auto& mine = holding();
+  return mine.held ? mine.works : at::in_parallel_region();
+}
+
+HeldKernelThreads::HeldKernelThreads() : outer_(std::exchange(holding().wanted, !at::in_parallel_region())) {}
+
+HeldKernelThreads::~HeldKernelThreads() {
+  let_go();
+  holding().wanted = outer_;
+}
+
+void HeldKernelThreads::let_go() {
+#ifdef __linux__
+  auto& mine = holding();
+  if (!mine.held || mine.works) return;
+  mine.team.end();
+  mine.held = false;
+#endif
+}
 
 void on_kernel_threads(int64_t count, c10::function_ref<void(int64_t i)> body) {
   for (int64_t done = 0; done < count; done += kMostCalls) {
@@ -145,7 +246,7 @@ void on_kernel_team(int64_t size, c10::function_ref<void(Team& team, int64_t i)>
     Team one(1);
     body(one, 0);
   };
-  if (size <= 1 || size > std::min<int64_t>(at::get_num_threads(), kMostCalls) || at::in_parallel_region()) return alone();
+  if (size <= 1 || size > std::min<int64_t>(at::get_num_threads(), kMostCalls) || is_kernel_thread()) return alone();
   // OpenMP may give fewer threads than asked for. Then the first has more than one part, and would wait for itself.
   enum { unknown, together, apart };
   std::atomic<int> found{unknown};

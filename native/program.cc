@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "errors.h"
+#include "kernel_threads.h"
 #include "kernels/transposition.h"
 #include "step_memory.h"
 #include "views.h"
@@ -132,6 +133,7 @@ void Program::replay_below_autograd(Tensors& registers, bool with_backward, cons
                                     const std::vector<Layout>* expected) const {
   at::AutoDispatchBelowADInplaceOrView below_autograd;
   c10::AutoGradMode restore_afterwards(at::GradMode::is_enabled());
+  HeldKernelThreads threads;
   torch::jit::Stack stack;
   for (const auto& instruction : instructions) {
     if (instruction.backward && !with_backward) break;
@@ -159,6 +161,7 @@ void Program::replay_below_autograd(Tensors& registers, bool with_backward, cons
       if (instruction.kernel != nullptr) {
         instruction.kernel(*op, stack);
       } else {
+        HeldKernelThreads::let_go();
         op->callBoxed(stack);
       }
       if (turn.has_value()) turn->give();

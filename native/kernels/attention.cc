@@ -169,7 +169,11 @@ void attend(const c10::OperatorHandle&, torch::jit::Stack& stack) {
 void attend_backward(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   const auto* arguments = &stack[stack.size() - 10];
   const auto q = arguments[1].toTensor(), k = arguments[2].toTensor(), v = arguments[3].toTensor();
-  const auto rows_together = [](const at::Tensor& x) { return x.stride(3) == 1 ? x : x.contiguous(); };
+  const auto rows_together = [](const at::Tensor& x) {
+    if (x.stride(3) == 1) return x;
+    HeldKernelThreads::let_go();
+    return x.contiguous();
+  };
   const auto d_o = rows_together(arguments[0].toTensor()), o = rows_together(arguments[4].toTensor());
   const auto log_sums = arguments[5].toTensor().unsqueeze(-1);
   const auto sizes = sizes_of(q, k, arguments[7], arguments[9]);

@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "../kernel_threads.h"
 #include "convolution_ways.h"
 #include "results.h"
 #include "transposition.h"
@@ -52,13 +53,17 @@ void convolve_backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) 
   if (by_libtorch[0] || by_libtorch[1]) {
     torch::jit::Stack rest(arguments, arguments + kConvolutionBackwardArguments);
     rest.back() = c10::List<bool>({by_libtorch[0], by_libtorch[1], false});
+    HeldKernelThreads::let_go();
     op.callBoxed(rest);
     for (size_t i = 0; i < 2; i++)
       if (by_libtorch[i]) results[i] = rest[i].toTensor();
   }
   if (wanted[0] && !by_libtorch[0]) results[0] = convolution_ways::input_gradient(choice.input, c, dy, w);
   if (wanted[1] && !by_libtorch[1]) results[1] = convolution_ways::weight_gradient(choice.weight, c, dy, x);
-  if (wanted[2]) results[2] = dy.sum({0, 2, 3});
+  if (wanted[2]) {
+    HeldKernelThreads::let_go();
+    results[2] = dy.sum({0, 2, 3});
+  }
   give(stack, kConvolutionBackwardArguments, {results[0], results[1], results[2]});
 }
 

@@ -114,6 +114,7 @@ at::Tensor output(const Convolution& c, const at::Tensor& x, const at::Tensor& w
   each_block(c, [&](int64_t first, int64_t count) {
     const auto rows = windows_of(c, x, first, count, memory);
     auto block = to.narrow(0, first * c.y.pixels(), count * c.y.pixels());
+    HeldKernelThreads::let_go();
     if (bias.defined()) {
       at::addmm_out(block, bias, rows, matrix);
     } else {
@@ -131,6 +132,7 @@ at::Tensor weight_gradient(const Convolution& c, const at::Tensor& dy, const at:
   each_block(c, [&](int64_t first, int64_t count) {
     const auto rows = windows_of(c, x, first, count, memory);
     const auto block = from.narrow(0, first * c.y.pixels(), count * c.y.pixels()).t();
+    HeldKernelThreads::let_go();
     if (first == 0) {
       at::mm_out(to, block, rows);
     } else {
@@ -145,15 +147,18 @@ at::Tensor input_gradient(const Convolution& c, const at::Tensor& dy, const at::
   const auto from = pixels_of(dy), matrix = matrix_of(w);
   if (c.is_pointwise()) {
     auto to = pixels_of(dx);
+    HeldKernelThreads::let_go();
     at::mm_out(to, from, matrix);
     return dx;
   }
+  HeldKernelThreads::let_go();
   dx.zero_();
   at::Tensor memory;
   each_block(c, [&](int64_t first, int64_t count) {
     const auto pixels = c.y.pixels();
     if (!memory.defined()) memory = at::empty({count * pixels, c.window()}, dy.options());
     auto rows = memory.narrow(0, 0, count * pixels);
+    HeldKernelThreads::let_go();
     at::mm_out(rows, from.narrow(0, first * pixels, count * pixels), matrix);
     scatter_windows(c, rows.const_data_ptr<float>(), first, count, dx.mutable_data_ptr<float>());
   });

@@ -52,13 +52,18 @@ bool is_plain(const at::Tensor& x) { return x.defined() && x.is_cpu() && x.scala
 
 at::Tensor tensor_at(const torch::jit::Stack& stack, size_t first, size_t i) { return stack[first + i].isNone() ? at::Tensor() : stack[first + i].toTensor(); }
 
+void by_libtorch(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
+  HeldKernelThreads::let_go();
+  op.callBoxed(stack);
+}
+
 // aten::mkldnn_rnn_layer(input [steps, batch, in], W [4 hidden, in], U [4 hidden, hidden], b, b′, h₀, c₀, reverse, …)
 //   -> (output [steps, batch, hidden], h, c, kept)
 void forward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const auto first = stack.size() - op.schema().arguments().size();
   const auto at = [&](size_t i) { return tensor_at(stack, first, i); };
   for (size_t i = 0; i < 7; i++)
-    if (!is_plain(at(i))) return op.callBoxed(stack);
+    if (!is_plain(at(i))) return by_libtorch(op, stack);
   const Values x(at(0)), u(at(2)), h0(at(5)), c0(at(6));
   const bool reverse = stack[first + 7].toBool(), has_biases = stack[first + 12].toBool();
   const int64_t steps = x.tensor.size(0), batch = x.tensor.size(1), hidden = u.tensor.size(1), rows = steps * batch, n = batch * hidden;
@@ -105,7 +110,7 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const auto first = stack.size() - op.schema().arguments().size();
   const auto at = [&](size_t i) { return tensor_at(stack, first, i); };
   const auto kept = stack.back().toTensor();
-  if (!is_plain(kept)) return op.callBoxed(stack);  // LibTorch's own
+  if (!is_plain(kept)) return by_libtorch(op, stack);  // its own
   const auto h0 = at(5);
   const Values x(at(0)), u(at(2)), c0(at(6)), d_h(at(11)), d_c(at(12));
   auto dy = at(10);  // of a layer whose batch comes first it has the samples' rows in another order

@@ -12,7 +12,7 @@ namespace steppe {
 template <class Body>
 void parallel_for(int64_t begin, int64_t end, int64_t grain, const Body& body) {
   if (begin >= end) return;
-  const auto parts = at::in_parallel_region() ? 1 : std::min<int64_t>(at::get_num_threads(), (end - begin + grain - 1) / std::max<int64_t>(grain, 1));
+  const auto parts = is_kernel_thread() ? 1 : std::min<int64_t>(at::get_num_threads(), (end - begin + grain - 1) / std::max<int64_t>(grain, 1));
   if (parts <= 1) return body(begin, end);
   const auto part = (end - begin + parts - 1) / parts;
   on_kernel_threads(parts, [&](int64_t i) {

@@ -79,7 +79,10 @@ void mm(const c10::OperatorHandle&, torch::jit::Stack& stack) { give(stack, 2, {
 void addmm(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const auto row = stack.end()[-5].toTensor(), x = stack.end()[-4].toTensor(), w = stack.end()[-3].toTensor();
   const auto way = choose(x, w);
-  if (way == Way::libtorch) return op.callBoxed(stack);
+  if (way == Way::libtorch) {
+    HeldKernelThreads::let_go();
+    return op.callBoxed(stack);
+  }
   auto y = at::empty({x.size(0), w.size(1)}, x.options());
   const auto* from = row.const_data_ptr<float>();
   for (int64_t i = 0; i < y.size(0); i++) std::copy_n(from, y.size(1), y.mutable_data_ptr<float>() + i * y.size(1));
@@ -105,6 +108,7 @@ bool is_row(const Program::Operand& operand, int64_t length, const Layouts& layo
 void multiply(at::Tensor& y, const at::Tensor& x, const at::Tensor& w) {
   const auto way = choose(x, w);
   if (way == Way::libtorch) {
+    HeldKernelThreads::let_go();
     at::mm_out(y, x, w);
   } else {
     multiply(way, y, x, w, /*adds=*/false);

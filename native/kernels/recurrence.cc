@@ -24,6 +24,7 @@ constexpr int64_t kWidth = 4 * kLanes;
 void multiply_rows(int64_t rows, const float* from, const at::Tensor& w, float* to, bool adds) {
   auto y = at::from_blob(to, {rows, w.size(1)}, w.options());
   const auto x = at::from_blob(const_cast<float*>(from), {rows, w.size(0)}, w.options());
+  HeldKernelThreads::let_go();
   if (adds) {
     y.addmm_(x, w);
   } else {
@@ -36,7 +37,7 @@ void multiply_rows(int64_t rows, const float* from, const at::Tensor& w, float* 
 Sharing::Sharing(int64_t samples, int64_t hidden, int64_t steps) : samples_(samples), hidden_(hidden) {
   const auto matrix = 4 * hidden * hidden;
   ours_ = has_avx512() && hidden % kLanes == 0 && matrix > 0 && matrix <= kMostElements && samples * steps >= kLeastRows;
-  if (!ours_ || at::in_parallel_region()) return;
+  if (!ours_ || is_kernel_thread()) return;
   const auto most = static_cast<int64_t>(at::get_num_threads());
   const auto by_units = std::min({most, hidden / kLanes, samples * matrix / kUnitsGrain});
   by_units_ = samples < kFewSamples * most && by_units > 1;

@@ -44,13 +44,17 @@ void copy_values(at::Tensor& to, const at::Tensor& from) {
   if (is_image_in_other_order(to, from)) {
     copy_image(to, from);
   } else {
+    HeldKernelThreads::let_go();
     to.copy_(from);
   }
 }
 
 at::Tensor with_channels_last(const at::Tensor& image) {
   if (image.is_contiguous(at::MemoryFormat::ChannelsLast)) return image;
-  if (!is_float_on_cpu(image) || !image.is_contiguous()) return image.contiguous(at::MemoryFormat::ChannelsLast);
+  if (!is_float_on_cpu(image) || !image.is_contiguous()) {
+    HeldKernelThreads::let_go();
+    return image.contiguous(at::MemoryFormat::ChannelsLast);
+  }
   auto result = at::empty(image.sizes(), image.options().memory_format(at::MemoryFormat::ChannelsLast));
   copy_image(result, image);
   return result;

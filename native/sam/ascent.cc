@@ -10,7 +10,8 @@ class OneStep : public Ascent {
   explicit OneStep(std::unique_ptr<Direction> direction) : direction_(std::move(direction)) {}
 
   Perturbation operator()(const Gradient& g, const Step& step, const Piece&) override {
-    auto [v, length] = (*direction_)(step.perturbed_part(g.g), step);
+    auto [v, own_length] = (*direction_)(step.perturbed_part(g.g), step);
+    const double length = own_length.has_value() ? *own_length : g.is_measured ? g.norm : norm(v);
     if (length == 0) return {};
     std::vector<double> scale(v.size());
     for (size_t k = 0; k < v.size(); k++) scale[k] = step.rho(k) / length;

@@ -82,6 +82,7 @@ class NoisyPoint : public Climb {
     for (size_t k = 0; k < z_.size(); k++)
       if (!gradient.g[k].defined()) z_[k] = at::Tensor();
     gradient.g = add(z_, gradient.g, lambda_);
+    gradient.is_measured = false;
     z_.clear();
     return gradient;
   }

@@ -16,7 +16,7 @@ namespace {
 // SAM: v = g.
 class Steepest : public Direction {
  public:
-  Heading operator()(const Tensors& g, const Step&) override { return {g, norm(g)}; }
+  Heading operator()(const Tensors& g, const Step&) override { return {g}; }
 };
 
 // Momentum-SAM climbs against the momentum, which points downhill: v = −g.

@@ -3,7 +3,6 @@
 #include <ATen/autocast_mode.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/full_like.h>
 #include <ATen/ops/index_select.h>
@@ -88,7 +87,7 @@ Program::Outcome ProgramPasses::run(const Tensors& point, const Query& query, bo
     if (query.moves_buffers && turns_.order != nullptr) break;  // shared copies
     if (query.moves_buffers && !pending_.empty() && !pending_[b].is_same(buffers_[b])) continue;  // a copy already
     originals.push_back(buffers[b]);
-    buffers[b] = at::empty_like(buffers[b]);
+    buffers[b] = new_like(buffers[b]);
     copies.push_back(buffers[b]);
   }
   copy(copies, originals);
@@ -130,14 +129,19 @@ void ProgramPasses::commit() {
 
 std::unique_ptr<Passes> ProgramPasses::beside(BufferOrder& order, size_t run) {
   const auto turn_count = programs_.begin()->second->turn_count;
+  Tensors copies, originals;
   for (const auto& [key, program] : programs_) {
     // Random numbers come from one generator; autograd's backward has threads of its own; other turns cannot be told apart.
     if (program->draws || !program->backward_obstacle.empty() || program->turn_count != turn_count) return nullptr;
     for (const auto b : program->changed_buffers) {
       if (pending_.empty()) pending_ = buffers_;
-      if (pending_[b].is_same(buffers_[b])) pending_[b] = buffers_[b].clone();
+      if (!pending_[b].is_same(buffers_[b])) continue;
+      pending_[b] = new_like(buffers_[b]);
+      copies.push_back(pending_[b]);
+      originals.push_back(buffers_[b]);
     }
   }
+  copy(copies, originals);
   for (const auto& input : inputs_)
     if (!input.tensor.is_cpu()) return nullptr;
   auto result = std::make_unique<ProgramPasses>(programs_, buffers_, inputs_, batch_size_, settings_, cancelled_);

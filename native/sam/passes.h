@@ -33,6 +33,7 @@ struct Gradient {
   double loss = 0;             // the loss itself, also where another objective is climbed
   Tensors g;                   // one per parameter, laid out as the point is; undefined where it has none
   double norm = 0;             // over all parameters together; once a step has it, over the perturbed ones
+  bool is_measured = false;    // norm is the one that g has over the perturbed parameters
   at::Tensor sample_losses{};  // [n], where the loss function gives one loss per sample
 };
 

@@ -103,6 +103,7 @@ Tensors Step::orthogonal(const Tensors& x, const Tensors& u) const {
 }
 
 void Step::measure(Gradient& gradient) const {
+  gradient.is_measured = true;
   for (size_t k = 0; k < gradient.g.size(); k++) {
     if (!gradient.g[k].defined() || is_perturbed(k)) continue;
     gradient.norm = norm(gradient.g);

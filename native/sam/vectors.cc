@@ -136,15 +136,15 @@ bool lie_alike(const at::Tensor& x, const at::Tensor& y) {
   return true;
 }
 
-// at::empty_like; on the CPU without the way through the dispatcher, which takes as long as a small tensor's copy.
-at::Tensor empty_like_dense(const at::Tensor& x) {
-  if (!x.is_cpu() || x.layout() != at::kStrided || !x.is_non_overlapping_and_dense()) return at::empty_like(x);
-  return at::Tensor(at::detail::empty_strided_cpu(x.sizes(), x.strides(), x.scalar_type()));
-}
-
 bool is_small(const at::Tensor& x) { return x.is_cpu() && x.layout() == at::kStrided && x.nbytes() <= 1 << 16 && x.is_non_overlapping_and_dense(); }
 
 }  // namespace
+
+// at::empty_like; on the CPU without the way through the dispatcher, which takes as long as a small tensor's copy.
+at::Tensor new_like(const at::Tensor& x) {
+  if (!x.is_cpu() || x.layout() != at::kStrided || !x.is_non_overlapping_and_dense()) return at::empty_like(x);
+  return at::Tensor(at::detail::empty_strided_cpu(x.sizes(), x.strides(), x.scalar_type()));
+}
 
 void lay_out_like(Tensors& gradients, const Tensors& parameters) {
   for (size_t k = 0; k < gradients.size(); k++) {
@@ -155,7 +155,7 @@ void lay_out_like(Tensors& gradients, const Tensors& parameters) {
       g = view_of(g, parameters[k].sizes(), parameters[k].strides(), 0);
       continue;
     }
-    auto copy = empty_like_dense(parameters[k]);
+    auto copy = new_like(parameters[k]);
     copy_values(copy, g);
     g = copy;
   }

@@ -21,6 +21,8 @@ std::vector<double> norms(const Tensors& x);
 std::vector<double> values(const Tensors& scalars);
 // The fused kernels walk parameter and gradient side by side in memory: both must be laid out alike.
 void lay_out_like(Tensors& gradients, const Tensors& parameters);
+// A new tensor that lies in memory as x does.
+at::Tensor new_like(const at::Tensor& x);
 // to ← from, tensor by tensor.
 void copy(const Tensors& to, const Tensors& from);
 // ⟨x, y⟩
