@@ -4,6 +4,7 @@
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "../views.h"
@@ -70,26 +71,32 @@ void forward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const auto options = x.tensor.options();
   auto output = at::empty({steps, batch, hidden}, options), kept = at::empty({steps, batch, 7 * hidden}, options);
   const Kept k(kept, steps * n);
-  auto all = rows_of(kept, rows, 4 * hidden);
-  products::multiply(all, rows_of(x.tensor, rows, x.tensor.size(2)), transposed(at(1)));
   std::vector<float> bias(static_cast<size_t>(4 * hidden));
   if (has_biases) {
     std::copy_n(Values(at(3)).data, 4 * hidden, bias.data());
     lstm::add_to(4 * hidden, Values(at(4)).data, bias.data());
   }
   const recurrence::Sharing sharing(batch, hidden, steps);
-  const auto matrix = transposed(u.tensor);
   const recurrence::Panels panels(u.tensor, /*transposed=*/true, sharing.ours());
+  std::optional<recurrence::Panels> inputs;  // else one product for all threads
+  const Values w(at(1));
+  if (sharing.ours() && recurrence::Panels::suit(w.tensor)) {
+    inputs.emplace(w.tensor, /*transposed=*/true, true);
+  } else {
+    auto all = rows_of(kept, rows, 4 * hidden);
+    products::multiply(all, rows_of(x.tensor, rows, x.tensor.size(2)), transposed(w.tensor));
+  }
   auto* out = output.mutable_data_ptr<float>();
   on_kernel_team(sharing.threads(), [&](Team& team, int64_t i) {
-    const recurrence::Share share(sharing, panels, matrix, team, i);
+    const auto share = inputs.has_value() ? recurrence::Share(sharing, {&panels, &*inputs}, team, i) : recurrence::Share(sharing, {&panels}, team, i);
     const auto [sample, samples, unit, units] = share.part();
+    if (inputs.has_value()) share.multiply_all(*inputs, steps, batch, x.data, k.gates);
     const float *h = h0.data, *c = c0.data;
     for (int64_t s = 0; s < steps; s++) {
       const int64_t t = reverse ? steps - 1 - s : s;
       auto *g = k.gates + 4 * n * t, *to_c = k.cells + n * t, *to_tanh = k.tanh_cells + n * t, *to_h = out + n * t;
       if (s > 0) share.wait();
-      share.multiply(h, g, /*adds=*/true);
+      share.multiply(panels, h, g, /*adds=*/true);
       for (int64_t b = sample; b < sample + samples; b++) {
         const auto at = hidden * b + unit;
         std::copy_n(h + at, units, k.before + n * t + at);
@@ -128,7 +135,7 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const recurrence::Panels panels(u.tensor, /*transposed=*/false, sharing.ours());
   auto *to_h = dh.mutable_data_ptr<float>(), *to_c = dc.mutable_data_ptr<float>(), *to_gates = d_gates.mutable_data_ptr<float>();
   on_kernel_team(sharing.threads(), [&](Team& team, int64_t i) {
-    const recurrence::Share share(sharing, panels, u.tensor, team, i);
+    const recurrence::Share share(sharing, {&panels}, team, i);
     const auto [sample, samples, unit, units] = share.part();
     for (int64_t s = steps - 1; s >= 0; s--) {
       const int64_t t = index(s);
@@ -140,7 +147,7 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
         lstm::backward_row(units, hidden, g + at_gates, before + at, tanh_c + at, to_h + at, to_c + at, d + at_gates);
       }
       share.wait();
-      share.multiply(d, to_h, /*adds=*/false);
+      share.multiply(panels, d, to_h, /*adds=*/false);
     }
   });
   const auto all_t = transposed(d_gates);

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "../views.h"
 #include "processors.h"
 #include "row_product.h"
 
@@ -19,6 +20,7 @@ constexpr int64_t kFewSamples = 4;          // for a thread
 constexpr int64_t kUnitsGrain = 1 << 16, kSamplesGrain = 1 << 20;  // multiplications for a thread: in a time step, in all
 constexpr int64_t kMostInPlace = 1 << 16;   // elements
 constexpr int64_t kWidth = 4 * kLanes;
+constexpr int64_t kMostInputs = 1 << 17, kMostInPanel = 1 << 16;  // elements of the inputs' W, and of what one block of its columns reads
 
 // to ← [from] W, or to + from W, by LibTorch.
 void multiply_rows(int64_t rows, const float* from, const at::Tensor& w, float* to, bool adds) {
@@ -59,12 +61,15 @@ std::pair<int64_t, int64_t> Sharing::units_of(int64_t i, int64_t count) const {
   return {first, (i + 1 == count ? hidden_ : lanes * (i + 1) / count * kLanes) - first};
 }
 
-Panels::Panels(const at::Tensor& u, bool transposed, bool ours)
-    : hidden_(u.size(1)), in_(transposed ? hidden_ : 4 * hidden_), gates_(transposed ? 4 : 1), u_(u.const_data_ptr<float>()) {
-  if (!ours || (!transposed && u.numel() <= kMostInPlace)) return;
-  memory_ = at::empty({u.numel()}, u.options());
+Panels::Panels(const at::Tensor& w, bool transposed, bool ours)
+    : matrix_(transposed ? view_of(w, {w.size(1), w.size(0)}, {w.stride(1), w.stride(0)}, 0) : w),
+      in_(matrix_.size(0)), gates_(transposed ? 4 : 1), hidden_(matrix_.size(1) / gates_), w_(w.const_data_ptr<float>()) {
+  if (!ours || (!transposed && w.numel() <= kMostInPlace)) return;
+  memory_ = at::empty({w.numel()}, w.options());
   panels_ = memory_.mutable_data_ptr<float>();
 }
+
+bool Panels::suit(const at::Tensor& w) { return w.numel() <= kMostInputs && w.size(1) * kWidth <= kMostInPanel; }
 
 template <class Panel>
 void Panels::each(int64_t unit, int64_t units, const Panel& panel) const {
@@ -75,35 +80,51 @@ void Panels::each(int64_t unit, int64_t units, const Panel& panel) const {
 void Panels::fill(int64_t unit, int64_t units) const {
   each(unit, units, [&](int64_t column, int64_t width) {
     auto* to = panels_ + column * in_;
-    if (gates_ == 4) return row_product::transpose(width, hidden_, {u_ + column * hidden_, hidden_}, {to, width});
-    for (int64_t k = 0; k < in_; k++) std::copy_n(u_ + k * hidden_ + column, width, to + k * width);
+    if (gates_ == 4) return row_product::transpose(width, in_, {w_ + column * in_, in_}, {to, width});
+    for (int64_t k = 0; k < in_; k++) std::copy_n(w_ + k * hidden_ + column, width, to + k * width);
   });
 }
 
-void Panels::multiply(int64_t rows, const float* x, float* y, bool adds, int64_t unit, int64_t units) const {
+void Panels::multiply(const Rows& rows, const float* x, float* y, bool adds, int64_t unit, int64_t units) const {
   const auto out = gates_ * hidden_;
-  if (in_place()) return row_product::multiply(rows, in_, units, {x, in_}, {u_ + unit, hidden_}, {y + unit, out}, adds);
-  each(unit, units, [&](int64_t column, int64_t width) {
-    row_product::multiply(rows, in_, width, {x, in_}, {panels_ + column * in_, width}, {y + column, out}, adds);
-  });
+  const auto each_step = [&](int64_t column, int64_t width, row_product::Rows<const float> w) {
+    for (int64_t s = 0; s < rows.steps; s++) row_product::multiply(rows.count, in_, width, {x + s * rows.x_step, in_}, w, {y + s * rows.y_step + column, out}, adds);
+  };
+  if (in_place()) return each_step(unit, units, {w_ + unit, hidden_});
+  each(unit, units, [&](int64_t column, int64_t width) { each_step(column, width, {panels_ + column * in_, width}); });
 }
 
-Share::Share(const Sharing& sharing, const Panels& panels, const at::Tensor& w, Team& team, int64_t i)
-    : sharing_(sharing), panels_(panels), w_(w), team_(team), part_(sharing.part(i, team.size())) {
-  if (!sharing.ours() || panels.in_place()) return;
+Share::Share(const Sharing& sharing, std::initializer_list<const Panels*> panels, Team& team, int64_t i)
+    : sharing_(sharing), team_(team), part_(sharing.part(i, team.size())) {
+  if (!sharing.ours()) return;
   const auto [first, count] = sharing.units_of(i, team.size());
-  panels.fill(first, count);
-  if (!sharing.by_units()) team.wait();
+  bool filled = false;
+  for (const auto* each : panels) {
+    if (each->in_place()) continue;
+    each->fill(first, count);
+    filled = true;
+  }
+  if (filled && !sharing.by_units()) team.wait();
 }
 
-void Share::multiply(const float* x, float* y, bool adds) const {
-  const auto* from = x + part_.sample * w_.size(0);
-  auto* to = y + part_.sample * w_.size(1);
-  if (!sharing_.ours()) return multiply_rows(part_.samples, from, w_, to, adds);
-  if (sharing_.by_units() || panels_.in_place()) return panels_.multiply(part_.samples, from, to, adds, part_.unit, part_.units);
+void Share::multiply(const Panels& panels, const float* x, float* y, bool adds) const {
+  const auto* from = x + part_.sample * panels.matrix().size(0);
+  auto* to = y + part_.sample * panels.matrix().size(1);
+  if (!sharing_.ours()) return multiply_rows(part_.samples, from, panels.matrix(), to, adds);
+  multiply_own(panels, {part_.samples}, from, to, adds);
+}
+
+void Share::multiply_all(const Panels& panels, int64_t steps, int64_t samples, const float* x, float* y) const {
+  const auto in = panels.matrix().size(0), out = panels.matrix().size(1);
+  if (part_.samples == samples) return multiply_own(panels, {steps * samples}, x, y, /*adds=*/false);
+  multiply_own(panels, {part_.samples, steps, samples * in, samples * out}, x + part_.sample * in, y + part_.sample * out, /*adds=*/false);
+}
+
+void Share::multiply_own(const Panels& panels, const Rows& rows, const float* x, float* y, bool adds) const {
+  if (sharing_.by_units() || panels.in_place()) return panels.multiply(rows, x, y, adds, part_.unit, part_.units);
   for (int64_t j = 0; j < team_.size(); j++) {
     const auto [first, count] = sharing_.units_of(j, team_.size());
-    panels_.multiply(part_.samples, from, to, adds, first, count);
+    panels.multiply(rows, x, y, adds, first, count);
   }
 }
 

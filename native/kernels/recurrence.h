@@ -2,6 +2,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <initializer_list>
 #include <utility>
 
 #include "../kernel_threads.h"
@@ -35,43 +36,55 @@ class Sharing {
   int64_t threads_ = 1;
 };
 
-// What rows are multiplied with at each time step: U [4 hidden, hidden] or its transpose, whose columns are four gates'. In panels of up to 64
-// columns that stand in memory one after the other; a small U is read where it lies.
+// Rows of as many time steps, each a number of elements behind the one before.
+struct Rows {
+  int64_t count, steps = 1, x_step = 0, y_step = 0;
+};
+
+// What rows are multiplied with: U [4 hidden, hidden], or the transpose of it or of W [4 hidden, in], whose columns are four gates'. In panels
+// of up to 64 columns that stand in memory one after the other; a small U is read where it lies.
 class Panels {
  public:
-  Panels(const at::Tensor& u, bool transposed, bool ours);
+  Panels(const at::Tensor& w, bool transposed, bool ours);
   bool in_place() const { return panels_ == nullptr; }
+  // [in, out]
+  const at::Tensor& matrix() const { return matrix_; }
   // The panels of some units.
   void fill(int64_t unit, int64_t units) const;
   // y ← x U or y + x U, in the columns of the units that one call of fill was for.
-  void multiply(int64_t rows, const float* x, float* y, bool adds, int64_t unit, int64_t units) const;
+  void multiply(const Rows& rows, const float* x, float* y, bool adds, int64_t unit, int64_t units) const;
+  // Whether all inputs of a layer are worth being multiplied in panels, each thread's own.
+  static bool suit(const at::Tensor& w);
 
  private:
   template <class Panel>
   void each(int64_t unit, int64_t units, const Panel& panel) const;
 
-  const int64_t hidden_, in_, gates_;
-  const float* u_;
+  const at::Tensor matrix_;
+  const int64_t in_, gates_, hidden_;
+  const float* w_;
   at::Tensor memory_;
   float* panels_ = nullptr;
 };
 
-// What thread i of a team does of it. Made on that thread.
+// What thread i of a team does of it. Made on that thread, which fills its part of the panels.
 class Share {
  public:
-  Share(const Sharing& sharing, const Panels& panels, const at::Tensor& w, Team& team, int64_t i);
+  Share(const Sharing& sharing, std::initializer_list<const Panels*> panels, Team& team, int64_t i);
   const Part& part() const { return part_; }
   // Before what others computed is read.
   void wait() const {
     if (sharing_.by_units()) team_.wait();
   }
-  // y ← x W or y + x W, for the thread's samples and units; x and y of all. W: that of the panels.
-  void multiply(const float* x, float* y, bool adds) const;
+  // y ← x W or y + x W, for the thread's samples and units; x and y of all, in one time step.
+  void multiply(const Panels& panels, const float* x, float* y, bool adds) const;
+  // y ← x W in all time steps, of as many samples each. Not in place.
+  void multiply_all(const Panels& panels, int64_t steps, int64_t samples, const float* x, float* y) const;
 
  private:
+  void multiply_own(const Panels& panels, const Rows& rows, const float* x, float* y, bool adds) const;
+
   const Sharing& sharing_;
-  const Panels& panels_;
-  const at::Tensor& w_;
   Team& team_;
   const Part part_;
 };
