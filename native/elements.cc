@@ -64,6 +64,8 @@ struct Squares {
   const void* x;
   int64_t size;
   bool is_float;
+  int64_t first_piece;
+  int64_t pieces() const { return (size + kPiece - 1) / kPiece; }
   double sum(int64_t begin, int64_t end) const {
     return is_float ? square_sum_of(static_cast<const float*>(x) + begin, end - begin) : square_sum_of(static_cast<const double*>(x) + begin, end - begin);
   }
@@ -86,26 +88,24 @@ bool lies_like(const at::Tensor& x, const at::Tensor& w) {
   return x.is_cpu() && x.layout() == at::kStrided && x.scalar_type() == w.scalar_type() && x.sizes() == w.sizes() && x.strides() == w.strides() && !x.is_neg();
 }
 
-// Each piece's sum by itself, in the elements' order, and then those of the pieces.
+// Each tensor's pieces by themselves, in the elements' order, and then all of them: the same for any number of threads.
 double square_sum(const std::vector<const at::Tensor*>& x) {
   std::vector<Squares> slices;
   slices.reserve(x.size());
-  int64_t all = 0;
+  int64_t all = 0, pieces = 0;
   for (const auto* tensor : x) {
-    all += slices.emplace_back(tensor->const_data_ptr(), tensor->numel(), tensor->scalar_type() == at::kFloat).size;
+    const Squares slice{tensor->const_data_ptr(), tensor->numel(), tensor->scalar_type() == at::kFloat, pieces};
+    all += slice.size;
+    pieces += slices.emplace_back(slice).pieces();
   }
-  std::vector<double> sums((all + kPiece - 1) / kPiece);
-  parallel_for(0, static_cast<int64_t>(sums.size()), 1, [&](int64_t first, int64_t last) {
-    auto slice = slices.begin();
-    int64_t start = 0;  // of the slice
-    for (auto piece = first; piece < last; piece++) {
-      const auto end = std::min(all, (piece + 1) * kPiece);
-      for (auto at = piece * kPiece; at < end;) {
-        for (; start + slice->size <= at; slice++) start += slice->size;
-        const auto to = std::min(end, start + slice->size);
-        sums[piece] += slice->sum(at - start, to - start);
-        at = to;
-      }
+  std::vector<double> sums(pieces);
+  const auto parts = parts_of(all / kPiece);
+  on_kernel_threads(parts, [&](int64_t i) {
+    for (size_t k = 0; k < slices.size(); k++) {
+      const auto& slice = slices[k];
+      const auto begin = part_begin(slice.pieces(), i, parts, k), end = part_begin(slice.pieces(), i + 1, parts, k);
+      for (auto piece = begin; piece < end; piece++)
+        sums[slice.first_piece + piece] = slice.sum(piece * kPiece, std::min(slice.size, (piece + 1) * kPiece));
     }
   });
   double sum = 0;

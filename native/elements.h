@@ -31,18 +31,19 @@ struct Sum {
 void add(const std::vector<Sum>& sums);
 
 // Calls body(slice, begin, end) for the elements [begin, end) of each slice, of so many as `size` says, a few thousand at least on each
-// thread. How they are cut depends on the number of threads.
+// thread. Each thread has the same part of every slice, as it has of a product's rows: so it mostly finds what it wrote itself. How slices are
+// cut depends on the number of threads.
 template <class Slice, class Body>
 void over(const std::vector<Slice>& slices, const Body& body) {
-  constexpr int64_t kLine = 16, kGrain = (1 << 13) / kLine;  // elements, lines
+  constexpr int64_t kLine = 16, kGrain = 1 << 13;  // elements
   int64_t all = 0;
   for (const auto& slice : slices) all += slice.size;
-  parallel_for(0, (all + kLine - 1) / kLine, kGrain, [&](int64_t first, int64_t last) {
-    const auto begin = first * kLine, end = std::min(all, last * kLine);
-    int64_t start = 0;
-    for (auto slice = slices.begin(); start < end; start += (slice++)->size) {
-      const auto from = std::max<int64_t>(begin - start, 0), to = std::min(end - start, slice->size);
-      if (from < to) body(*slice, from, to);
+  const auto parts = parts_of(all / kGrain);
+  on_kernel_threads(parts, [&](int64_t i) {
+    for (size_t k = 0; k < slices.size(); k++) {
+      const auto size = slices[k].size, lines = (size + kLine - 1) / kLine;
+      const auto begin = part_begin(lines, i, parts, k) * kLine, end = std::min(size, part_begin(lines, i + 1, parts, k) * kLine);
+      if (begin < end) body(slices[k], begin, end);
     }
   });
 }

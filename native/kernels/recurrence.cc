@@ -34,6 +34,12 @@ void multiply_rows(int64_t rows, const float* from, const at::Tensor& w, float* 
   }
 }
 
+// Rows that other threads have just written: all at once, not as they are read.
+void fetch(int64_t rows, int64_t floats, const float* x) {
+  for (int64_t k = 0; k < floats; k += kLanes)
+    for (int64_t r = 0; r < rows; r++) __builtin_prefetch(x + r * floats + k);
+}
+
 }  // namespace
 
 Sharing::Sharing(int64_t samples, int64_t hidden, int64_t steps) : samples_(samples), hidden_(hidden) {
@@ -111,6 +117,7 @@ void Share::multiply(const Panels& panels, const float* x, float* y, bool adds) 
   const auto* from = x + part_.sample * panels.matrix().size(0);
   auto* to = y + part_.sample * panels.matrix().size(1);
   if (!sharing_.ours()) return multiply_rows(part_.samples, from, panels.matrix(), to, adds);
+  if (sharing_.by_units() && team_.size() > 1) fetch(part_.samples, panels.matrix().size(0), from);
   multiply_own(panels, {part_.samples}, from, to, adds);
 }
 

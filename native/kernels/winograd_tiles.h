@@ -29,7 +29,6 @@ class Memory {
   float* next_;
 };
 
-inline int64_t parts_of(int64_t units) { return std::max<int64_t>(1, is_kernel_thread() ? 1 : std::min<int64_t>(at::get_num_threads(), units)); }
 
 // Calls body(part, begin, end) for parts of [0, count), each on a thread of its own.
 template <class Body>
