@@ -14,6 +14,7 @@ namespace {
 // Eight floats: a register of AVX; elsewhere the compiler takes several.
 using Lanes = float __attribute__((vector_size(kLanes * sizeof(float))));
 using IntLanes = int32_t __attribute__((vector_size(kLanes * sizeof(int32_t))));
+using DoubleLanes = double __attribute__((vector_size(kLanes * sizeof(double))));
 using ByteLanes = uint8_t __attribute__((vector_size(kLanes)));
 
 constexpr int64_t kChunk = 64;  // rows that are summed in float32; chunks in float64
@@ -31,28 +32,49 @@ STEPPE_LOOPS_BEGIN
 
 // Chan, Golub and LeVeque, Updating formulae and a pairwise algorithm for computing sample variances, 1979: what is known of so
 // many numbers, and of others, to what is known of all.
-STEPPE_INSIDE void join(double count, double& mean, double& squares, double other_count, double other_mean, double other_squares) {
-  const double delta = other_mean - mean, all = count + other_count;
-  mean += delta * other_count / all;
-  squares += other_squares + delta * delta * count * other_count / all;
+template <class Numbers>
+STEPPE_INSIDE void join(double count, Numbers& mean, Numbers& squares, double other_count, const Numbers& other_mean, const Numbers& other_squares) {
+  const Numbers delta = other_mean - mean;
+  const double share = other_count / (count + other_count);
+  mean += delta * share;
+  squares += other_squares + delta * delta * (count * share);
+}
+
+STEPPE_INSIDE void add_lanes(const Lanes& x, double* to) {
+  const DoubleLanes sum = STEPPE_LOAD(DoubleLanes, to) + __builtin_convertvector(x, DoubleLanes);
+  STEPPE_STORE(sum, to);
+}
+
+// add(r, v, sum) for all rows and each v, in eight sums: one would wait for its own last addition.
+template <int V, class Add>
+STEPPE_INSIDE void sum_rows(int64_t rows, const Add& add, Lanes (&sum)[V]) {
+  constexpr int kSums = 8 / V;
+  Lanes sums[kSums][V] = {};
+  int64_t r = 0;
+  for (; r + kSums <= rows; r += kSums) STEPPE_EACH(i, kSums) STEPPE_EACH(v, V) add(r + i, v, sums[i][v]);
+  for (; r < rows; r++) STEPPE_EACH(v, V) add(r, v, sums[0][v]);
+  STEPPE_EACH(v, V) {
+    sum[v] = sums[0][v];
+    for (int i = 1; i < kSums; i++) sum[v] += sums[i][v];
+  }
 }
 
 // Of one chunk: `before` rows are in `mean` and `squares` already.
 template <int V>
 STEPPE_INSIDE void add_moments(int64_t before, int64_t rows, int64_t channels, const float* x, double* mean, double* squares) {
-  Lanes sums[V] = {}, square_sums[V] = {};
-  for (int64_t r = 0; r < rows; r++) {
-    STEPPE_EACH(v, V) sums[v] += STEPPE_LOAD(Lanes, x + r * channels + v * kLanes);
+  Lanes means[V], square_sums[V];
+  sum_rows<V>(rows, [&](int64_t r, int v, Lanes& to) __attribute__((always_inline)) { to += STEPPE_LOAD(Lanes, x + r * channels + v * kLanes); }, means);
+  STEPPE_EACH(v, V) means[v] /= static_cast<float>(rows);
+  sum_rows<V>(rows, [&](int64_t r, int v, Lanes& to) __attribute__((always_inline)) {
+    const Lanes d = STEPPE_LOAD(Lanes, x + r * channels + v * kLanes) - means[v];
+    to += d * d;
+  }, square_sums);
+  STEPPE_EACH(v, V) {
+    DoubleLanes all_mean = STEPPE_LOAD(DoubleLanes, mean + v * kLanes), all_squares = STEPPE_LOAD(DoubleLanes, squares + v * kLanes);
+    join<DoubleLanes>(static_cast<double>(before), all_mean, all_squares, static_cast<double>(rows), __builtin_convertvector(means[v], DoubleLanes), __builtin_convertvector(square_sums[v], DoubleLanes));
+    STEPPE_STORE(all_mean, mean + v * kLanes);
+    STEPPE_STORE(all_squares, squares + v * kLanes);
   }
-  STEPPE_EACH(v, V) sums[v] /= static_cast<float>(rows);
-  for (int64_t r = 0; r < rows; r++) {
-    STEPPE_EACH(v, V) {
-      const Lanes d = STEPPE_LOAD(Lanes, x + r * channels + v * kLanes) - sums[v];
-      square_sums[v] += d * d;
-    }
-  }
-  for (int v = 0; v < V; v++)
-    for (int64_t j = 0, c = v * kLanes; j < kLanes; j++, c++) join(static_cast<double>(before), mean[c], squares[c], static_cast<double>(rows), sums[v][j], square_sums[v][j]);
 }
 
 STEPPE_FOR_ALL_PROCESSORS
@@ -64,6 +86,7 @@ void moments_of_piece(int64_t rows, int64_t channels, const float* x, double* me
     const float* chunk = x + begin * channels;
     int64_t c = 0;
     for (; c + 4 * kLanes <= channels; c += 4 * kLanes) add_moments<4>(begin, n, channels, chunk + c, mean + c, squares + c);
+    for (; c + 2 * kLanes <= channels; c += 2 * kLanes) add_moments<2>(begin, n, channels, chunk + c, mean + c, squares + c);
     for (; c < channels; c += kLanes) add_moments<1>(begin, n, channels, chunk + c, mean + c, squares + c);
   }
 }
@@ -138,11 +161,9 @@ STEPPE_INSIDE void add_sums(int64_t rows, int64_t channels, const float* x, cons
       dots[v] += g * centred;
     }
   }
-  for (int v = 0; v < V; v++) {
-    for (int64_t j = 0, c = v * kLanes; j < kLanes; j++, c++) {
-      sum[c] += sums[v][j];
-      dot[c] += dots[v][j];
-    }
+  STEPPE_EACH(v, V) {
+    add_lanes(sums[v], sum + v * kLanes);
+    add_lanes(dots[v], dot + v * kLanes);
   }
 }
 
@@ -180,22 +201,26 @@ STEPPE_INSIDE void add_pooled_sums(const Windows& w, const float* x, const float
       g[v] = STEPPE_LOAD(Lanes, dy + ox * w.channels + v * kLanes);
       place[v] = __builtin_convertvector(STEPPE_LOAD(ByteLanes, places + ox * w.channels + v * kLanes), IntLanes);
     }
+    // Of a window's pixels one at most has a gradient.
+    Lanes chosen[V];
+    STEPPE_EACH(v, V) {
+      chosen[v] = m[v];
+      g[v] = place[v] == static_cast<int32_t>(kNowhere) ? zero : g[v];
+    }
     for (int64_t ky = 0; ky < w.kernel_height; ky++) {
       for (int64_t kx = 0; kx < w.kernel_width; kx++) {
         const float* pixel = x + (ky * w.width + ox * w.kernel_width + kx) * w.channels;
-        STEPPE_EACH(v, V) {
-          const Lanes here = place[v] == static_cast<int32_t>(ky * w.kernel_width + kx) ? g[v] : zero;
-          sums[v] += here;
-          dots[v] += here * (STEPPE_LOAD(Lanes, pixel + v * kLanes) - m[v]);
-        }
+        STEPPE_EACH(v, V) chosen[v] = place[v] == static_cast<int32_t>(ky * w.kernel_width + kx) ? STEPPE_LOAD(Lanes, pixel + v * kLanes) : chosen[v];
       }
     }
-  }
-  for (int v = 0; v < V; v++) {
-    for (int64_t j = 0, c = v * kLanes; j < kLanes; j++, c++) {
-      sum[c] += sums[v][j];
-      dot[c] += dots[v][j];
+    STEPPE_EACH(v, V) {
+      sums[v] += g[v];
+      dots[v] += g[v] * (chosen[v] - m[v]);
     }
+  }
+  STEPPE_EACH(v, V) {
+    add_lanes(sums[v], sum + v * kLanes);
+    add_lanes(dots[v], dot + v * kLanes);
   }
 }
 
@@ -322,7 +347,7 @@ void moments(Rows rows, const float* x, double* mean, double* squares) {
   std::copy_n(partial.second(0), channels, squares);
   for (int64_t i = 1; i < pieces; i++) {
     const auto before = count * i / pieces, here = count * (i + 1) / pieces - before;
-    for (int64_t c = 0; c < channels; c++) join(static_cast<double>(before), mean[c], squares[c], static_cast<double>(here), partial.first(i)[c], partial.second(i)[c]);
+    for (int64_t c = 0; c < channels; c++) join<double>(static_cast<double>(before), mean[c], squares[c], static_cast<double>(here), partial.first(i)[c], partial.second(i)[c]);
   }
 }
 
