@@ -44,37 +44,44 @@ void watch(const Done& done) {
 
 using Body = c10::function_ref<void(int64_t first, int64_t size)>;
 
-// The parts of one call, and what the first that failed threw.
-class Work {
+// What the first part that failed threw.
+class Failure {
  public:
-  Work(int64_t count, const Body& body) : count_(count), body_(body) {}
-  // Of `of` threads the i-th's.
-  void part(int64_t i, int64_t of) {
-    const auto most = (count_ + of - 1) / of, first = i * most;
-    if (first >= count_) return;
-    const c10::ParallelGuard guard(true);
-    try {
-      body_(first, std::min(most, count_ - first));
-    } catch (...) {
-      if (!failed_.test_and_set()) failure_ = std::current_exception();
-    }
+  void take() {
+    if (!failed_.test_and_set()) exception_ = std::current_exception();
   }
   void end() const {
-    if (failure_ != nullptr) std::rethrow_exception(failure_);
+    if (exception_ != nullptr) std::rethrow_exception(exception_);
   }
 
  private:
-  const int64_t count_;
-  const Body& body_;
   std::atomic_flag failed_;
-  std::exception_ptr failure_;
+  std::exception_ptr exception_;
+};
+
+// The parts of one call.
+struct Work {
+  int64_t count;
+  Body body;
+  Failure* failure;
+  // Of `of` threads the i-th's.
+  void part(int64_t i, int64_t of) const {
+    const auto most = (count + of - 1) / of, first = i * most;
+    if (first >= count) return;
+    const c10::ParallelGuard guard(true);
+    try {
+      body(first, std::min(most, count - first));
+    } catch (...) {
+      failure->take();
+    }
+  }
 };
 
 #ifdef __linux__
 // By LibTorch's own OpenMP, on all threads that a kernel of LibTorch's has: GNU's OpenMP ends those that a smaller team leaves out, and the
 // next kernel would start them again.
-void on_parts_by_openmp(Work& work) {
-  GOMP_parallel([](void* data) { static_cast<Work*>(data)->part(omp_get_thread_num(), omp_get_num_threads()); }, &work, /*threads=*/0, 0);
+void on_parts_by_openmp(Work work) {
+  GOMP_parallel([](void* data) { static_cast<const Work*>(data)->part(omp_get_thread_num(), omp_get_num_threads()); }, &work, /*threads=*/0, 0);
 }
 
 // Threads of one OpenMP region, which watch for work from the thread that began it.
@@ -91,8 +98,8 @@ class HeldTeam {
     round_.store(kEnd, std::memory_order_release);
     GOMP_parallel_end();
   }
-  void run(Work& work) {
-    work_ = &work;
+  void run(const Work& work) {
+    work_ = work;
     of_ = size_;
     done_.store(0, std::memory_order_relaxed);
     round_.store(round_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
@@ -107,15 +114,15 @@ class HeldTeam {
       watch([&] { return (round = round_.load(std::memory_order_acquire)) != seen; });
       if (round == kEnd) return;
       seen = round;
-      work_->part(i, of_);
+      work_.part(i, of_);
       done_.fetch_add(1, std::memory_order_release);
     }
   }
 
   static constexpr uint64_t kEnd = UINT64_MAX;
   int64_t size_ = 0;
-  alignas(64) std::atomic<uint64_t> round_{0};
-  Work* work_ = nullptr;
+  alignas(64) std::atomic<uint64_t> round_{0};  // and in the same line, which comes with it:
+  Work work_{};
   int64_t of_ = 0;
   alignas(64) std::atomic<int64_t> done_{0};
 };
@@ -142,7 +149,8 @@ void on_parts(int64_t count, const Body& body) {
 #ifdef __linux__
   if (GOMP_parallel != nullptr && omp_get_num_threads != nullptr && omp_get_thread_num != nullptr) {
     if (count <= 1 || is_kernel_thread() || at::get_num_threads() <= 1) return body(0, count);
-    Work work(count, body);
+    Failure failure;
+    const Work work{count, body, &failure};
     auto& mine = holding();
     if (mine.wanted && !mine.held && can_hold()) {
       mine.held = mine.team.begin();
@@ -158,7 +166,7 @@ void on_parts(int64_t count, const Body& body) {
     } else {
       on_parts_by_openmp(work);
     }
-    return work.end();
+    return failure.end();
   }
 #endif
   static char cells[kMostCalls];
@@ -192,7 +200,7 @@ void HeldKernelThreads::let_go() {
 
 void on_kernel_threads(int64_t count, c10::function_ref<void(int64_t i)> body) {
   for (int64_t done = 0; done < count; done += kMostCalls) {
-    on_parts(std::min(count - done, kMostCalls), [&](int64_t first, int64_t size) {
+    on_parts(std::min(count - done, kMostCalls), [body, done](int64_t first, int64_t size) {
       for (int64_t i = first; i < first + size; i++) body(done + i);
     });
   }

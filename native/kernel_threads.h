@@ -14,8 +14,9 @@ void on_kernel_threads(int64_t count, c10::function_ref<void(int64_t i)> body);
 // Whether what this thread calls runs on it alone: it has its part of some work already.
 bool is_kernel_thread();
 
-// While it lives, threads that on_kernel_threads once called stay with this thread and watch for its next call, which then costs 0.3 µs
-// instead of 1.1. Meanwhile what LibTorch calls by itself runs on one thread: before it, `let_go`; the next on_kernel_threads calls them again.
+// While it lives, threads that on_kernel_threads once called stay with this thread and watch for its next call, which then costs a third of
+// starting and ending together. Meanwhile what LibTorch calls by itself runs on one thread: before it, `let_go`; the next on_kernel_threads
+// calls them again.
 class HeldKernelThreads {
  public:
   HeldKernelThreads();
