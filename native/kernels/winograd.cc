@@ -137,24 +137,31 @@ void convolve_few_in_lanes(const Shape& s, const float* x, const Weight& weight,
   });
 }
 
-// Many tiles: the threads share them, a few at a time go all the way.
+// Many tiles: the threads share them, a few at a time go all the way. A small weight is transformed by each thread for itself: what another
+// has written comes from afar.
 void convolve_many(const Shape& s, const float* x, const Weight& weight, const float* bias, float* y) {
   const Tiles tiles(s);
   const Blocks blocks(s, 0, panels_of(s));
   const auto count = s.tiles(), panels = panels_of(s), parts = parts_of((count + kTilesOfPart - 1) / kTilesOfPart), transforms = parts_of(blocks.count());
   const auto weight_plane = s.channels * kPanel + kGap, plane = kTilesOfPart * s.channels + kGap, sum_plane = kTilesOfPart * kPanel + kGap;
-  const auto of_part = std::max(kTile * (plane + sum_plane), kWindow * kDepth * kPanel);
-  Memory memory(panels * kTile * weight_plane + std::max(parts, transforms) * of_part);
-  auto* u = memory.take(panels * kTile * weight_plane);
-  auto* of_parts = memory.rest();
-  in_parts(blocks.count(), transforms, [&](int64_t part, int64_t begin, int64_t end) {
+  const auto all_planes = panels * kTile * weight_plane, lines = kWindow * kDepth * kPanel;
+  const bool is_small = s.channels * s.out <= kSmallWeight;
+  const auto transform = [&](int64_t begin, int64_t end, float* memory, float* u) {
     for (int64_t i = begin; i < end; i++) {
       const auto b = blocks[i];
-      weight.transform(b, of_parts + part * of_part, u + b.column / kPanel * kTile * weight_plane + b.k * b.width, weight_plane);
+      weight.transform(b, memory, u + b.column / kPanel * kTile * weight_plane + b.k * b.width, weight_plane);
     }
-  });
-  in_parts(count, parts, [&](int64_t part, int64_t begin, int64_t end) {
-    auto* v = of_parts + part * of_part;
+  };
+  auto* shared = is_small ? nullptr : shared_scratch(all_planes);
+  if (!is_small) in_parts(blocks.count(), transforms, [&](int64_t, int64_t begin, int64_t end) { transform(begin, end, own_scratch(lines), shared); });
+  in_parts(count, parts, [&](int64_t, int64_t begin, int64_t end) {
+    auto* v = own_scratch((is_small ? all_planes : 0) + std::max(kTile * (plane + sum_plane), lines));
+    const auto* u = shared;
+    if (is_small) {
+      transform(0, blocks.count(), v + all_planes, v);
+      u = v;
+      v += all_planes;
+    }
     auto* m = v + kTile * plane;
     for (int64_t first = begin; first < end; first += kTilesOfPart) {
       const auto some = std::min(kTilesOfPart, end - first);

@@ -10,7 +10,6 @@ constexpr int64_t kRows = 32;  // of a block of the sums: with a panel's columns
 // of its own.
 constexpr int64_t kSharedFloats = 1 << 20, kOwnFloats = 1 << 17;
 constexpr int64_t kLeastSharedTiles = 128;
-constexpr int64_t kSmallWeight = 64 * 64;  // channels × channels out, whose sums each thread may have for itself
 constexpr int64_t kMostSums = 8;
 
 int64_t tiles_at_once(const Shape& s, int64_t floats) { return floats / (kTile * (s.channels + s.out)); }
@@ -76,11 +75,9 @@ void by_tiles(const Shape& s, int64_t sums, const float* x, const float* dy, flo
   const SumBlocks blocks(s);
   const auto count = s.tiles(), at_once = std::min(tiles_at_once(s, kOwnFloats), (count + sums - 1) / sums), parts = parts_of(sums);
   const auto plane = s.out * s.channels + kGap, of_part = Sides::floats(s, at_once);
-  Memory memory(sums * kTile * plane + parts * of_part);
-  auto* u = memory.take(sums * kTile * plane);
-  auto* of_parts = memory.rest();
-  in_parts(sums, parts, [&](int64_t part, int64_t begin, int64_t end) {
-    Sides sides(s, tiles, at_once, of_parts + part * of_part);
+  auto* u = shared_scratch(sums * kTile * plane);
+  in_parts(sums, parts, [&](int64_t, int64_t begin, int64_t end) {
+    Sides sides(s, tiles, at_once, own_scratch(of_part));
     for (int64_t sum = begin; sum < end; sum++) {
       const auto from = count * sum / sums, to = count * (sum + 1) / sums;
       for (int64_t first = from; first < to; first += at_once) {

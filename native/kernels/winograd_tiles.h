@@ -9,12 +9,14 @@
 #include "parallel.h"
 #include "prefetch.h"
 #include "row_product.h"
+#include "scratch.h"
 #include "winograd.h"
 #include "winograd_loops.h"
 
 // What winograd.cc and winograd_gradient.cc share: memory, threads, and where tiles lie.
 namespace steppe::winograd {
 
+constexpr int64_t kSmallWeight = 64 * 64;  // channels × channels out, of which each thread may have something for itself
 constexpr int64_t kPanel = 64;    // channels whose sums stand in registers at a time
 constexpr int64_t kGap = kLanes;  // between the 16 planes of a transform: else they'd fall on the same lines of a cache
 
@@ -28,7 +30,6 @@ class Memory {
   at::Tensor tensor_;
   float* next_;
 };
-
 
 // Calls body(part, begin, end) for parts of [0, count), each on a thread of its own.
 template <class Body>

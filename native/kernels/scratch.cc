@@ -1,0 +1,38 @@
+#include "scratch.h"
+
+#include <c10/core/impl/alloc_cpu.h>
+
+namespace steppe {
+namespace {
+
+class Scratch {
+ public:
+  ~Scratch() { c10::free_cpu(memory_); }
+  float* of(int64_t floats) {
+    if (floats <= size_) return memory_;
+    c10::free_cpu(memory_);
+    memory_ = nullptr;
+    size_ = 0;
+    memory_ = static_cast<float*>(c10::alloc_cpu(static_cast<size_t>(floats) * sizeof(float)));
+    size_ = floats;
+    return memory_;
+  }
+
+ private:
+  float* memory_ = nullptr;
+  int64_t size_ = 0;
+};
+
+}  // namespace
+
+float* own_scratch(int64_t floats) {
+  static thread_local Scratch scratch;
+  return scratch.of(floats);
+}
+
+float* shared_scratch(int64_t floats) {
+  static thread_local Scratch scratch;
+  return scratch.of(floats);
+}
+
+}  // namespace steppe
