@@ -13,6 +13,7 @@
 #include "products.h"
 #include "recurrence.h"
 #include "results.h"
+#include "scratch.h"
 
 namespace steppe {
 namespace {
@@ -77,11 +78,13 @@ void forward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
     lstm::add_to(4 * hidden, Values(at(4)).data, bias.data());
   }
   const recurrence::Sharing sharing(batch, hidden, steps);
-  const recurrence::Panels panels(u.tensor, /*transposed=*/true, sharing.ours());
-  std::optional<recurrence::Panels> inputs;  // else one product for all threads
   const Values w(at(1));
-  if (sharing.ours() && recurrence::Panels::suit(w.tensor)) {
-    inputs.emplace(w.tensor, /*transposed=*/true, true);
+  const bool ours = sharing.ours(), multiplies_inputs = ours && recurrence::Panels::suit(w.tensor);
+  auto* memory = ours ? shared_scratch(u.tensor.numel() + (multiplies_inputs ? w.tensor.numel() : 0)) : nullptr;
+  const recurrence::Panels panels(u.tensor, /*transposed=*/true, memory);
+  std::optional<recurrence::Panels> inputs;  // else one product for all threads
+  if (multiplies_inputs) {
+    inputs.emplace(w.tensor, /*transposed=*/true, memory + u.tensor.numel());
   } else {
     auto all = rows_of(kept, rows, 4 * hidden);
     products::multiply(all, rows_of(x.tensor, rows, x.tensor.size(2)), transposed(w.tensor));
@@ -132,7 +135,8 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   auto dh = filled(h0, d_h.data), dc = filled(c0.tensor, d_c.data), d_gates = at::empty({rows, 4 * hidden}, options);
   const auto index = [&](int64_t s) { return reverse ? steps - 1 - s : s; };
   const recurrence::Sharing sharing(batch, hidden, steps);
-  const recurrence::Panels panels(u.tensor, /*transposed=*/false, sharing.ours());
+  const auto floats = sharing.ours() ? recurrence::Panels::floats(u.tensor) : 0;
+  const recurrence::Panels panels(u.tensor, /*transposed=*/false, floats > 0 ? shared_scratch(floats) : nullptr);
   auto *to_h = dh.mutable_data_ptr<float>(), *to_c = dc.mutable_data_ptr<float>(), *to_gates = d_gates.mutable_data_ptr<float>();
   on_kernel_team(sharing.threads(), [&](Team& team, int64_t i) {
     const recurrence::Share share(sharing, {&panels}, team, i);

@@ -1,7 +1,6 @@
 #include "recurrence.h"
 
 #include <ATen/Parallel.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/mm.h>
 
@@ -67,13 +66,11 @@ std::pair<int64_t, int64_t> Sharing::units_of(int64_t i, int64_t count) const {
   return {first, (i + 1 == count ? hidden_ : lanes * (i + 1) / count * kLanes) - first};
 }
 
-Panels::Panels(const at::Tensor& w, bool transposed, bool ours)
+Panels::Panels(const at::Tensor& w, bool transposed, float* memory)
     : matrix_(transposed ? view_of(w, {w.size(1), w.size(0)}, {w.stride(1), w.stride(0)}, 0) : w),
-      in_(matrix_.size(0)), gates_(transposed ? 4 : 1), hidden_(matrix_.size(1) / gates_), w_(w.const_data_ptr<float>()) {
-  if (!ours || (!transposed && w.numel() <= kMostInPlace)) return;
-  memory_ = at::empty({w.numel()}, w.options());
-  panels_ = memory_.mutable_data_ptr<float>();
-}
+      in_(matrix_.size(0)), gates_(transposed ? 4 : 1), hidden_(matrix_.size(1) / gates_), w_(w.const_data_ptr<float>()), panels_(memory) {}
+
+int64_t Panels::floats(const at::Tensor& u) { return u.numel() <= kMostInPlace ? 0 : u.numel(); }
 
 bool Panels::suit(const at::Tensor& w) { return w.numel() <= kMostInputs && w.size(1) * kWidth <= kMostInPanel; }
 

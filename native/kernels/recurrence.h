@@ -45,7 +45,10 @@ struct Rows {
 // of up to 64 columns that stand in memory one after the other; a small U is read where it lies.
 class Panels {
  public:
-  Panels(const at::Tensor& w, bool transposed, bool ours);
+  // `memory`: of as many elements; null: there is none, and it is read in place.
+  Panels(const at::Tensor& w, bool transposed, float* memory);
+  // How much memory U, not transposed, wants.
+  static int64_t floats(const at::Tensor& u);
   bool in_place() const { return panels_ == nullptr; }
   // [in, out]
   const at::Tensor& matrix() const { return matrix_; }
@@ -63,8 +66,7 @@ class Panels {
   const at::Tensor matrix_;
   const int64_t in_, gates_, hidden_;
   const float* w_;
-  at::Tensor memory_;
-  float* panels_ = nullptr;
+  float* const panels_;
 };
 
 // What thread i of a team does of it. Made on that thread, which fills its part of the panels.
