@@ -43,9 +43,15 @@ at::Tensor filled(const at::Tensor& x, const float* from) {
   return result;
 }
 
+at::Tensor contiguous(const at::Tensor& x) {
+  if (x.is_contiguous()) return x;
+  HeldKernelThreads::let_go();
+  return x.contiguous();
+}
+
 // Its contiguous form, or nothing, and its values.
 struct Values {
-  explicit Values(const at::Tensor& x) : tensor(x.defined() ? x.contiguous() : x), data(x.defined() ? tensor.const_data_ptr<float>() : nullptr) {}
+  explicit Values(const at::Tensor& x) : tensor(x.defined() ? contiguous(x) : x), data(x.defined() ? tensor.const_data_ptr<float>() : nullptr) {}
   const at::Tensor tensor;
   const float* const data;
 };
@@ -124,7 +130,7 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const auto h0 = at(5);
   const Values x(at(0)), u(at(2)), c0(at(6)), d_h(at(11)), d_c(at(12));
   auto dy = at(10);  // of a layer whose batch comes first it has the samples' rows in another order
-  if (dy.defined() && dy.stride(2) != 1) dy = dy.contiguous();
+  if (dy.defined() && dy.stride(2) != 1) dy = contiguous(dy);
   const auto* from_y = dy.defined() ? dy.const_data_ptr<float>() : nullptr;
   const auto y_step = dy.defined() ? dy.stride(0) : 0, y_sample = dy.defined() ? dy.stride(1) : 0;
   const bool reverse = stack[first + 13].toBool(), has_biases = stack[first + 17].toBool();

@@ -129,10 +129,14 @@ void ProgramPasses::commit() {
 
 std::unique_ptr<Passes> ProgramPasses::beside(BufferOrder& order, size_t run) {
   const auto turn_count = programs_.begin()->second->turn_count;
-  Tensors copies, originals;
   for (const auto& [key, program] : programs_) {
     // Random numbers come from one generator; autograd's backward has threads of its own; other turns cannot be told apart.
     if (program->draws || !program->backward_obstacle.empty() || program->turn_count != turn_count) return nullptr;
+  }
+  for (const auto& input : inputs_)
+    if (!input.tensor.is_cpu()) return nullptr;
+  Tensors copies, originals;
+  for (const auto& [key, program] : programs_) {
     for (const auto b : program->changed_buffers) {
       if (pending_.empty()) pending_ = buffers_;
       if (!pending_[b].is_same(buffers_[b])) continue;
@@ -142,8 +146,6 @@ std::unique_ptr<Passes> ProgramPasses::beside(BufferOrder& order, size_t run) {
     }
   }
   copy(copies, originals);
-  for (const auto& input : inputs_)
-    if (!input.tensor.is_cpu()) return nullptr;
   auto result = std::make_unique<ProgramPasses>(programs_, buffers_, inputs_, batch_size_, settings_, cancelled_);
   result->pending_ = pending_;
   result->turns_ = {&order, run};
