@@ -155,4 +155,24 @@ describe("shards at the same time", () => {
     const first = await train(convnet(0.1, 0.4), options(3), [9, 9, 9]);
     expect(await train(convnet(0.1, 0.4), options(3), [9, 9, 9])).toEqual(first);
   });
+
+  test("where only the larger shards draw they all run in turn, and the statistics are those of their batches", async () => {
+    torch.setNumThreads(2);
+    torch.manualSeed(2);
+    const norm = new nn.BatchNorm2d(2);
+    const [model, twin] = [new nn.Sequential(norm, new nn.Flatten(), new nn.Linear(2 * 64, 4)), new nn.BatchNorm2d(2)];
+    const step = optim.create(model, options(2)).compile((x, y) => {
+      const z = model.forward(x);
+      return nn.functional.crossEntropy(x.shape[0] === 3 ? nn.functional.dropout(z, { p: 0.5 }) : z, y);
+    });
+    for (let s = 0; s < 3; s++) {
+      const [x, y] = batch(5, 20 + s);
+      await step(x, y);
+      for (const part of [x.narrow(0, 0, 3), x.narrow(0, 3, 2)]) twin.forward(part);
+    }
+    for (const [name, tensor] of Object.entries(norm.stateDict())) {
+      if (!name.includes("running")) continue;
+      expect(tensor.sub(twin.stateDict()[name]!).abs().max().item()).toBeLessThan(1e-6);
+    }
+  });
 });
