@@ -26,7 +26,8 @@ export interface MemoryFigures {
   sweeps: number;
   /**
    * Bytes that compiled steps on the CPU keep for the tensors inside them, in the whole process: as many as the largest step
-   * needed. They are given back by {@link sweep}, and ten seconds after the last step on the training thread.
+   * had in use at once. Up to a quarter more (or 8 MiB) may wait for tensors of the same sizes. They are given back by
+   * {@link sweep}, and ten seconds after the last step on the training thread.
    */
   stepBytes: number;
 }

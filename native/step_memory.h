@@ -11,7 +11,9 @@ namespace steppe {
 // what the largest step needed. Tensors may outlive the guard, and be freed on any thread.
 class StepMemory {
  public:
-  StepMemory();
+  StepMemory();  // in the arena of the guard around it; the first one where there is none
+  // Threads that work at the same time have an arena each, since to write what another one wrote is slow. Numbers, from 0 up, name them.
+  explicit StepMemory(size_t arena);
   ~StepMemory();
   StepMemory(const StepMemory&) = delete;
 
@@ -19,12 +21,15 @@ class StepMemory {
   static void release();
 
   struct Figures {
-    size_t used, reserved;  // bytes: of blocks in use, and of the largest amount that was ever in use since `release`
+    size_t used, most_used;  // bytes: of blocks in use, and at most since `release`, of each arena
   };
   static Figures figures();
 
-  // Puts the arena before LibTorch's CPU allocator, once per process. Elsewhere than under a guard nothing changes.
+  // Puts the arenas before LibTorch's CPU allocator, once per process. Elsewhere than under a guard nothing changes.
   static void install();
+
+ private:
+  const size_t before_;
 };
 
 }  // namespace steppe

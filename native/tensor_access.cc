@@ -145,7 +145,7 @@ Napi::Value memory(Call& call) {
   result["tensors"] = static_cast<double>(figures.tensors);
   result["bytes"] = static_cast<double>(figures.bytes);
   result["sweeps"] = static_cast<double>(figures.sweeps);
-  result["stepBytes"] = static_cast<double>(StepMemory::figures().reserved);
+  result["stepBytes"] = static_cast<double>(StepMemory::figures().most_used);
   return result;
 }
 Napi::Value sweep(Call& call) {

@@ -14,7 +14,7 @@ void run_shards(size_t count, size_t threads, const std::function<void(size_t, s
   const auto work = [&](int64_t thread) {
     context.enter();
     OneKernelThread one;
-    StepMemory memory;  // what a job makes between its passes, too
+    StepMemory memory(thread);  // what a job makes between its passes, too
     for (size_t j = next++; j < count; j = next++) job(j, static_cast<size_t>(thread));
   };
   if (threads == 1) {

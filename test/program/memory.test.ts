@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { nn, optim, torch } from "../../lib/index.js";
 import type { Tensor } from "../../lib/index.js";
+import { resultOf } from "../support/child.js";
 
 // The memory that steps keep between them: torch.memory().stepBytes.
 
@@ -62,5 +63,24 @@ describe("the memory of steps", () => {
     for (let i = 0; i < 10; i++) await step(x);
     expect(kept).toHaveLength(1);
     expect(kept[0]!.toTypedArray()).toEqual(expected);
+  });
+
+  // Blocks wait for tensors of their own size, but no more of them than a quarter of what the largest step needs.
+  test.each([1, 2])("batches of many sizes do not add up, with %i threads", async (threads) => {
+    const { first, then, stepBytes } = await resultOf<Record<"first" | "then" | "stepBytes", number>>(`
+      torch.setNumThreads(${threads});
+      const model = new nn.Sequential(new nn.Linear(8, 64), new nn.Tanh(), new nn.Tanh(), new nn.Tanh(), new nn.Linear(64, 1));
+      const step = optim.create(model, { method: "msam", shards: 4, rho: 0.1, base: { name: "sgd", lr: 1e-3 } }).compile((x) => model.forward(x).pow(2).mean());
+      const sizes = Array.from({ length: 16 }, (_, i) => 32768 - 1024 * i);
+      const run = async (size) => { const x = torch.randn([size, 8]); await step(x); await step(x); x.dispose(); };
+      for (const size of sizes) await run(size); // records
+      torch.sweep();
+      await run(sizes[0]);
+      const first = process.memoryUsage().rss;
+      for (let i = 0; i < 3; i++) for (const size of sizes) await run(size);
+      console.log(JSON.stringify({ first, then: process.memoryUsage().rss, stepBytes: torch.memory().stepBytes }));`);
+    // Blocks of every size for itself would be as many times stepBytes more as there are sizes.
+    expect(stepBytes).toBeGreaterThan(6 * megabyte);
+    expect(then - first).toBeLessThan(stepBytes / 2 + 24 * megabyte);
   });
 });

@@ -1,0 +1,69 @@
+#pragma once
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <set>
+#include <unordered_map>
+#include <vector>
+
+namespace steppe {
+
+// Memory that is kept from step to step, in a few large segments of address space. Any thread may allocate and free.
+//
+// A block that was freed waits for a tensor of its own size: kernel threads share such tensors in the same way, so that each writes the lines
+// that it wrote before. To write what lies in another processor's cache takes as long as to read it, several times as long where the two share
+// no cache. Where what waits would be more than a quarter of what the largest step has needed, all of it becomes one again with its free
+// neighbours, and the best fit serves.
+class Arena {
+ public:
+  explicit Arena(uint32_t place) : place_(place) {}
+
+  // null: the system has no memory for it.
+  void* allocate(size_t bytes);
+  void free(void* data);
+  bool owns(const void* data) const;
+  // Gives what nobody uses back to the system.
+  void release();
+
+  struct Figures {
+    size_t used, most_used;  // bytes: now, and at most since `release`
+  };
+  Figures figures();
+
+  // Of a block that any arena gave.
+  static size_t size_of(void* data);
+  static uint32_t place_of(void* data);
+
+ private:
+  struct Block;
+  struct BySize {
+    bool operator()(const Block* a, const Block* b) const;
+  };
+
+  Block* take_small(size_t size);
+  Block* take_kept(size_t size);
+  Block* take_merged(size_t size);
+  void merge(Block* block);
+  void merge_kept();
+  bool add_segment(size_t size);
+
+  static constexpr size_t kAlignment = 64;  // of LibTorch's CPU allocator
+  static constexpr size_t kSmall = 4096;    // blocks up to this size are cut from slabs and kept by size
+
+  const uint32_t place_;
+  std::mutex mutex_;
+  std::set<Block*, BySize> merged_;                         // free
+  std::unordered_map<size_t, std::vector<Block*>> kept_;    // free, by the size that was asked for; the last one freed, which is in the caches, at the end
+  size_t kept_bytes_ = 0;
+  std::array<std::vector<Block*>, kSmall / kAlignment + 1> small_;
+  char* slab_ = nullptr;
+  size_t slab_left_ = 0;
+  std::array<std::atomic<char*>, 256> segments_{};
+  std::array<std::atomic<size_t>, 256> sizes_{};
+  std::atomic<size_t> segment_count_{0};
+  size_t used_ = 0, most_used_ = 0;
+};
+
+}  // namespace steppe
