@@ -15,6 +15,10 @@ constexpr size_t kSlab = size_t{256} << 10;
 constexpr size_t kSegment = size_t{256} << 20;  // address space: it becomes memory where it is touched
 constexpr size_t kSlack = size_t{8} << 20;      // what may wait for a tensor of its size in any case
 
+constexpr size_t kHugePage = size_t{2} << 20;   // of one address translation instead of 512, where the system has them
+
+constexpr size_t rounded_up(size_t size, size_t to) { return (size + to - 1) / to * to; }
+
 }  // namespace
 
 // Stands before each block's data. Neighbours are those in the segment.
@@ -35,7 +39,7 @@ uint32_t Arena::place_of(void* data) { return Block::of(data)->place; }
 
 void* Arena::allocate(size_t bytes) {
   static_assert(sizeof(Block) == kAlignment && alignof(Block) == kAlignment);
-  const auto size = std::max(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
+  const auto size = std::max(kAlignment, rounded_up(bytes, kAlignment));
   std::lock_guard lock(mutex_);
   auto* block = size <= kSmall ? take_small(size) : take_kept(size);
   if (block == nullptr) return nullptr;
@@ -71,7 +75,7 @@ void Arena::release() {
   merge_kept();
   const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
   for (auto* block : merged_) {
-    const auto begin = (reinterpret_cast<uintptr_t>(block->data()) + page - 1) / page * page;
+    const auto begin = rounded_up(reinterpret_cast<uintptr_t>(block->data()), page);
     const auto end = reinterpret_cast<uintptr_t>(block->data() + block->size) / page * page;
     if (end > begin) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
   }
@@ -172,11 +176,15 @@ bool Arena::add_segment(size_t size) {
 #else
   const auto count = segment_count_.load(std::memory_order_relaxed);
   if (count == segments_.size()) return false;
-  const auto need = (size + sizeof(Block) + (size_t{2} << 20) - 1) >> 21 << 21;
+  const auto need = rounded_up(size + sizeof(Block), kHugePage);
   for (const auto length : {std::max(need, kSegment), need}) {
-    auto* memory = mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED) continue;
-    segments_[count].store(static_cast<char*>(memory), std::memory_order_relaxed);
+    auto* mapped = mmap(nullptr, length + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (mapped == MAP_FAILED) continue;
+    auto* memory = reinterpret_cast<char*>(rounded_up(reinterpret_cast<uintptr_t>(mapped), kHugePage));
+#ifdef MADV_HUGEPAGE
+    madvise(memory, length, MADV_HUGEPAGE);
+#endif
+    segments_[count].store(memory, std::memory_order_relaxed);
     sizes_[count].store(length, std::memory_order_relaxed);
     segment_count_.store(count + 1, std::memory_order_release);
     merged_.insert(new (memory) Block{length - sizeof(Block), length - sizeof(Block), nullptr, nullptr, place_, true});
