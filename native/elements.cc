@@ -1,6 +1,6 @@
 #include "elements.h"
 
-#include "kernels/processors.h"
+#include "kernels/loops/processors.h"
 
 namespace steppe::elements {
 namespace {

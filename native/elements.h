@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "kernels/parallel.h"
+#include "kernels/loops/parallel.h"
 
 // Loops over the elements of many tensors as if they were one, on all kernel threads: of most tensors LibTorch's kernel takes longer to find
 // than to run, and one thread alone does not use the memory's speed. Results do not depend on the number of threads.

@@ -12,7 +12,7 @@
 #include <utility>
 
 #include "functions.h"
-#include "kernels/lstm.h"
+#include "kernels/recurrent/lstm.h"
 #include "kernels/replacements.h"
 #include "program_passes.h"
 #include "recorder_layout.h"

@@ -146,7 +146,7 @@ bool is_plain_float(const c10::IValue& value) {
   return value.isTensor() && value.toTensor().defined() && value.toTensor().scalar_type() == at::kFloat && value.toTensor().is_contiguous();
 }
 
-// An LSTM's layer, which a program computes with our own kernels (kernels/lstm.h): (input, W, U, b, b′, h₀, c₀, …): output, h, c, and
+// An LSTM's layer, which a program computes with our own kernels (kernels/recurrent/lstm.h): (input, W, U, b, b′, h₀, c₀, …): output, h, c, and
 // what is kept for the backward, in our kernels' form.
 std::optional<Shapes> lstm(const Stack& stack) {
   constexpr int64_t kLstm = 2;

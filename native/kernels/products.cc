@@ -5,21 +5,19 @@
 
 #include <algorithm>
 
-#include "parallel.h"
-#include "processors.h"
+#include "loops/parallel.h"
+#include "loops/processors.h"
+#include "loops/row_product.h"
 #include "results.h"
-#include "row_product.h"
 
 namespace steppe {
 namespace products {
 namespace {
 
-constexpr int64_t kLeastWork = 1 << 15;   // multiplications
-constexpr int64_t kGrain = 1 << 15;       // multiplications for a thread
-constexpr int64_t kMostElements = 1 << 17;  // of W
-constexpr int64_t kMostInPanel = 1 << 16;   // elements of W that are multiplied with one block of rows
-constexpr int64_t kLeastRows = 8;           // for which W is worth being transposed
-constexpr int64_t kTransposed = 1 << 15;    // elements for a thread
+constexpr int64_t kLeastWork = 1 << 15;  // multiplications
+constexpr int64_t kGrain = 1 << 15;      // multiplications for a thread
+constexpr int64_t kLeastRows = 8;        // for which W is worth being transposed
+constexpr int64_t kTransposed = 1 << 15;  // elements for a thread
 
 struct Matrix {
   int64_t rows, columns, row, column;  // element (i, k) stands at i · row + k · column
@@ -32,9 +30,9 @@ enum class Way : uint8_t { libtorch, rows, transposed, dots };
 
 Way choose(const Matrix& x, const Matrix& w) {
   const auto in = w.rows, out = w.columns, work = x.rows * in * out;
-  if (!has_avx512() || work < kLeastWork || in * out > kMostElements || x.row <= 0 || x.column <= 0) return Way::libtorch;
+  if (!has_avx512() || work < kLeastWork || in * out > row_product::kMostElements || x.row <= 0 || x.column <= 0) return Way::libtorch;
   if (out < kLanes) return w.has_columns() && x.has_rows() && in >= 4 * kLanes ? Way::dots : Way::libtorch;
-  if (in * std::min(out, 4 * kLanes) > kMostInPanel) return Way::libtorch;
+  if (in * std::min(out, 4 * kLanes) > row_product::kMostInPanel) return Way::libtorch;
   if (w.has_rows()) return Way::rows;
   return w.has_columns() && x.rows >= kLeastRows ? Way::transposed : Way::libtorch;
 }

@@ -1,16 +1,16 @@
 #include "replacements.h"
 
-#include "attention.h"
-#include "batch_norm.h"
-#include "class_losses.h"
-#include "column_sums.h"
-#include "convolution.h"
-#include "copies.h"
-#include "counts.h"
-#include "embedding.h"
+#include "attention/attention.h"
+#include "batch_norm/batch_norm.h"
+#include "convolution/convolution.h"
 #include "products.h"
-#include "row_additions.h"
-#include "zeros.h"
+#include "small_operators/class_losses.h"
+#include "small_operators/column_sums.h"
+#include "small_operators/copies.h"
+#include "small_operators/counts.h"
+#include "small_operators/embedding.h"
+#include "small_operators/row_additions.h"
+#include "small_operators/zeros.h"
 
 namespace steppe {
 

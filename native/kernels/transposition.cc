@@ -2,9 +2,9 @@
 
 #include <ATen/ops/empty.h>
 
-#include "parallel.h"
-#include "processors.h"
-#include "row_product.h"
+#include "loops/parallel.h"
+#include "loops/processors.h"
+#include "loops/row_product.h"
 
 namespace steppe {
 namespace {

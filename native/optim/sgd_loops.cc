@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "../elements.h"
-#include "../kernels/processors.h"
+#include "../kernels/loops/processors.h"
 
 namespace steppe::optim {
 namespace {

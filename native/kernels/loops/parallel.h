@@ -1,0 +1,31 @@
+#pragma once
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+
+#include "../../kernel_threads.h"
+
+namespace steppe {
+
+// Of how many threads each has one of so many units at least.
+inline int64_t parts_of(int64_t units) { return std::max<int64_t>(1, is_kernel_thread() ? 1 : std::min<int64_t>(at::get_num_threads(), units)); }
+
+// Where thread i of `parts` begins in so many units; `turn`: which of many things this is, so that not the same thread has what is left over
+// of all.
+inline int64_t part_begin(int64_t units, int64_t i, int64_t parts, int64_t turn) { return (units * i + turn % parts) / parts; }
+
+// Calls body(first, one past the last) for parts of [begin, end), of at least `grain` each, on as many threads as kernels may use. Which
+// parts these are depends on the number of threads.
+template <class Body>
+void parallel_for(int64_t begin, int64_t end, int64_t grain, const Body& body) {
+  if (begin >= end) return;
+  const auto parts = parts_of((end - begin + grain - 1) / std::max<int64_t>(grain, 1));
+  if (parts <= 1) return body(begin, end);
+  const auto part = (end - begin + parts - 1) / parts;
+  on_kernel_threads(parts, [&](int64_t i) {
+    const auto first = begin + i * part;
+    if (first < end) body(first, std::min(end, first + part));
+  });
+}
+
+}  // namespace steppe

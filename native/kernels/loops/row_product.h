@@ -1,0 +1,36 @@
+#pragma once
+#include <cstdint>
+
+#include "lanes.h"
+
+// Products with matrices that stay in a processor's cache, as a recurrent layer takes them at each time step: a block of results stands in
+// registers, and nothing is brought into another order. On processors with AVX-512.
+namespace steppe::row_product {
+
+// Up to so many elements a matrix is faster multiplied here than by LibTorch, which brings it into another order first; and up to so many of
+// those columns that registers hold sums of at a time.
+constexpr int64_t kMostElements = 1 << 17, kMostInPanel = 1 << 16;
+
+// Rows of a matrix, each of numbers that follow each other; `step` from one row to the next.
+template <class T>
+struct Rows {
+  T* data;
+  int64_t step;
+};
+
+// A matrix in any order: element (i, k) stands at i · row + k · column.
+struct Strided {
+  Strided(const float* data, int64_t row, int64_t column = 1) : data(data), row(row), column(column) {}
+  Strided(Rows<const float> rows) : Strided(rows.data, rows.step) {}
+  const float* data;
+  int64_t row, column;
+};
+
+// y ← x W, or y + x W, with W [in, out]; out is at least kLanes. Each row's numbers do not depend on the others.
+void multiply(int64_t rows, int64_t in, int64_t out, Strided x, Rows<const float> w, Rows<float> y, bool adds);
+// y ← x Wᵀ, or y + x Wᵀ, with W [out, in], for few columns: each number is the sum of one row's products with another's.
+void multiply_by_rows(int64_t rows, int64_t in, int64_t out, Rows<const float> x, Rows<const float> w, Rows<float> y, bool adds);
+// to [columns, rows] ← from [rows, columns]; rows is a multiple of kLanes.
+void transpose(int64_t rows, int64_t columns, Rows<const float> from, Rows<float> to);
+
+}  // namespace steppe::row_product

@@ -1,0 +1,134 @@
+#include "recurrence.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/mm.h>
+
+#include <algorithm>
+
+#include "../../views.h"
+#include "../loops/processors.h"
+#include "../loops/row_product.h"
+
+namespace steppe::recurrence {
+namespace {
+
+constexpr int64_t kMostElements = 1 << 20;  // of a matrix that stays in a processor's cache
+constexpr int64_t kLeastRows = 16;          // of all time steps
+constexpr int64_t kFewSamples = 4;          // for a thread
+constexpr int64_t kUnitsGrain = 1 << 16, kSamplesGrain = 1 << 20;  // multiplications for a thread: in a time step, in all
+constexpr int64_t kMostInPlace = 1 << 16;   // elements
+constexpr int64_t kWidth = 4 * kLanes;
+
+// to ← [from] W, or to + from W, by LibTorch.
+void multiply_rows(int64_t rows, const float* from, const at::Tensor& w, float* to, bool adds) {
+  auto y = at::from_blob(to, {rows, w.size(1)}, w.options());
+  const auto x = at::from_blob(const_cast<float*>(from), {rows, w.size(0)}, w.options());
+  HeldKernelThreads::let_go();
+  if (adds) {
+    y.addmm_(x, w);
+  } else {
+    at::mm_out(y, x, w);
+  }
+}
+
+// Rows that other threads have just written: all at once, not as they are read.
+void fetch(int64_t rows, int64_t floats, const float* x) {
+  for (int64_t k = 0; k < floats; k += kLanes)
+    for (int64_t r = 0; r < rows; r++) __builtin_prefetch(x + r * floats + k);
+}
+
+}  // namespace
+
+Sharing::Sharing(int64_t samples, int64_t hidden, int64_t steps) : samples_(samples), hidden_(hidden) {
+  const auto matrix = 4 * hidden * hidden;
+  ours_ = has_avx512() && hidden % kLanes == 0 && matrix > 0 && matrix <= kMostElements && samples * steps >= kLeastRows;
+  if (!ours_ || is_kernel_thread()) return;
+  const auto most = static_cast<int64_t>(at::get_num_threads());
+  const auto by_units = std::min({most, hidden / kLanes, samples * matrix / kUnitsGrain});
+  by_units_ = samples < kFewSamples * most && by_units > 1;
+  threads_ = by_units_ ? by_units : std::clamp<int64_t>(samples * matrix * steps / kSamplesGrain, 1, std::min(most, samples));
+}
+
+Part Sharing::part(int64_t i, int64_t count) const {
+  if (by_units_) {
+    const auto [unit, units] = units_of(i, count);
+    return {0, samples_, unit, units};
+  }
+  const auto first = samples_ * i / count;
+  return {first, samples_ * (i + 1) / count - first, 0, hidden_};
+}
+
+std::pair<int64_t, int64_t> Sharing::units_of(int64_t i, int64_t count) const {
+  const auto lanes = hidden_ / kLanes;
+  const auto first = lanes * i / count * kLanes;
+  return {first, (i + 1 == count ? hidden_ : lanes * (i + 1) / count * kLanes) - first};
+}
+
+Panels::Panels(const at::Tensor& w, bool transposed, float* memory)
+    : matrix_(transposed ? view_of(w, {w.size(1), w.size(0)}, {w.stride(1), w.stride(0)}, 0) : w),
+      in_(matrix_.size(0)), gates_(transposed ? 4 : 1), hidden_(matrix_.size(1) / gates_), w_(w.const_data_ptr<float>()), panels_(memory) {}
+
+int64_t Panels::floats(const at::Tensor& u) { return u.numel() <= kMostInPlace ? 0 : u.numel(); }
+
+bool Panels::suit(const at::Tensor& w) { return w.numel() <= row_product::kMostElements && w.size(1) * kWidth <= row_product::kMostInPanel; }
+
+template <class Panel>
+void Panels::each(int64_t unit, int64_t units, const Panel& panel) const {
+  for (int64_t gate = 0; gate < gates_; gate++)
+    for (int64_t u = unit; u < unit + units; u += kWidth) panel(gate * hidden_ + u, std::min(kWidth, unit + units - u));
+}
+
+void Panels::fill(int64_t unit, int64_t units) const {
+  each(unit, units, [&](int64_t column, int64_t width) {
+    auto* to = panels_ + column * in_;
+    if (gates_ == 4) return row_product::transpose(width, in_, {w_ + column * in_, in_}, {to, width});
+    for (int64_t k = 0; k < in_; k++) std::copy_n(w_ + k * hidden_ + column, width, to + k * width);
+  });
+}
+
+void Panels::multiply(const Rows& rows, const float* x, float* y, bool adds, int64_t unit, int64_t units) const {
+  const auto out = gates_ * hidden_;
+  const auto each_step = [&](int64_t column, int64_t width, row_product::Rows<const float> w) {
+    for (int64_t s = 0; s < rows.steps; s++) row_product::multiply(rows.count, in_, width, {x + s * rows.x_step, in_}, w, {y + s * rows.y_step + column, out}, adds);
+  };
+  if (in_place()) return each_step(unit, units, {w_ + unit, hidden_});
+  each(unit, units, [&](int64_t column, int64_t width) { each_step(column, width, {panels_ + column * in_, width}); });
+}
+
+Share::Share(const Sharing& sharing, std::initializer_list<const Panels*> panels, Team& team, int64_t i)
+    : sharing_(sharing), team_(team), part_(sharing.part(i, team.size())) {
+  if (!sharing.ours()) return;
+  const auto [first, count] = sharing.units_of(i, team.size());
+  bool filled = false;
+  for (const auto* each : panels) {
+    if (each->in_place()) continue;
+    each->fill(first, count);
+    filled = true;
+  }
+  if (filled && !sharing.by_units()) team.wait();
+}
+
+void Share::multiply(const Panels& panels, const float* x, float* y, bool adds) const {
+  const auto* from = x + part_.sample * panels.matrix().size(0);
+  auto* to = y + part_.sample * panels.matrix().size(1);
+  if (!sharing_.ours()) return multiply_rows(part_.samples, from, panels.matrix(), to, adds);
+  if (sharing_.by_units() && team_.size() > 1) fetch(part_.samples, panels.matrix().size(0), from);
+  multiply_own(panels, {part_.samples}, from, to, adds);
+}
+
+void Share::multiply_all(const Panels& panels, int64_t steps, int64_t samples, const float* x, float* y) const {
+  const auto in = panels.matrix().size(0), out = panels.matrix().size(1);
+  if (part_.samples == samples) return multiply_own(panels, {steps * samples}, x, y, /*adds=*/false);
+  multiply_own(panels, {part_.samples, steps, samples * in, samples * out}, x + part_.sample * in, y + part_.sample * out, /*adds=*/false);
+}
+
+void Share::multiply_own(const Panels& panels, const Rows& rows, const float* x, float* y, bool adds) const {
+  if (sharing_.by_units() || panels.in_place()) return panels.multiply(rows, x, y, adds, part_.unit, part_.units);
+  for (int64_t j = 0; j < team_.size(); j++) {
+    const auto [first, count] = sharing_.units_of(j, team_.size());
+    panels.multiply(rows, x, y, adds, first, count);
+  }
+}
+
+}  // namespace steppe::recurrence

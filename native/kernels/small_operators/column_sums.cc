@@ -1,0 +1,87 @@
+#include "column_sums.h"
+
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "../loops/parallel.h"
+#include "../loops/processors.h"
+#include "../results.h"
+
+namespace steppe {
+namespace column_sums {
+namespace {
+
+constexpr int64_t kBlock = 32;           // rows that are summed in float32; blocks in float64
+constexpr int64_t kGrain = 1 << 15;      // elements
+constexpr int64_t kLeastElements = 64, kMostElements = 1 << 20;
+constexpr int64_t kColumns = 64;         // that are summed at a time
+
+STEPPE_LOOPS_BEGIN
+
+// Up to kColumns columns.
+STEPPE_FOR_ALL_PROCESSORS
+void add_up(int64_t rows, int64_t columns, int64_t step, const float* from, float* to) {
+  double all[kColumns] = {};
+  for (int64_t first = 0; first < rows; first += kBlock) {
+    float sums[kColumns] = {};
+    for (int64_t i = first; i < std::min(rows, first + kBlock); i++)
+      for (int64_t j = 0; j < columns; j++) sums[j] += from[i * step + j];
+    for (int64_t j = 0; j < columns; j++) all[j] += sums[j];
+  }
+  for (int64_t j = 0; j < columns; j++) to[j] = static_cast<float>(all[j]);
+}
+
+STEPPE_LOOPS_END
+
+constexpr size_t kArguments = 4;
+
+// aten::sum.dim_IntList(x, dimensions?, keeps them, dtype?)
+void sum(const c10::OperatorHandle&, torch::jit::Stack& stack) {
+  const auto* arguments = stack.data() + stack.size() - kArguments;
+  const auto x = arguments[0].toTensor();
+  const auto columns = x.size(-1);
+  std::vector<int64_t> sizes(arguments[2].toBool() ? static_cast<size_t>(x.dim()) : 1, 1);
+  sizes.back() = columns;
+  auto result = at::empty(sizes, x.options());
+  sum_rows(x.numel() / columns, columns, x.const_data_ptr<float>(), result.mutable_data_ptr<float>());
+  give(stack, kArguments, {result});
+}
+
+bool are_all_but_last(std::vector<int64_t> dimensions, int64_t of) {
+  for (auto& d : dimensions) d = d < 0 ? d + of : d;
+  std::ranges::sort(dimensions);
+  std::vector<int64_t> wanted(static_cast<size_t>(of - 1));
+  std::iota(wanted.begin(), wanted.end(), 0);
+  return of > 1 && dimensions == wanted;
+}
+
+}  // namespace
+}  // namespace column_sums
+
+void sum_rows(int64_t rows, int64_t columns, const float* from, float* to) {
+  using namespace column_sums;
+  const auto blocks = (columns + kColumns - 1) / kColumns;
+  parallel_for(0, blocks, kGrain / (rows * kColumns + 1) + 1, [&](int64_t begin, int64_t end) {
+    for (auto block = begin; block < end; block++) {
+      const auto at = block * kColumns;
+      add_up(rows, std::min(kColumns, columns - at), columns, from + at, to + at);
+    }
+  });
+}
+
+void replace_column_sums(Program& program, const Layouts& layouts) {
+  using namespace column_sums;
+  for (auto& instruction : program.instructions) {
+    const auto& inputs = instruction.inputs;
+    if (instruction.op.operator_name() != c10::OperatorName("aten::sum", "dim_IntList") || inputs.size() != kArguments) continue;
+    const auto* x = layout_of(inputs[0], layouts);
+    if (x == nullptr || x->dtype != at::kFloat || !is_contiguous(*x) || !inputs[1].constant.isIntList() || !inputs[3].constant.isNone()) continue;
+    const auto elements = c10::multiply_integers(x->sizes);
+    if (elements < kLeastElements || elements > kMostElements) continue;
+    if (are_all_but_last(inputs[1].constant.toIntVector(), static_cast<int64_t>(x->sizes.size()))) instruction.kernel = sum;
+  }
+}
+
+}  // namespace steppe
