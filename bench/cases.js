@@ -19,7 +19,7 @@ export const settings = { lr: 1e-3, momentum: 0.9, weightDecay: 5e-4, rho: 0.05 
  * @property {number} [goal] SAM's step over PyTorch's best: at most this
  * @property {boolean} [large] kernels, not calls, take the time: the goals of the engine's own ratios are judged here
  * @property {boolean} [sharded] mSAM is measured
- * @property {boolean} [forGpu] a CPU takes seconds for a step: measured there only where it is asked for by name
+ * @property {boolean} [slow] a CPU takes seconds for a step: measured there only where it is asked for by name
  * @property {{ sizes: Record<string, unknown>, data: object }} [little] the same net as small as can be, to try the program
  */
 
@@ -31,15 +31,16 @@ export const cases = [
   { id: "mlp-256", title: "MLP, 2 layers of 256, batch 128", net: "Mlp", sizes: { features: [256, 256, 10] }, data: rows(128, 256) },
   { id: "convnet", title: "convnet with batch norm, 28×28, batch 32", net: "ConvNet", sizes: { channels: 1, size: 28, width: 16, classes: 10 }, data: images(32, 1, 28), goal: 0.9, large: true, sharded: true },
   { id: "resnet18", title: "ResNet-18, 32×32, batch 32", net: "ResNet18", sizes: { classes: 10 }, data: images(32, 3, 32), goal: 0.9, large: true, sharded: true, little: { sizes: { classes: 10 }, data: images(8, 3, 16) } },
+  { id: "resnet18-128", title: "ResNet-18, 32×32, batch 128", net: "ResNet18", sizes: { classes: 10 }, data: images(128, 3, 32), goal: 0.9, large: true, sharded: true, slow: true, little: { sizes: { classes: 10 }, data: images(8, 3, 16) } },
   { id: "lstm", title: "LSTM language model, 128 units, 35 tokens, batch 16", net: "LstmModel", sizes: { vocabulary: 80, width: 128 }, data: tokens(16, 35, 80), goal: 0.9, large: true },
   { id: "transformer", title: "causal transformer, 2 blocks of 128, 64 tokens, batch 16", net: "Transformer", sizes: { vocabulary: 80, width: 128, heads: 4, blocks: 2, length: 64 }, data: tokens(16, 64, 80), goal: 0.9, large: true },
   {
     id: "bert-base", title: "BERT-base, 128 tokens, batch 16", net: "Bert", sizes: { vocabulary: 30522, width: 768, heads: 12, blocks: 12, length: 128, classes: 2 }, data: texts(16, 128, 30522, 2),
-    forGpu: true, little: { sizes: { vocabulary: 50, width: 16, heads: 2, blocks: 2, length: 8, classes: 2 }, data: texts(2, 8, 50, 2) },
+    slow: true, little: { sizes: { vocabulary: 50, width: 16, heads: 2, blocks: 2, length: 8, classes: 2 }, data: texts(2, 8, 50, 2) },
   },
   {
     id: "gpt2", title: "GPT-2 small, 256 tokens, batch 4", net: "Gpt2", sizes: { vocabulary: 50257, width: 768, heads: 12, blocks: 12, length: 256 }, data: tokens(4, 256, 50257),
-    forGpu: true, little: { sizes: { vocabulary: 50, width: 16, heads: 2, blocks: 2, length: 8 }, data: tokens(2, 8, 50) },
+    slow: true, little: { sizes: { vocabulary: 50, width: 16, heads: 2, blocks: 2, length: 8 }, data: tokens(2, 8, 50) },
   },
 ];
 
