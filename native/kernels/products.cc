@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "blocked_products.h"
 #include "loops/parallel.h"
 #include "loops/processors.h"
 #include "loops/row_product.h"
@@ -26,13 +27,16 @@ struct Matrix {
   bool has_columns() const { return row == 1 && column >= rows; }
 };
 
-enum class Way : uint8_t { libtorch, rows, transposed, dots };
+enum class Way : uint8_t { libtorch, rows, transposed, dots, blocked };
 
 Way choose(const Matrix& x, const Matrix& w) {
   const auto in = w.rows, out = w.columns, work = x.rows * in * out;
-  if (!has_avx512() || work < kLeastWork || in * out > row_product::kMostElements || x.row <= 0 || x.column <= 0) return Way::libtorch;
+  if (!has_avx512() || work < kLeastWork || x.row <= 0 || x.column <= 0) return Way::libtorch;
+  const bool in_order = (x.has_rows() || x.has_columns()) && (w.has_rows() || w.has_columns());
+  const auto large = in_order && blocked_products::suit(x.rows, in, out) ? Way::blocked : Way::libtorch;
+  if (in * out > row_product::kMostElements) return large;
   if (out < kLanes) return w.has_columns() && x.has_rows() && in >= 4 * kLanes ? Way::dots : Way::libtorch;
-  if (in * std::min(out, 4 * kLanes) > row_product::kMostInPanel) return Way::libtorch;
+  if (in * std::min(out, 4 * kLanes) > row_product::kMostInPanel) return large;
   if (w.has_rows()) return Way::rows;
   return w.has_columns() && x.rows >= kLeastRows ? Way::transposed : Way::libtorch;
 }
@@ -54,6 +58,10 @@ at::Tensor with_rows(const at::Tensor& w, const Matrix& of) {
 void multiply(Way way, at::Tensor& y, const at::Tensor& x, const at::Tensor& w, bool adds) {
   const auto of_x = Matrix::of(x.sizes(), x.strides()), of_w = Matrix::of(w.sizes(), w.strides());
   const auto in = of_w.rows, out = of_w.columns;
+  if (way == Way::blocked) {
+    const row_product::Strided left(x.const_data_ptr<float>(), of_x.row, of_x.column), right(w.const_data_ptr<float>(), of_w.row, of_w.column);
+    return blocked_products::multiply(of_x.rows, in, out, left, right, {y.mutable_data_ptr<float>(), out}, adds);
+  }
   const auto matrix = way == Way::transposed ? with_rows(w, of_w) : w;
   const auto *left = x.const_data_ptr<float>(), *right = matrix.const_data_ptr<float>();
   auto* to = y.mutable_data_ptr<float>();

@@ -79,6 +79,14 @@ describe("in panels", () => {
     [128, 3, 20],
     [192, 4, 6],
     [208, 13, 4],
+    // Units that fill no register: the last panel takes them along.
+    [17, 6, 4],
+    [40, 18, 3],
+    [88, 3, 9],
+    [200, 5, 7],
+    [266, 13, 3], // the backward's matrix has more rows than are multiplied at a time
+    // A large matrix: threads share the units of many samples, too.
+    [394, 25, 2],
   ])("%i units, %i samples, %i steps, both directions: as LibTorch's, and the same with any number of threads", (hidden, samples, steps) => {
     const { layer, batch } = make({ bidirectional: true }, "float32", { hidden, samples, steps });
     const { gradients, loss } = run(layer, batch);

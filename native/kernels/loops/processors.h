@@ -37,4 +37,14 @@ inline bool has_avx512() {
 #endif
 }
 
+// Whether MKL, which LibTorch multiplies large matrices with, takes its fastest ways on this processor: it does so on its maker's own.
+inline bool mkl_is_fast() {
+#if defined(__x86_64__) && defined(__GNUC__)
+  static const bool is = __builtin_cpu_is("intel");
+  return is;
+#else
+  return true;
+#endif
+}
+
 }  // namespace steppe

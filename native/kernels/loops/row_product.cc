@@ -8,7 +8,6 @@
 namespace steppe::row_product {
 namespace {
 
-constexpr int64_t kMostRows = 6;  // of the 32 registers, 4 × 6 are for sums
 constexpr int64_t kMostDotRows = 4, kMostDotColumns = 5;
 
 STEPPE_LOOPS_BEGIN
@@ -172,7 +171,10 @@ void multiply_by_rows(int64_t rows, int64_t in, int64_t out, Rows<const float> x
 }
 
 void transpose(int64_t rows, int64_t columns, Rows<const float> from, Rows<float> to) {
-  for (int64_t i = 0; i < rows; i += kLanes) transpose_lanes(columns, {from.data + i * from.step, from.step}, {to.data + i, to.step});
+  int64_t i = 0;
+  for (; i + kLanes <= rows; i += kLanes) transpose_lanes(columns, {from.data + i * from.step, from.step}, {to.data + i, to.step});
+  for (; i < rows; i++)
+    for (int64_t k = 0; k < columns; k++) to.data[k * to.step + i] = from.data[i * from.step + k];
 }
 
 }  // namespace steppe::row_product

@@ -10,6 +10,7 @@ namespace steppe::row_product {
 // Up to so many elements a matrix is faster multiplied here than by LibTorch, which brings it into another order first; and up to so many of
 // those columns that registers hold sums of at a time.
 constexpr int64_t kMostElements = 1 << 17, kMostInPanel = 1 << 16;
+constexpr int64_t kMostRows = 6;  // at a time: of the 32 registers, 4 × 6 are for sums
 
 // Rows of a matrix, each of numbers that follow each other; `step` from one row to the next.
 template <class T>
@@ -30,7 +31,7 @@ struct Strided {
 void multiply(int64_t rows, int64_t in, int64_t out, Strided x, Rows<const float> w, Rows<float> y, bool adds);
 // y ← x Wᵀ, or y + x Wᵀ, with W [out, in], for few columns: each number is the sum of one row's products with another's.
 void multiply_by_rows(int64_t rows, int64_t in, int64_t out, Rows<const float> x, Rows<const float> w, Rows<float> y, bool adds);
-// to [columns, rows] ← from [rows, columns]; rows is a multiple of kLanes.
+// to [columns, rows] ← from [rows, columns].
 void transpose(int64_t rows, int64_t columns, Rows<const float> from, Rows<float> to);
 
 }  // namespace steppe::row_product

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "../../views.h"
@@ -49,6 +50,22 @@ at::Tensor contiguous(const at::Tensor& x) {
   return x.contiguous();
 }
 
+// Of a call: what is too much for a thread to keep is the step's.
+class Memory {
+ public:
+  explicit Memory(int64_t floats) {
+    if (floats > kMostKept) tensor_ = at::empty({floats}, at::TensorOptions().dtype(at::kFloat));
+    next_ = floats == 0 ? nullptr : floats > kMostKept ? tensor_.mutable_data_ptr<float>() : shared_scratch(floats);
+  }
+  // null: of nothing.
+  float* take(int64_t floats) { return floats == 0 ? nullptr : std::exchange(next_, next_ + floats); }
+
+ private:
+  static constexpr int64_t kMostKept = 1 << 20;
+  at::Tensor tensor_;
+  float* next_;
+};
+
 // Its contiguous form, or nothing, and its values.
 struct Values {
   explicit Values(const at::Tensor& x) : tensor(x.defined() ? contiguous(x) : x), data(x.defined() ? tensor.const_data_ptr<float>() : nullptr) {}
@@ -86,11 +103,12 @@ void forward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const recurrence::Sharing sharing(batch, hidden, steps);
   const Values w(at(1));
   const bool ours = sharing.ours(), multiplies_inputs = ours && recurrence::Panels::suit(w.tensor);
-  auto* memory = ours ? shared_scratch(u.tensor.numel() + (multiplies_inputs ? w.tensor.numel() : 0)) : nullptr;
-  const recurrence::Panels panels(u.tensor, /*transposed=*/true, memory);
+  const auto of_u = ours ? u.tensor.numel() : 0, of_w = multiplies_inputs ? w.tensor.numel() : 0;
+  Memory memory(of_u + of_w);
+  const recurrence::Panels panels(u.tensor, /*transposed=*/true, memory.take(of_u));
   std::optional<recurrence::Panels> inputs;  // else one product for all threads
   if (multiplies_inputs) {
-    inputs.emplace(w.tensor, /*transposed=*/true, memory + u.tensor.numel());
+    inputs.emplace(w.tensor, /*transposed=*/true, memory.take(of_w));
   } else {
     auto all = rows_of(kept, rows, 4 * hidden);
     products::multiply(all, rows_of(x.tensor, rows, x.tensor.size(2)), transposed(w.tensor));
@@ -142,7 +160,8 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const auto index = [&](int64_t s) { return reverse ? steps - 1 - s : s; };
   const recurrence::Sharing sharing(batch, hidden, steps);
   const auto floats = sharing.ours() ? recurrence::Panels::floats(u.tensor) : 0;
-  const recurrence::Panels panels(u.tensor, /*transposed=*/false, floats > 0 ? shared_scratch(floats) : nullptr);
+  Memory memory(floats);
+  const recurrence::Panels panels(u.tensor, /*transposed=*/false, memory.take(floats));
   auto *to_h = dh.mutable_data_ptr<float>(), *to_c = dc.mutable_data_ptr<float>(), *to_gates = d_gates.mutable_data_ptr<float>();
   on_kernel_team(sharing.threads(), [&](Team& team, int64_t i) {
     const recurrence::Share share(sharing, {&panels}, team, i);

@@ -13,12 +13,15 @@
 namespace steppe::recurrence {
 namespace {
 
-constexpr int64_t kMostElements = 1 << 20;  // of a matrix that stays in a processor's cache
+constexpr int64_t kMostElements = 1 << 22;
+constexpr int64_t kMostForOne = 1 << 19;    // elements of a matrix that a thread may read whole in each time step
 constexpr int64_t kLeastRows = 16;          // of all time steps
 constexpr int64_t kFewSamples = 4;          // for a thread
 constexpr int64_t kUnitsGrain = 1 << 16, kSamplesGrain = 1 << 20;  // multiplications for a thread: in a time step, in all
 constexpr int64_t kMostInPlace = 1 << 16;   // elements
 constexpr int64_t kWidth = 4 * kLanes;
+constexpr int64_t kDepth = 1024;            // rows of a panel that stay in the second cache
+constexpr int64_t kMostFetched = 1 << 13;   // elements that the first cache holds
 
 // to ← [from] W, or to + from W, by LibTorch.
 void multiply_rows(int64_t rows, const float* from, const at::Tensor& w, float* to, bool adds) {
@@ -42,11 +45,11 @@ void fetch(int64_t rows, int64_t floats, const float* x) {
 
 Sharing::Sharing(int64_t samples, int64_t hidden, int64_t steps) : samples_(samples), hidden_(hidden) {
   const auto matrix = 4 * hidden * hidden;
-  ours_ = has_avx512() && hidden % kLanes == 0 && matrix > 0 && matrix <= kMostElements && samples * steps >= kLeastRows;
+  ours_ = has_avx512() && hidden >= kLanes && matrix <= kMostElements && samples * steps >= kLeastRows;
   if (!ours_ || is_kernel_thread()) return;
   const auto most = static_cast<int64_t>(at::get_num_threads());
   const auto by_units = std::min({most, hidden / kLanes, samples * matrix / kUnitsGrain});
-  by_units_ = samples < kFewSamples * most && by_units > 1;
+  by_units_ = (samples < kFewSamples * most || matrix > kMostForOne) && by_units > 1;
   threads_ = by_units_ ? by_units : std::clamp<int64_t>(samples * matrix * steps / kSamplesGrain, 1, std::min(most, samples));
 }
 
@@ -90,7 +93,9 @@ void Panels::fill(int64_t unit, int64_t units) const {
 void Panels::multiply(const Rows& rows, const float* x, float* y, bool adds, int64_t unit, int64_t units) const {
   const auto out = gates_ * hidden_;
   const auto each_step = [&](int64_t column, int64_t width, row_product::Rows<const float> w) {
-    for (int64_t s = 0; s < rows.steps; s++) row_product::multiply(rows.count, in_, width, {x + s * rows.x_step, in_}, w, {y + s * rows.y_step + column, out}, adds);
+    for (int64_t k = 0; k < in_; k += kDepth)
+      for (int64_t s = 0; s < rows.steps; s++)
+        row_product::multiply(rows.count, std::min(kDepth, in_ - k), width, {x + s * rows.x_step + k, in_}, {w.data + k * w.step, w.step}, {y + s * rows.y_step + column, out}, adds || k > 0);
   };
   if (in_place()) return each_step(unit, units, {w_ + unit, hidden_});
   each(unit, units, [&](int64_t column, int64_t width) { each_step(column, width, {panels_ + column * in_, width}); });
@@ -113,7 +118,8 @@ void Share::multiply(const Panels& panels, const float* x, float* y, bool adds) 
   const auto* from = x + part_.sample * panels.matrix().size(0);
   auto* to = y + part_.sample * panels.matrix().size(1);
   if (!sharing_.ours()) return multiply_rows(part_.samples, from, panels.matrix(), to, adds);
-  if (sharing_.by_units() && team_.size() > 1) fetch(part_.samples, panels.matrix().size(0), from);
+  const auto in = panels.matrix().size(0);
+  if (sharing_.by_units() && team_.size() > 1 && part_.samples * in <= kMostFetched) fetch(part_.samples, in, from);
   multiply_own(panels, {part_.samples}, from, to, adds);
 }
 

@@ -16,15 +16,15 @@ struct Part {
   int64_t sample, samples, unit, units;
 };
 
-// How threads share a recurrence over all time steps, and who multiplies: loops of ours or LibTorch, which is as fast where the matrix does
-// not stay in a processor's own cache, and faster where there is too little to multiply.
+// How threads share a recurrence over all time steps, and who multiplies: loops of ours or LibTorch, which is as fast where the matrix is very
+// large, and faster where there is too little to multiply.
 class Sharing {
  public:
   Sharing(int64_t samples, int64_t hidden, int64_t steps);
   bool ours() const { return ours_; }
   int64_t threads() const { return threads_; }
-  // Of too few samples a thread would have little to do with a matrix that it reads at each time step: then each has units, for which it
-  // needs those of all from the time step before.
+  // Of too few samples a thread would have little to do with a matrix that it reads at each time step, and a large matrix stays in the caches
+  // of several: then each has units, for which it needs those of all from the time step before.
   bool by_units() const { return by_units_; }
   Part part(int64_t i, int64_t count) const;
   // The first of thread i's share of the units, and how many: whole registers where the loops are ours.
@@ -42,7 +42,7 @@ struct Rows {
 };
 
 // What rows are multiplied with: U [4 hidden, hidden], or the transpose of it or of W [4 hidden, in], whose columns are four gates'. In panels
-// of up to 64 columns that stand in memory one after the other; a small U is read where it lies.
+// of 64 columns, the last of up to 79, that stand in memory one after the other; a small U is read where it lies.
 class Panels {
  public:
   // `memory`: of as many elements; null: there is none, and it is read in place.

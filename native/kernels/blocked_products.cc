@@ -1,0 +1,94 @@
+#include "blocked_products.h"
+
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+
+#include "loops/parallel.h"
+#include "loops/processors.h"
+
+namespace steppe::blocked_products {
+namespace {
+
+using row_product::Rows;
+using row_product::Strided;
+
+constexpr int64_t kPanel = 4 * kLanes;
+constexpr int64_t kStrip = row_product::kMostRows;
+constexpr int64_t kDepth = 512;       // rows of a panel that stay in the second cache
+constexpr int64_t kLeastRows = 48, kLeastColumns = 2 * kLanes;
+constexpr int64_t kLeastWork = 1 << 22, kGrain = 1 << 20;  // multiplications: in all, for a thread
+constexpr int64_t kPackingGrain = 1 << 15;                 // elements for a thread
+
+at::Tensor memory(int64_t floats) { return at::empty({floats}, at::TensorOptions().dtype(at::kFloat)); }
+
+// Columns of a matrix in panels; the last one takes along what would be less than a register.
+struct Panels {
+  int64_t out;
+  int64_t count() const { return std::max<int64_t>(1, (out + kPanel - kLanes) / kPanel); }
+  int64_t begin(int64_t panel) const { return panel == count() ? out : panel * kPanel; }
+  int64_t width(int64_t panel) const { return begin(panel + 1) - begin(panel); }
+};
+
+// W's panels, each [in, width].
+void pack_panels(int64_t in, const Panels& panels, const Strided& w, float* to) {
+  parallel_for(0, panels.count(), kPackingGrain / (in * kPanel) + 1, [&](int64_t first, int64_t last) {
+    for (auto panel = first; panel < last; panel++) {
+      const auto column = panels.begin(panel), width = panels.width(panel);
+      auto* into = to + column * in;
+      if (w.column == 1) {
+        for (int64_t k = 0; k < in; k++) std::copy_n(w.data + k * w.row + column, width, into + k * width);
+      } else {
+        row_product::transpose(width, in, {w.data + column * w.column, w.column}, {into, width});
+      }
+    }
+  });
+}
+
+// Strips of x, whose columns lie one after the other, each [in, rows of the strip].
+void pack_strips(int64_t rows, int64_t in, const Strided& x, float* to) {
+  parallel_for(0, (rows + kStrip - 1) / kStrip, kPackingGrain / (in * kStrip) + 1, [&](int64_t first, int64_t last) {
+    for (auto strip = first; strip < last; strip++) {
+      const auto row = strip * kStrip, count = std::min(kStrip, rows - row);
+      for (int64_t k = 0; k < in; k++) std::copy_n(x.data + row + k * x.column, count, to + row * in + k * count);
+    }
+  });
+}
+
+}  // namespace
+
+bool suit(int64_t rows, int64_t in, int64_t out) {
+  return has_avx512() && !mkl_is_fast() && rows >= kLeastRows && in >= kLanes && out >= kLeastColumns && rows * in * out >= kLeastWork;
+}
+
+void multiply(int64_t rows, int64_t in, int64_t out, Strided x, Strided w, Rows<float> y, bool adds) {
+  const Panels panels{out};
+  const auto of_w = memory(in * out);
+  auto* packed = of_w.mutable_data_ptr<float>();
+  pack_panels(in, panels, w, packed);
+  const bool in_strips = x.column != 1;
+  const auto of_x = in_strips ? memory(rows * in) : at::Tensor();
+  if (in_strips) pack_strips(rows, in, x, of_x.mutable_data_ptr<float>());
+  const auto* strips = in_strips ? of_x.const_data_ptr<float>() : nullptr;
+  parallel_for(0, (rows + kStrip - 1) / kStrip, kGrain / (kStrip * in * out) + 1, [&](int64_t first, int64_t last) {
+    const auto begin = first * kStrip, end = std::min(rows, last * kStrip);
+    for (int64_t k = 0; k < in; k += kDepth) {
+      const auto depth = std::min(kDepth, in - k);
+      for (int64_t panel = 0; panel < panels.count(); panel++) {
+        const auto column = panels.begin(panel), width = panels.width(panel);
+        const Rows<const float> block = {packed + column * in + k * width, width};
+        const bool more = adds || k > 0;
+        if (!in_strips) {
+          row_product::multiply(end - begin, depth, width, {x.data + begin * x.row + k, x.row}, block, {y.data + begin * y.step + column, y.step}, more);
+          continue;
+        }
+        for (auto row = begin; row < end; row += kStrip) {
+          const auto count = std::min(kStrip, end - row);
+          row_product::multiply(count, depth, width, {strips + row * in + k * count, 1, count}, block, {y.data + row * y.step + column, y.step}, more);
+        }
+      }
+    }
+  });
+}
+
+}  // namespace steppe::blocked_products

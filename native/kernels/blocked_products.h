@@ -1,0 +1,17 @@
+#pragma once
+#include <cstdint>
+
+#include "loops/row_product.h"
+
+// Products of large matrices, for processors with AVX-512 on which MKL is not at its best. Both are brought into the order in which the loops read them: W into panels of
+// columns, of which a block of rows stays in a processor's own cache, x into strips of as many rows as registers hold sums of, where its rows
+// do not lie one after the other anyway. (K. Goto, R. van de Geijn, Anatomy of High-Performance Matrix Multiplication, 2008)
+namespace steppe::blocked_products {
+
+// Whether that is worth the while.
+bool suit(int64_t rows, int64_t in, int64_t out);
+// y ← x W or y + x W; x [rows, in] and W [in, out] with elements that follow each other in rows or in columns. Results do not depend on the
+// number of threads.
+void multiply(int64_t rows, int64_t in, int64_t out, row_product::Strided x, row_product::Strided w, row_product::Rows<float> y, bool adds);
+
+}  // namespace steppe::blocked_products
