@@ -33,6 +33,8 @@ export const cases = [
   { id: "resnet18", title: "ResNet-18, 32×32, batch 32", net: "ResNet18", sizes: { classes: 10 }, data: images(32, 3, 32), goal: 0.9, large: true, sharded: true, little: { sizes: { classes: 10 }, data: images(8, 3, 16) } },
   { id: "resnet18-128", title: "ResNet-18, 32×32, batch 128", net: "ResNet18", sizes: { classes: 10 }, data: images(128, 3, 32), goal: 0.9, large: true, sharded: true, slow: true, little: { sizes: { classes: 10 }, data: images(8, 3, 16) } },
   { id: "lstm", title: "LSTM language model, 128 units, 35 tokens, batch 16", net: "LstmModel", sizes: { vocabulary: 80, width: 128 }, data: tokens(16, 35, 80), goal: 0.9, large: true },
+  { id: "lstm-200", title: "LSTM language model, 200 units, 35 tokens, batch 20", net: "LstmModel", sizes: { vocabulary: 80, width: 200 }, data: tokens(20, 35, 80), goal: 0.9, large: true },
+  { id: "lstm-650", title: "LSTM language model, 650 units, 35 tokens, batch 20", net: "LstmModel", sizes: { vocabulary: 80, width: 650 }, data: tokens(20, 35, 80), goal: 0.9, large: true, slow: true, little: { sizes: { vocabulary: 50, width: 24 }, data: tokens(2, 8, 50) } },
   { id: "transformer", title: "causal transformer, 2 blocks of 128, 64 tokens, batch 16", net: "Transformer", sizes: { vocabulary: 80, width: 128, heads: 4, blocks: 2, length: 64 }, data: tokens(16, 64, 80), goal: 0.9, large: true },
   {
     id: "bert-base", title: "BERT-base, 128 tokens, batch 16", net: "Bert", sizes: { vocabulary: 30522, width: 768, heads: 12, blocks: 12, length: 128, classes: 2 }, data: texts(16, 128, 30522, 2),

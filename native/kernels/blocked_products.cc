@@ -15,7 +15,7 @@ using row_product::Strided;
 
 constexpr int64_t kPanel = 4 * kLanes;
 constexpr int64_t kStrip = row_product::kMostRows;
-constexpr int64_t kDepth = 512;       // rows of a panel that stay in the second cache
+constexpr int64_t kDepth = 1024;       // rows of a panel that stay in the second cache
 constexpr int64_t kLeastRows = 48, kLeastColumns = 2 * kLanes;
 constexpr int64_t kLeastWork = 1 << 22, kGrain = 1 << 20;  // multiplications: in all, for a thread
 constexpr int64_t kPackingGrain = 1 << 15;                 // elements for a thread
