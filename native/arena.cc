@@ -78,6 +78,7 @@ void Arena::release() {
     const auto begin = rounded_up(reinterpret_cast<uintptr_t>(block->data()), page);
     const auto end = reinterpret_cast<uintptr_t>(block->data() + block->size) / page * page;
     if (end > begin) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+    if (block->after == nullptr) frontier_of(block) = std::min(frontier_of(block), block->data());
   }
   most_used_ = used_;
 #endif
@@ -96,7 +97,7 @@ Arena::Block* Arena::take_small(size_t size) {
     return block;
   }
   if (slab_left_ < sizeof(Block) + size) {
-    auto* slab = take_merged(kSlab);
+    auto* slab = take_merged(kSlab, /*may_grow=*/true);
     if (slab == nullptr) return nullptr;
     slab_ = slab->data();
     slab_left_ = kSlab;
@@ -114,21 +115,36 @@ Arena::Block* Arena::take_kept(size_t size) {
     kept_bytes_ -= block->size;
     return block;
   }
+  if (auto* block = take_merged(size, /*may_grow=*/false)) return block;
   const auto most = std::max(most_used_, used_ + size);
-  if (used_ + size + kept_bytes_ > most + std::max(most / 4, kSlack)) merge_kept();
-  if (auto* block = take_merged(size)) return block;
+  if (touched() + size > most + std::max(most / 4, kSlack)) merge_kept();
+  if (auto* block = take_merged(size, /*may_grow=*/true)) return block;
   merge_kept();
-  return take_merged(size);
+  return take_merged(size, /*may_grow=*/true);
 }
 
-Arena::Block* Arena::take_merged(size_t size) {
+char*& Arena::frontier_of(const void* data) {
+  size_t i = 0;
+  while (data < segments_[i].load(std::memory_order_relaxed) || data >= segments_[i].load(std::memory_order_relaxed) + sizes_[i].load(std::memory_order_relaxed)) i++;
+  return frontiers_[i];
+}
+
+size_t Arena::touched() const {
+  size_t sum = 0;
+  for (size_t i = 0; i < segment_count_.load(std::memory_order_relaxed); i++) sum += static_cast<size_t>(frontiers_[i] - segments_[i].load(std::memory_order_relaxed));
+  return sum;
+}
+
+Arena::Block* Arena::take_merged(size_t size, bool may_grow) {
   Block wanted{size, size, nullptr, nullptr, place_, true};
   auto found = merged_.lower_bound(&wanted);
   if (found == merged_.end()) {
-    if (!add_segment(size)) return nullptr;
+    if (!may_grow || !add_segment(size)) return nullptr;
     found = merged_.lower_bound(&wanted);
   }
   auto* block = *found;
+  auto*& frontier = frontier_of(block);
+  if (!may_grow && block->data() + size > frontier) return nullptr;
   merged_.erase(found);
   block->merged = false;
   block->asked = size;
@@ -141,6 +157,7 @@ Arena::Block* Arena::take_merged(size_t size) {
     block->size = size;
     merged_.insert(rest);
   }
+  frontier = std::max(frontier, block->data() + block->size);
   return block;
 }
 
@@ -186,6 +203,7 @@ bool Arena::add_segment(size_t size) {
 #endif
     segments_[count].store(memory, std::memory_order_relaxed);
     sizes_[count].store(length, std::memory_order_relaxed);
+    frontiers_[count] = memory;
     segment_count_.store(count + 1, std::memory_order_release);
     merged_.insert(new (memory) Block{length - sizeof(Block), length - sizeof(Block), nullptr, nullptr, place_, true});
     return true;

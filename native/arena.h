@@ -14,8 +14,8 @@ namespace steppe {
 //
 // A block that was freed waits for a tensor of its own size: kernel threads share such tensors in the same way, so that each writes the lines
 // that it wrote before. To write what lies in another processor's cache takes as long as to read it, several times as long where the two share
-// no cache. Where what waits would be more than a quarter of what the largest step has needed, all of it becomes one again with its free
-// neighbours, and the best fit serves.
+// no cache. Where memory would be touched that is more than a quarter beyond what the largest step has needed, what waits becomes one again with
+// its free neighbours, and the best fit serves.
 class Arena {
  public:
   explicit Arena(uint32_t place) : place_(place) {}
@@ -44,7 +44,9 @@ class Arena {
 
   Block* take_small(size_t size);
   Block* take_kept(size_t size);
-  Block* take_merged(size_t size);
+  Block* take_merged(size_t size, bool may_grow);
+  char*& frontier_of(const void* data);
+  size_t touched() const;
   void merge(Block* block);
   void merge_kept();
   bool add_segment(size_t size);
@@ -62,6 +64,7 @@ class Arena {
   size_t slab_left_ = 0;
   std::array<std::atomic<char*>, 256> segments_{};
   std::array<std::atomic<size_t>, 256> sizes_{};
+  std::array<char*, 256> frontiers_{};  // from here on a segment was never touched
   std::atomic<size_t> segment_count_{0};
   size_t used_ = 0, most_used_ = 0;
 };
