@@ -13,8 +13,7 @@ namespace {
 
 constexpr size_t kSlab = size_t{256} << 10;
 constexpr size_t kSegment = size_t{256} << 20;  // address space: it becomes memory where it is touched
-constexpr size_t kSlack = size_t{8} << 20;      // what may wait for a tensor of its size in any case
-
+constexpr size_t kSlack = size_t{8} << 20;      // what may be touched in any case beyond what the largest step has needed
 constexpr size_t kHugePage = size_t{2} << 20;   // of one address translation instead of 512, where the system has them
 
 constexpr size_t rounded_up(size_t size, size_t to) { return (size + to - 1) / to * to; }
@@ -26,7 +25,7 @@ struct alignas(64) Arena::Block {
   size_t size;   // of the data
   size_t asked;  // of it
   Block *before, *after;
-  uint32_t place;  // of its arena
+  uint32_t arena;  // its number
   bool merged;
   char* data() { return reinterpret_cast<char*>(this + 1); }
   static Block* of(void* data) { return static_cast<Block*>(data) - 1; }
@@ -35,7 +34,7 @@ struct alignas(64) Arena::Block {
 bool Arena::BySize::operator()(const Block* a, const Block* b) const { return a->size != b->size ? a->size < b->size : a < b; }
 
 size_t Arena::size_of(void* data) { return Block::of(data)->size; }
-uint32_t Arena::place_of(void* data) { return Block::of(data)->place; }
+uint32_t Arena::number_of(void* data) { return Block::of(data)->arena; }
 
 void* Arena::allocate(size_t bytes) {
   static_assert(sizeof(Block) == kAlignment && alignof(Block) == kAlignment);
@@ -56,7 +55,6 @@ void Arena::free(void* data) {
     small_[block->size / kAlignment].push_back(block);
   } else {
     kept_[block->asked].push_back(block);
-    kept_bytes_ += block->size;
   }
 }
 
@@ -102,7 +100,7 @@ Arena::Block* Arena::take_small(size_t size) {
     slab_ = slab->data();
     slab_left_ = kSlab;
   }
-  auto* block = new (slab_) Block{size, size, nullptr, nullptr, place_, false};
+  auto* block = new (slab_) Block{size, size, nullptr, nullptr, number_, false};
   slab_ += sizeof(Block) + size;
   slab_left_ -= sizeof(Block) + size;
   return block;
@@ -112,7 +110,6 @@ Arena::Block* Arena::take_kept(size_t size) {
   if (const auto found = kept_.find(size); found != kept_.end() && !found->second.empty()) {
     auto* block = found->second.back();
     found->second.pop_back();
-    kept_bytes_ -= block->size;
     return block;
   }
   if (auto* block = take_merged(size, /*may_grow=*/false)) return block;
@@ -136,7 +133,7 @@ size_t Arena::touched() const {
 }
 
 Arena::Block* Arena::take_merged(size_t size, bool may_grow) {
-  Block wanted{size, size, nullptr, nullptr, place_, true};
+  Block wanted{size, size, nullptr, nullptr, number_, true};
   auto found = merged_.lower_bound(&wanted);
   if (found == merged_.end()) {
     if (!may_grow || !add_segment(size)) return nullptr;
@@ -151,7 +148,7 @@ Arena::Block* Arena::take_merged(size_t size, bool may_grow) {
   // The rest stays free, if it is worth a block of its own.
   if (block->size > size + sizeof(Block) + kSmall) {
     const auto left = block->size - size - sizeof(Block);
-    auto* rest = new (block->data() + size) Block{left, left, block, block->after, place_, true};
+    auto* rest = new (block->data() + size) Block{left, left, block, block->after, number_, true};
     if (rest->after != nullptr) rest->after->before = rest;
     block->after = rest;
     block->size = size;
@@ -184,7 +181,6 @@ void Arena::merge_kept() {
   for (const auto& [asked, blocks] : kept_)
     for (auto* block : blocks) merge(block);
   kept_.clear();
-  kept_bytes_ = 0;
 }
 
 bool Arena::add_segment(size_t size) {
@@ -205,7 +201,7 @@ bool Arena::add_segment(size_t size) {
     sizes_[count].store(length, std::memory_order_relaxed);
     frontiers_[count] = memory;
     segment_count_.store(count + 1, std::memory_order_release);
-    merged_.insert(new (memory) Block{length - sizeof(Block), length - sizeof(Block), nullptr, nullptr, place_, true});
+    merged_.insert(new (memory) Block{length - sizeof(Block), length - sizeof(Block), nullptr, nullptr, number_, true});
     return true;
   }
   return false;

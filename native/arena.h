@@ -18,7 +18,7 @@ namespace steppe {
 // its free neighbours, and the best fit serves.
 class Arena {
  public:
-  explicit Arena(uint32_t place) : place_(place) {}
+  explicit Arena(uint32_t number) : number_(number) {}
 
   // null: the system has no memory for it.
   void* allocate(size_t bytes);
@@ -34,7 +34,7 @@ class Arena {
 
   // Of a block that any arena gave.
   static size_t size_of(void* data);
-  static uint32_t place_of(void* data);
+  static uint32_t number_of(void* data);
 
  private:
   struct Block;
@@ -44,8 +44,8 @@ class Arena {
 
   Block* take_small(size_t size);
   Block* take_kept(size_t size);
-  Block* take_merged(size_t size, bool may_grow);
-  char*& frontier_of(const void* data);
+  Block* take_merged(size_t size, bool may_grow);  // may_grow: into memory that was never touched
+  char*& frontier_of(const void* data);            // of the segment that it lies in
   size_t touched() const;
   void merge(Block* block);
   void merge_kept();
@@ -54,11 +54,10 @@ class Arena {
   static constexpr size_t kAlignment = 64;  // of LibTorch's CPU allocator
   static constexpr size_t kSmall = 4096;    // blocks up to this size are cut from slabs and kept by size
 
-  const uint32_t place_;
+  const uint32_t number_;
   std::mutex mutex_;
   std::set<Block*, BySize> merged_;                         // free
   std::unordered_map<size_t, std::vector<Block*>> kept_;    // free, by the size that was asked for; the last one freed, which is in the caches, at the end
-  size_t kept_bytes_ = 0;
   std::array<std::vector<Block*>, kSmall / kAlignment + 1> small_;
   char* slab_ = nullptr;
   size_t slab_left_ = 0;

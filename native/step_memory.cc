@@ -36,7 +36,7 @@ void report(void* data, int64_t bytes) {
 
 void free_in_arena(void* data) {
   report(data, -static_cast<int64_t>(Arena::size_of(data)));
-  arena(Arena::place_of(data)).free(data);
+  arena(Arena::number_of(data)).free(data);
 }
 
 template <class Body>

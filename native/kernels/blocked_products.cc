@@ -10,37 +10,24 @@
 namespace steppe::blocked_products {
 namespace {
 
+using row_product::PanelCut;
 using row_product::Rows;
 using row_product::Strided;
 
-constexpr int64_t kPanel = 4 * kLanes;
 constexpr int64_t kStrip = row_product::kMostRows;
-constexpr int64_t kDepth = 1024;       // rows of a panel that stay in the second cache
+constexpr int64_t kDepth = 1024;  // rows of a panel that stay in the second cache
 constexpr int64_t kLeastRows = 48, kLeastColumns = 2 * kLanes;
 constexpr int64_t kLeastWork = 1 << 22, kGrain = 1 << 20;  // multiplications: in all, for a thread
 constexpr int64_t kPackingGrain = 1 << 15;                 // elements for a thread
 
 at::Tensor memory(int64_t floats) { return at::empty({floats}, at::TensorOptions().dtype(at::kFloat)); }
 
-// Columns of a matrix in panels; the last one takes along what would be less than a register.
-struct Panels {
-  int64_t out;
-  int64_t count() const { return std::max<int64_t>(1, (out + kPanel - kLanes) / kPanel); }
-  int64_t begin(int64_t panel) const { return panel == count() ? out : panel * kPanel; }
-  int64_t width(int64_t panel) const { return begin(panel + 1) - begin(panel); }
-};
-
 // W's panels, each [in, width].
-void pack_panels(int64_t in, const Panels& panels, const Strided& w, float* to) {
-  parallel_for(0, panels.count(), kPackingGrain / (in * kPanel) + 1, [&](int64_t first, int64_t last) {
+void pack_panels(int64_t in, const PanelCut& panels, const Strided& w, float* to) {
+  parallel_for(0, panels.count(), kPackingGrain / (in * row_product::kPanel) + 1, [&](int64_t first, int64_t last) {
     for (auto panel = first; panel < last; panel++) {
-      const auto column = panels.begin(panel), width = panels.width(panel);
-      auto* into = to + column * in;
-      if (w.column == 1) {
-        for (int64_t k = 0; k < in; k++) std::copy_n(w.data + k * w.row + column, width, into + k * width);
-      } else {
-        row_product::transpose(width, in, {w.data + column * w.column, w.column}, {into, width});
-      }
+      const auto column = panels.begin(panel);
+      row_product::fill_panel(in, panels.width(panel), {w.data + column * w.column, w.row, w.column}, to + column * in);
     }
   });
 }
@@ -62,7 +49,7 @@ bool suit(int64_t rows, int64_t in, int64_t out) {
 }
 
 void multiply(int64_t rows, int64_t in, int64_t out, Strided x, Strided w, Rows<float> y, bool adds) {
-  const Panels panels{out};
+  const PanelCut panels{out};
   const auto of_w = memory(in * out);
   auto* packed = of_w.mutable_data_ptr<float>();
   pack_panels(in, panels, w, packed);

@@ -3,9 +3,10 @@
 
 #include "loops/row_product.h"
 
-// Products of large matrices, for processors with AVX-512 on which MKL is not at its best. Both are brought into the order in which the loops read them: W into panels of
-// columns, of which a block of rows stays in a processor's own cache, x into strips of as many rows as registers hold sums of, where its rows
-// do not lie one after the other anyway. (K. Goto, R. van de Geijn, Anatomy of High-Performance Matrix Multiplication, 2008)
+// Products of large matrices, for processors with AVX-512 on which MKL is not at its best. Both are brought into the order in which the loops
+// read them: W into panels of columns, of which a block of rows stays in a processor's own cache, x into strips of as many rows as registers
+// hold sums of, where its rows do not lie one after the other anyway. (K. Goto, R. van de Geijn, Anatomy of High-Performance Matrix
+// Multiplication, 2008)
 namespace steppe::blocked_products {
 
 // Whether that is worth the while.

@@ -15,9 +15,9 @@ namespace steppe {
 namespace products {
 namespace {
 
-constexpr int64_t kLeastWork = 1 << 15;  // multiplications
-constexpr int64_t kGrain = 1 << 15;      // multiplications for a thread
-constexpr int64_t kLeastRows = 8;        // for which W is worth being transposed
+constexpr int64_t kLeastWork = 1 << 15;   // multiplications
+constexpr int64_t kGrain = 1 << 15;       // multiplications for a thread
+constexpr int64_t kLeastRows = 8;         // for which W is worth being transposed
 constexpr int64_t kTransposed = 1 << 15;  // elements for a thread
 
 struct Matrix {
@@ -46,12 +46,10 @@ at::Tensor with_rows(const at::Tensor& w, const Matrix& of) {
   auto result = at::empty({of.rows, of.columns}, w.options());
   const auto* from = w.const_data_ptr<float>();
   auto* to = result.mutable_data_ptr<float>();
-  const auto whole = of.columns / kLanes;
-  parallel_for(0, whole, kTransposed / (of.rows * kLanes) + 1, [&](int64_t begin, int64_t end) {
-    row_product::transpose((end - begin) * kLanes, of.rows, {from + begin * kLanes * of.column, of.column}, {to + begin * kLanes, of.columns});
+  parallel_for(0, (of.columns + kLanes - 1) / kLanes, kTransposed / (of.rows * kLanes) + 1, [&](int64_t begin, int64_t end) {
+    const auto first = begin * kLanes, last = std::min(of.columns, end * kLanes);
+    row_product::transpose(last - first, of.rows, {from + first * of.column, of.column}, {to + first, of.columns});
   });
-  for (int64_t j = whole * kLanes; j < of.columns; j++)
-    for (int64_t i = 0; i < of.rows; i++) to[i * of.columns + j] = from[j * of.column + i];
   return result;
 }
 

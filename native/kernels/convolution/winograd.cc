@@ -1,7 +1,5 @@
 #include "winograd.h"
 
-#include <optional>
-
 #include "winograd_tiles.h"
 
 namespace steppe::winograd {
@@ -10,7 +8,6 @@ namespace {
 constexpr int64_t kDepth = 64;        // of a weight's rows, transformed at a time
 constexpr int64_t kFewTiles = 256;    // fewer: each weight is used so seldom that it is transformed where it is used
 constexpr int64_t kLeastTilesInLanes = kLanes, kMostTilesInLanes = 64;  // between: rather the tiles are brought into another order than the weight
-constexpr int64_t kMostKept = 1 << 20;  // floats that a thread keeps from call to call
 constexpr int64_t kTilesOfPart = 48;  // tiles that stay in the second cache
 
 // A part of what a weight is to the products: some channels of the input by some of the output.
@@ -149,15 +146,15 @@ void convolve_many(const Shape& s, const float* x, const Weight& weight, const f
   const auto weight_plane = s.channels * kPanel + kGap, plane = kTilesOfPart * s.channels + kGap, sum_plane = kTilesOfPart * kPanel + kGap;
   const auto all_planes = panels * kTile * weight_plane, lines = kWindow * kDepth * kPanel;
   const bool is_small = s.channels * s.out <= kSmallWeight;
-  const auto transform = [&](int64_t begin, int64_t end, float* memory, float* u) {
+  const auto transform = [&](int64_t begin, int64_t end, float* lines_memory, float* u) {
     for (int64_t i = begin; i < end; i++) {
       const auto b = blocks[i];
-      weight.transform(b, memory, u + b.column / kPanel * kTile * weight_plane + b.k * b.width, weight_plane);
+      weight.transform(b, lines_memory, u + b.column / kPanel * kTile * weight_plane + b.k * b.width, weight_plane);
     }
   };
-  std::optional<Memory> large;
-  float* shared = nullptr;
-  if (!is_small) shared = all_planes <= kMostKept ? shared_scratch(all_planes) : large.emplace(all_planes).rest();
+  const auto shared_planes = is_small ? 0 : all_planes;
+  CallMemory memory(shared_planes);
+  auto* const shared = memory.take(shared_planes);
   if (!is_small) in_parts(blocks.count(), transforms, [&](int64_t, int64_t begin, int64_t end) { transform(begin, end, own_scratch(lines), shared); });
   in_parts(count, parts, [&](int64_t, int64_t begin, int64_t end) {
     auto* v = own_scratch((is_small ? all_planes : 0) + std::max(kTile * (plane + sum_plane), lines));

@@ -17,7 +17,7 @@
 namespace steppe::winograd {
 
 constexpr int64_t kSmallWeight = 64 * 64;  // channels × channels out, of which each thread may have something for itself
-constexpr int64_t kPanel = 64;    // channels whose sums stand in registers at a time
+using row_product::kPanel;  // channels
 constexpr int64_t kGap = kLanes;  // between the 16 planes of a transform: else they'd fall on the same lines of a cache
 
 class Memory {

@@ -170,6 +170,11 @@ void multiply_by_rows(int64_t rows, int64_t in, int64_t out, Rows<const float> x
   all_dots(rows, in, out, x, w, y, adds);
 }
 
+void fill_panel(int64_t in, int64_t width, Strided w, float* to) {
+  if (w.column != 1) return transpose(width, in, {w.data, w.column}, {to, width});
+  for (int64_t k = 0; k < in; k++) std::copy_n(w.data + k * w.row, width, to + k * width);
+}
+
 void transpose(int64_t rows, int64_t columns, Rows<const float> from, Rows<float> to) {
   int64_t i = 0;
   for (; i + kLanes <= rows; i += kLanes) transpose_lanes(columns, {from.data + i * from.step, from.step}, {to.data + i, to.step});

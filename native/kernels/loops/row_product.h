@@ -10,7 +10,7 @@ namespace steppe::row_product {
 // Up to so many elements a matrix is faster multiplied here than by LibTorch, which brings it into another order first; and up to so many of
 // those columns that registers hold sums of at a time.
 constexpr int64_t kMostElements = 1 << 17, kMostInPanel = 1 << 16;
-constexpr int64_t kMostRows = 6;  // at a time: of the 32 registers, 4 × 6 are for sums
+constexpr int64_t kMostRows = 6, kPanel = 4 * kLanes;  // rows and columns at a time: of the 32 registers, 6 × 4 are for sums
 
 // Rows of a matrix, each of numbers that follow each other; `step` from one row to the next.
 template <class T>
@@ -31,6 +31,17 @@ struct Strided {
 void multiply(int64_t rows, int64_t in, int64_t out, Strided x, Rows<const float> w, Rows<float> y, bool adds);
 // y ← x Wᵀ, or y + x Wᵀ, with W [out, in], for few columns: each number is the sum of one row's products with another's.
 void multiply_by_rows(int64_t rows, int64_t in, int64_t out, Rows<const float> x, Rows<const float> w, Rows<float> y, bool adds);
+
+// How columns are cut into panels: the last one takes along what would be less than a register.
+struct PanelCut {
+  int64_t columns;
+  int64_t count() const { return (columns + kPanel - kLanes) / kPanel; }
+  int64_t begin(int64_t panel) const { return panel * kPanel; }
+  int64_t width(int64_t panel) const { return panel + 1 < count() ? kPanel : columns - begin(panel); }
+};
+// Writes a panel of W, [in, width], whose first column is at w.data; elements of W follow each other in rows or in columns.
+void fill_panel(int64_t in, int64_t width, Strided w, float* to);
+
 // to [columns, rows] ← from [rows, columns].
 void transpose(int64_t rows, int64_t columns, Rows<const float> from, Rows<float> to);
 

@@ -1,9 +1,12 @@
 #include "scratch.h"
 
+#include <ATen/ops/empty.h>
 #include <c10/core/impl/alloc_cpu.h>
 
 namespace steppe {
 namespace {
+
+constexpr int64_t kMostKept = 1 << 20;  // floats
 
 class Scratch {
  public:
@@ -33,6 +36,15 @@ float* own_scratch(int64_t floats) {
 float* shared_scratch(int64_t floats) {
   static thread_local Scratch scratch;
   return scratch.of(floats);
+}
+
+CallMemory::CallMemory(int64_t floats) {
+  if (floats > kMostKept) {
+    large_ = at::empty({floats}, at::TensorOptions().dtype(at::kFloat));
+    next_ = large_.mutable_data_ptr<float>();
+  } else if (floats > 0) {
+    next_ = shared_scratch(floats);
+  }
 }
 
 }  // namespace steppe

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <optional>
-#include <utility>
 #include <vector>
 
 #include "../../views.h"
@@ -50,22 +49,6 @@ at::Tensor contiguous(const at::Tensor& x) {
   return x.contiguous();
 }
 
-// Of a call: what is too much for a thread to keep is the step's.
-class Memory {
- public:
-  explicit Memory(int64_t floats) {
-    if (floats > kMostKept) tensor_ = at::empty({floats}, at::TensorOptions().dtype(at::kFloat));
-    next_ = floats == 0 ? nullptr : floats > kMostKept ? tensor_.mutable_data_ptr<float>() : shared_scratch(floats);
-  }
-  // null: of nothing.
-  float* take(int64_t floats) { return floats == 0 ? nullptr : std::exchange(next_, next_ + floats); }
-
- private:
-  static constexpr int64_t kMostKept = 1 << 20;
-  at::Tensor tensor_;
-  float* next_;
-};
-
 // Its contiguous form, or nothing, and its values.
 struct Values {
   explicit Values(const at::Tensor& x) : tensor(x.defined() ? contiguous(x) : x), data(x.defined() ? tensor.const_data_ptr<float>() : nullptr) {}
@@ -104,7 +87,7 @@ void forward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const Values w(at(1));
   const bool ours = sharing.ours(), multiplies_inputs = ours && recurrence::Panels::suit(w.tensor);
   const auto of_u = ours ? u.tensor.numel() : 0, of_w = multiplies_inputs ? w.tensor.numel() : 0;
-  Memory memory(of_u + of_w);
+  CallMemory memory(of_u + of_w);
   const recurrence::Panels panels(u.tensor, /*transposed=*/true, memory.take(of_u));
   std::optional<recurrence::Panels> inputs;  // else one product for all threads
   if (multiplies_inputs) {
@@ -160,7 +143,7 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const auto index = [&](int64_t s) { return reverse ? steps - 1 - s : s; };
   const recurrence::Sharing sharing(batch, hidden, steps);
   const auto floats = sharing.ours() ? recurrence::Panels::floats(u.tensor) : 0;
-  Memory memory(floats);
+  CallMemory memory(floats);
   const recurrence::Panels panels(u.tensor, /*transposed=*/false, memory.take(floats));
   auto *to_h = dh.mutable_data_ptr<float>(), *to_c = dc.mutable_data_ptr<float>(), *to_gates = d_gates.mutable_data_ptr<float>();
   on_kernel_team(sharing.threads(), [&](Team& team, int64_t i) {

@@ -13,13 +13,12 @@
 namespace steppe::recurrence {
 namespace {
 
-constexpr int64_t kMostElements = 1 << 22;
+constexpr int64_t kMostForLoops = 1 << 22;  // elements of the recurrence's matrix: beyond, a pass is as long as the matrix takes from memory
 constexpr int64_t kMostForOne = 1 << 19;    // elements of a matrix that a thread may read whole in each time step
 constexpr int64_t kLeastRows = 16;          // of all time steps
 constexpr int64_t kFewSamples = 4;          // for a thread
 constexpr int64_t kUnitsGrain = 1 << 16, kSamplesGrain = 1 << 20;  // multiplications for a thread: in a time step, in all
 constexpr int64_t kMostInPlace = 1 << 16;   // elements
-constexpr int64_t kWidth = 4 * kLanes;
 constexpr int64_t kDepth = 1024;            // rows of a panel that stay in the second cache
 constexpr int64_t kMostFetched = 1 << 13;   // elements that the first cache holds
 
@@ -45,7 +44,7 @@ void fetch(int64_t rows, int64_t floats, const float* x) {
 
 Sharing::Sharing(int64_t samples, int64_t hidden, int64_t steps) : samples_(samples), hidden_(hidden) {
   const auto matrix = 4 * hidden * hidden;
-  ours_ = has_avx512() && hidden >= kLanes && matrix <= kMostElements && samples * steps >= kLeastRows;
+  ours_ = has_avx512() && hidden >= kLanes && matrix <= kMostForLoops && samples * steps >= kLeastRows;
   if (!ours_ || is_kernel_thread()) return;
   const auto most = static_cast<int64_t>(at::get_num_threads());
   const auto by_units = std::min({most, hidden / kLanes, samples * matrix / kUnitsGrain});
@@ -74,20 +73,18 @@ Panels::Panels(const at::Tensor& w, bool transposed, float* memory)
 
 int64_t Panels::floats(const at::Tensor& u) { return u.numel() <= kMostInPlace ? 0 : u.numel(); }
 
-bool Panels::suit(const at::Tensor& w) { return w.numel() <= row_product::kMostElements && w.size(1) * kWidth <= row_product::kMostInPanel; }
+bool Panels::suit(const at::Tensor& w) { return w.numel() <= row_product::kMostElements && w.size(1) * row_product::kPanel <= row_product::kMostInPanel; }
 
 template <class Panel>
 void Panels::each(int64_t unit, int64_t units, const Panel& panel) const {
+  const row_product::PanelCut cut{units};
   for (int64_t gate = 0; gate < gates_; gate++)
-    for (int64_t u = unit; u < unit + units; u += kWidth) panel(gate * hidden_ + u, std::min(kWidth, unit + units - u));
+    for (int64_t i = 0; i < cut.count(); i++) panel(gate * hidden_ + unit + cut.begin(i), cut.width(i));
 }
 
 void Panels::fill(int64_t unit, int64_t units) const {
-  each(unit, units, [&](int64_t column, int64_t width) {
-    auto* to = panels_ + column * in_;
-    if (gates_ == 4) return row_product::transpose(width, in_, {w_ + column * in_, in_}, {to, width});
-    for (int64_t k = 0; k < in_; k++) std::copy_n(w_ + k * hidden_ + column, width, to + k * width);
-  });
+  const auto row = matrix_.stride(0), column_step = matrix_.stride(1);
+  each(unit, units, [&](int64_t column, int64_t width) { row_product::fill_panel(in_, width, {w_ + column * column_step, row, column_step}, panels_ + column * in_); });
 }
 
 void Panels::multiply(const Rows& rows, const float* x, float* y, bool adds, int64_t unit, int64_t units) const {
@@ -95,7 +92,8 @@ void Panels::multiply(const Rows& rows, const float* x, float* y, bool adds, int
   const auto each_step = [&](int64_t column, int64_t width, row_product::Rows<const float> w) {
     for (int64_t k = 0; k < in_; k += kDepth)
       for (int64_t s = 0; s < rows.steps; s++)
-        row_product::multiply(rows.count, std::min(kDepth, in_ - k), width, {x + s * rows.x_step + k, in_}, {w.data + k * w.step, w.step}, {y + s * rows.y_step + column, out}, adds || k > 0);
+        row_product::multiply(rows.count, std::min(kDepth, in_ - k), width, {x + s * rows.x_step + k, in_}, {w.data + k * w.step, w.step},
+                              {y + s * rows.y_step + column, out}, adds || k > 0);
   };
   if (in_place()) return each_step(unit, units, {w_ + unit, hidden_});
   each(unit, units, [&](int64_t column, int64_t width) { each_step(column, width, {panels_ + column * in_, width}); });
@@ -115,10 +113,10 @@ Share::Share(const Sharing& sharing, std::initializer_list<const Panels*> panels
 }
 
 void Share::multiply(const Panels& panels, const float* x, float* y, bool adds) const {
-  const auto* from = x + part_.sample * panels.matrix().size(0);
+  const auto in = panels.matrix().size(0);
+  const auto* from = x + part_.sample * in;
   auto* to = y + part_.sample * panels.matrix().size(1);
   if (!sharing_.ours()) return multiply_rows(part_.samples, from, panels.matrix(), to, adds);
-  const auto in = panels.matrix().size(0);
   if (sharing_.by_units() && team_.size() > 1 && part_.samples * in <= kMostFetched) fetch(part_.samples, in, from);
   multiply_own(panels, {part_.samples}, from, to, adds);
 }
