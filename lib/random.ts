@@ -70,3 +70,18 @@ function checkSeed(seed: unknown): number | bigint {
 export function manualSeed(seed: number | bigint): void {
   native.manualSeed(checkSeed(seed));
 }
+
+/** The seed that the CPU's default generator was last given, or started with. */
+export function initialSeed(): bigint {
+  return defaultGenerator().initialSeed();
+}
+
+/** The state of the CPU's default generator, a uint8 tensor, PyTorch's `torch.get_rng_state()`; a GPU's is `torch.cuda.getRngState`. */
+export function getRngState(): Tensor {
+  return defaultGenerator().getState();
+}
+
+/** Goes back to what {@link getRngState} gave, also in PyTorch on the same LibTorch. */
+export function setRngState(state: Tensor): void {
+  defaultGenerator().setState(state);
+}

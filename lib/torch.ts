@@ -11,7 +11,7 @@ import { operatorFunctions } from "./install.js";
 import { fft, linalg, special } from "./namespaces.js";
 import { native } from "./native.js";
 import type { TorchFunctions } from "./ops.generated.js";
-import { Generator, defaultGenerator, manualSeed } from "./random.js";
+import { Generator, defaultGenerator, getRngState, initialSeed, manualSeed, setRngState } from "./random.js";
 import { keep, scope } from "./scope.js";
 import { Tensor } from "./tensor.js";
 import { unique } from "./unique.js";
@@ -61,6 +61,9 @@ const handWritten = {
   getFloat32MatmulPrecision,
   setFloat32MatmulPrecision,
   manualSeed,
+  initialSeed,
+  getRngState,
+  setRngState,
   Generator,
   defaultGenerator,
   Tensor,

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -11,27 +12,28 @@
 
 namespace steppe {
 
-// Lets several runs of programs move the same buffers at the same time, with the result of running one after the other.
+// Lets several runs of programs move the same buffers, and draw from the same generator, at the same time, with the result of running one after
+// the other.
 //
-// Of each program the instructions that touch such a buffer are numbered: its turns. Run j takes its turn k once run j−1 is
-// done with the last turn that touches a buffer of turn k.
+// Of each program the instructions that do so are numbered: its turns. Run j takes its turn k once run j−1 is
+// done with the last turn that touches a buffer of turn k. A run that fails stops those after it, and none before it.
 class BufferOrder {
  public:
   explicit BufferOrder(size_t runs) : done_(runs) {}
   virtual ~BufferOrder() = default;
 
-  // Waits until the run before has done `turns` turns. false: a run has failed, there is nothing to wait for.
+  // Waits until the run before has done `turns` turns. false: a run before this one has failed, there is nothing to wait for.
   virtual bool wait(size_t run, uint32_t turns) {
     if (run == 0) return true;
     // Mostly it is a matter of microseconds, fewer than sleeping and waking take.
     for (int i = 0; i < kLooks; i++) {
-      if (failed_.load(std::memory_order_relaxed)) return false;
+      if (has_failed_before(run)) return false;
       if (done_[run - 1].load(std::memory_order_acquire) >= turns) return true;
       spin();
     }
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return failed_ || done_[run - 1] >= turns; });
-    return !failed_;
+    changed_.wait(lock, [&] { return has_failed_before(run) || done_[run - 1] >= turns; });
+    return !has_failed_before(run);
   }
   virtual void done(size_t run) {
     {
@@ -40,13 +42,14 @@ class BufferOrder {
     }
     changed_.notify_all();
   }
-  void fail() {
+  void fail(size_t run) {
     {
       std::lock_guard lock(mutex_);
-      failed_ = true;
+      failed_ = std::min(failed_.load(), run);
     }
     changed_.notify_all();
   }
+  bool has_failed_before(size_t run) const { return failed_.load(std::memory_order_relaxed) < run; }
 
  private:
   static constexpr int kLooks = 1 << 12;
@@ -54,7 +57,7 @@ class BufferOrder {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<std::atomic<uint32_t>> done_;
-  std::atomic<bool> failed_{false};
+  std::atomic<size_t> failed_{SIZE_MAX};  // the first of them
 };
 
 // A run's place among others.

@@ -99,6 +99,7 @@ double square_sum(const std::vector<const at::Tensor*>& x) {
     pieces += slices.emplace_back(slice).pieces();
   }
   std::vector<double> sums(pieces);
+  take_in_kernel_threads();
   const auto parts = parts_of(all / kPiece);
   on_kernel_threads(parts, [&](int64_t i) {
     for (size_t k = 0; k < slices.size(); k++) {

@@ -38,6 +38,7 @@ void over(const std::vector<Slice>& slices, const Body& body) {
   constexpr int64_t kLine = 16, kGrain = 1 << 13;  // elements
   int64_t all = 0;
   for (const auto& slice : slices) all += slice.size;
+  take_in_kernel_threads();
   const auto parts = parts_of(all / kGrain);
   on_kernel_threads(parts, [&](int64_t i) {
     for (size_t k = 0; k < slices.size(); k++) {

@@ -3,14 +3,11 @@
 #include <ATen/Parallel.h>
 #include <ATen/TensorIterator.h>
 #include <ATen/ops/from_blob.h>
-#include <c10/util/ParallelGuard.h>
 
 #include <algorithm>
-#include <exception>
-#include <thread>
 #include <utility>
 
-#include "spin.h"
+#include "kernel_crew.h"
 
 #ifdef __linux__
 extern "C" {
@@ -27,55 +24,13 @@ __attribute__((weak)) int MKL_Set_Num_Threads_Local(int);  // MKL's C name; retu
 namespace steppe {
 namespace {
 
+using kernel_threads::Body;
+using kernel_threads::Crew;
+using kernel_threads::Failure;
+using kernel_threads::watch;
+using kernel_threads::Work;
+
 constexpr int64_t kMostCalls = 1024;
-constexpr int kLooks = 1 << 10;  // some tens of microseconds
-
-// Another thread is at work, and has a processor unless the system gave it to somebody else.
-template <class Done>
-void watch(const Done& done) {
-  for (int looks = 0; !done(); looks++) {
-    if (looks < kLooks) {
-      spin();
-    } else {
-      std::this_thread::yield();
-    }
-  }
-}
-
-using Body = c10::function_ref<void(int64_t first, int64_t size)>;
-
-// What the first part that failed threw.
-class Failure {
- public:
-  void take() {
-    if (!failed_.test_and_set()) exception_ = std::current_exception();
-  }
-  void end() const {
-    if (exception_ != nullptr) std::rethrow_exception(exception_);
-  }
-
- private:
-  std::atomic_flag failed_;
-  std::exception_ptr exception_;
-};
-
-// The parts of one call.
-struct Work {
-  int64_t count;
-  Body body;
-  Failure* failure;
-  // Of `of` threads the i-th's.
-  void part(int64_t i, int64_t of) const {
-    const auto most = (count + of - 1) / of, first = i * most;
-    if (first >= count) return;
-    const c10::ParallelGuard guard(true);
-    try {
-      body(first, std::min(most, count - first));
-    } catch (...) {
-      failure->take();
-    }
-  }
-};
 
 #ifdef __linux__
 // By LibTorch's own OpenMP, on all threads that a kernel of LibTorch's has: GNU's OpenMP ends those that a smaller team leaves out, and the
@@ -84,85 +39,64 @@ void on_parts_by_openmp(Work work) {
   GOMP_parallel([](void* data) { static_cast<const Work*>(data)->part(omp_get_thread_num(), omp_get_num_threads()); }, &work, /*threads=*/0, 0);
 }
 
-// Threads of one OpenMP region, which watch for work from the thread that began it.
-class HeldTeam {
- public:
-  // Whether there is more than one thread.
-  bool begin() {
-    round_.store(0, std::memory_order_relaxed);
-    GOMP_parallel_start([](void* data) { static_cast<HeldTeam*>(data)->serve(omp_get_thread_num()); }, this, /*threads=*/0);
-    size_ = omp_get_num_threads();
-    return size_ > 1;
-  }
-  void end() {
-    round_.store(kEnd, std::memory_order_release);
-    GOMP_parallel_end();
-  }
-  void run(const Work& work) {
-    work_ = work;
-    of_ = size_;
-    done_.store(0, std::memory_order_relaxed);
-    round_.store(round_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
-    work.part(0, of_);
-    watch([&] { return done_.load(std::memory_order_acquire) == of_ - 1; });
-  }
-
- private:
-  void serve(int64_t i) {
-    for (uint64_t seen = 0;;) {
-      uint64_t round = seen;
-      watch([&] { return (round = round_.load(std::memory_order_acquire)) != seen; });
-      if (round == kEnd) return;
-      seen = round;
-      work_.part(i, of_);
-      done_.fetch_add(1, std::memory_order_release);
-    }
-  }
-
-  static constexpr uint64_t kEnd = UINT64_MAX;
-  int64_t size_ = 0;
-  alignas(64) std::atomic<uint64_t> round_{0};  // and in the same line, which comes with it:
-  Work work_{};
-  int64_t of_ = 0;
-  alignas(64) std::atomic<int64_t> done_{0};
-};
-
 bool can_hold() { return GOMP_parallel_start != nullptr && GOMP_parallel_end != nullptr; }
+
+// A crew of the threads of one OpenMP region. Whether there is more than one.
+bool hold(Crew& crew) {
+  crew.begin();
+  GOMP_parallel_start([](void* data) { static_cast<Crew*>(data)->serve(omp_get_thread_num()); }, &crew, /*threads=*/0);
+  crew.begun_with(omp_get_num_threads());
+  return crew.size() > 1;
+}
+
+void let_go_of(Crew& crew) {
+  crew.end();
+  GOMP_parallel_end();
+}
 #endif
 
 // Of this thread.
 struct Holding {
   bool wanted = false, held = false, works = false;
-#ifdef __linux__
-  HeldTeam team;
-#endif
+  Crew own;                // held
+  Crew* leads = nullptr;  // within on_crews
 };
 Holding& holding() {
   static thread_local Holding instance;
   return instance;
 }
 
+void on_crew(Crew& crew, const Work& work) {
+  auto& mine = holding();
+  mine.works = true;
+  crew.run(work);
+  mine.works = false;
+}
+
 // Calls each thread that has one with its part of [0, count); the first's is the largest. Where there is no other way to LibTorch's threads,
 // its iterator calls back within its own at::parallel_for: here over tensors of one element per call, which nobody reads. That takes twice as
 // long.
 void on_parts(int64_t count, const Body& body) {
+  auto& mine = holding();
+  Failure failure;
+  const Work work{count, body, &failure};
+  if (mine.leads != nullptr) {
+    if (count <= 1 || mine.works || mine.leads->size() <= 1) return body(0, count);
+    on_crew(*mine.leads, work);
+    return failure.end();
+  }
 #ifdef __linux__
   if (GOMP_parallel != nullptr && omp_get_num_threads != nullptr && omp_get_thread_num != nullptr) {
     if (count <= 1 || is_kernel_thread() || at::get_num_threads() <= 1) return body(0, count);
-    Failure failure;
-    const Work work{count, body, &failure};
-    auto& mine = holding();
     if (mine.wanted && !mine.held && can_hold()) {
-      mine.held = mine.team.begin();
+      mine.held = hold(mine.own);
       if (!mine.held) {
-        mine.team.end();
+        let_go_of(mine.own);
         mine.wanted = false;
       }
     }
     if (mine.held) {
-      mine.works = true;
-      mine.team.run(work);
-      mine.works = false;
+      on_crew(mine.own, work);
     } else {
       on_parts_by_openmp(work);
     }
@@ -179,7 +113,14 @@ void on_parts(int64_t count, const Body& body) {
 
 bool is_kernel_thread() {
   const auto& mine = holding();
+  if (mine.leads != nullptr) return mine.works || mine.leads->size() <= 1;
   return mine.held ? mine.works : at::in_parallel_region();
+}
+
+int64_t kernel_thread_count() {
+  if (is_kernel_thread()) return 1;
+  const auto* leads = holding().leads;
+  return leads != nullptr ? leads->size() : at::get_num_threads();
 }
 
 HeldKernelThreads::HeldKernelThreads() : outer_(std::exchange(holding().wanted, !at::in_parallel_region())) {}
@@ -193,7 +134,7 @@ void HeldKernelThreads::let_go() {
 #ifdef __linux__
   auto& mine = holding();
   if (!mine.held || mine.works) return;
-  mine.team.end();
+  let_go_of(mine.own);
   mine.held = false;
 #endif
 }
@@ -222,7 +163,7 @@ void on_kernel_team(int64_t size, c10::function_ref<void(Team& team, int64_t i)>
     Team one(1);
     body(one, 0);
   };
-  if (size <= 1 || size > std::min<int64_t>(at::get_num_threads(), kMostCalls) || is_kernel_thread()) return alone();
+  if (size <= 1 || size > std::min(kernel_thread_count(), kMostCalls)) return alone();
   // OpenMP may give fewer threads than asked for. Then the first has more than one part, and would wait for itself.
   enum { unknown, together, apart };
   std::atomic<int> found{unknown};
@@ -236,6 +177,66 @@ void on_kernel_team(int64_t size, c10::function_ref<void(Team& team, int64_t i)>
       alone();
     }
   });
+}
+
+void take_in_kernel_threads() {
+  if (auto* crew = holding().leads; crew != nullptr && !holding().works) crew->take_in();
+}
+
+namespace {
+
+// Those who lead, and those who help them.
+class Crews {
+ public:
+  explicit Crews(int64_t leaders) : crews_(leaders) {}
+  void lead(int64_t i, c10::function_ref<void(int64_t i)> job) {
+    auto& mine = holding();
+    auto* const outer = std::exchange(mine.leads, &crews_[i].crew);
+    crews_[i].leads.store(true, std::memory_order_release);
+    try {
+      job(i);
+    } catch (...) {
+      failure_.take();
+    }
+    mine.leads = outer;
+    crews_[i].crew.end();
+    ended_.fetch_add(1, std::memory_order_release);
+  }
+  // Until all leaders have ended: each time that one which has the fewest.
+  void help() {
+    while (ended_.load(std::memory_order_acquire) < static_cast<int64_t>(crews_.size())) {
+      Crew* fewest = nullptr;
+      for (auto& [crew, leads] : crews_)
+        if (leads.load(std::memory_order_acquire) && !crew.has_ended() && (fewest == nullptr || crew.came() < fewest->came())) fewest = &crew;
+      if (fewest != nullptr) {
+        fewest->join();
+      } else {
+        std::this_thread::yield();
+      }
+    }
+  }
+  void end() const { failure_.end(); }
+
+ private:
+  struct Entry {
+    Crew crew;
+    std::atomic<bool> leads{false};
+  };
+  std::vector<Entry> crews_;
+  std::atomic<int64_t> ended_{0};
+  Failure failure_;
+};
+
+}  // namespace
+
+void on_crews(int64_t leaders, c10::function_ref<void(int64_t i)> job) {
+  Crews crews(leaders);
+  // A thread that has several parts, where there are fewer than asked for, leads before it helps.
+  on_parts(std::clamp<int64_t>(kernel_thread_count(), leaders, kMostCalls), [&](int64_t first, int64_t count) {
+    for (int64_t i = first; i < std::min(first + count, leaders); i++) crews.lead(i, job);
+    crews.help();
+  });
+  crews.end();
 }
 
 OneKernelThread::OneKernelThread() : threads_(at::get_num_threads()) {  // a thread's first question sets its default: it must not come after

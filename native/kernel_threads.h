@@ -14,6 +14,16 @@ void on_kernel_threads(int64_t count, c10::function_ref<void(int64_t i)> body);
 // Whether what this thread calls runs on it alone: it has its part of some work already.
 bool is_kernel_thread();
 
+// How many threads on_kernel_threads would use now.
+int64_t kernel_thread_count();
+
+// Calls job(i) for 0 ≤ i < leaders at the same time, each on a thread of its own as far as there are as many. Those on which no job runs, or
+// none any more, take part in the kernels of the others: each job finds as many kernel threads as there are for it.
+void on_crews(int64_t leaders, c10::function_ref<void(int64_t i)> job);
+// Within a job, between two kernels: threads that have become free take part from here on. Up to the next call a job's kernels have the same
+// number of threads.
+void take_in_kernel_threads();
+
 // While it lives, threads that on_kernel_threads once called stay with this thread and watch for its next call, which then costs a third of
 // starting and ending together. Meanwhile what LibTorch calls by itself runs on one thread: before it, `let_go`; the next on_kernel_threads
 // calls them again.
@@ -47,7 +57,7 @@ class Team {
 // now, of one. `body` does not throw.
 void on_kernel_team(int64_t size, c10::function_ref<void(Team& team, int64_t i)> body);
 
-// While it lives, kernels that this thread calls run on it alone, with the numbers that one thread gives. at::set_num_threads would set
+// While it lives, LibTorch's kernels that this thread calls run on it alone, with the numbers that one thread gives. at::set_num_threads would set
 // the default of threads to come, too.
 class OneKernelThread {
  public:

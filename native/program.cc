@@ -102,7 +102,7 @@ void draw_nothing(const Program::Instruction& instruction, const std::vector<Pro
 }  // namespace
 
 Tensors Program::fill(const Slots& slots, const Tensors& parameters) const {
-  const auto& [_, buffers, inputs, seed, turns] = slots;
+  const auto &buffers = slots.buffers, &inputs = slots.inputs;
   if (parameters.size() != parameter_count || buffers.size() != buffer_count || inputs.size() != input_count) {
     fail(Code::internal, "A program was given other slots than it was recorded with.");
   }
@@ -119,7 +119,7 @@ Tensors Program::fill(const Slots& slots, const Tensors& parameters) const {
     auto& input = registers[parameter_count + buffer_count + i];
     input = input.clone();
   }
-  registers[at] = seed.defined() ? seed : ones(loss_shape, loss_options);
+  registers[at] = slots.seed.defined() ? slots.seed : ones(loss_shape, loss_options);
   return registers;
 }
 
@@ -129,17 +129,18 @@ Tensors Program::extras(const Tensors& registers) const {
   return result;
 }
 
-void Program::replay_below_autograd(Tensors& registers, bool with_backward, const BufferTurns& turns, const std::atomic<bool>& cancelled,
+void Program::replay_below_autograd(Tensors& registers, bool with_backward, const Slots& slots, const std::atomic<bool>& cancelled,
                                     const std::vector<Layout>* expected) const {
   at::AutoDispatchBelowADInplaceOrView below_autograd;
   c10::AutoGradMode restore_afterwards(at::GradMode::is_enabled());
+  const auto& turns = slots.turns;
   HeldKernelThreads threads;
   torch::jit::Stack stack;
   for (const auto& instruction : instructions) {
     if (instruction.backward && !with_backward) break;
     if (cancelled.load(std::memory_order_relaxed)) [[unlikely]]
       fail(Code::closed, "The environment is shutting down.");
-    if (expected != nullptr && instruction.op.hasTag(at::Tag::nondeterministic_seeded)) {
+    if (expected != nullptr && instruction.draws) {
       draw_nothing(instruction, *expected, registers);
     } else if (!instruction.views.empty()) {
       for (const auto& view : instruction.views) registers[view.reg] = view_of(registers[view.base], view.sizes, view.strides, view.offset);
@@ -159,10 +160,15 @@ void Program::replay_below_autograd(Tensors& registers, bool with_backward, cons
       if (turns.order != nullptr && instruction.turn >= 0) turn.emplace(turns, instruction.turns_before, instruction.takes_turn);
       if (turn.has_value() && !instruction.takes_turn) turn->take();
       if (instruction.kernel != nullptr) {
+        take_in_kernel_threads();
         instruction.kernel(*op, stack);
       } else {
         HeldKernelThreads::let_go();
-        op->callBoxed(stack);
+        if (slots.noise != nullptr && instruction.draws) {
+          slots.noise->draw([&] { op->callBoxed(stack); });
+        } else {
+          op->callBoxed(stack);
+        }
       }
       if (turn.has_value()) turn->give();
       for (size_t i = 0; i < instruction.outputs.size(); i++) store(instruction.outputs[i], stack[i], registers);
@@ -193,7 +199,7 @@ Program::Outcome Program::run(const Slots& slots, const std::atomic<bool>& cance
   StepMemory memory;
   if (backward_obstacle.empty()) {
     auto registers = fill(slots, slots.parameters);
-    replay_below_autograd(registers, true, slots.turns, cancelled);
+    replay_below_autograd(registers, true, slots, cancelled);
     Outcome outcome{registers[loss_register], Tensors(parameter_count), extras(registers)};
     for (size_t i = 0; i < parameter_count; i++) {
       if (gradient_registers[i] >= 0) outcome.gradients[i] = registers[gradient_registers[i]];
@@ -219,13 +225,13 @@ Program::Outcome Program::run(const Slots& slots, const std::atomic<bool>& cance
 void Program::check_layouts(const Slots& slots, const std::vector<Layout>& expected, const std::atomic<bool>& cancelled) const {
   StepMemory memory;
   auto registers = fill(slots, slots.parameters);
-  replay_below_autograd(registers, backward_obstacle.empty(), slots.turns, cancelled, &expected);
+  replay_below_autograd(registers, backward_obstacle.empty(), slots, cancelled, &expected);
 }
 
 Program::Outcome Program::forward(const Slots& slots, const std::atomic<bool>& cancelled) const {
   StepMemory memory;
   auto registers = fill(slots, slots.parameters);
-  replay_below_autograd(registers, false, slots.turns, cancelled);
+  replay_below_autograd(registers, false, slots, cancelled);
   return {registers[loss_register], {}, extras(registers)};
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "buffer_order.h"
+#include "rng.h"
 
 namespace steppe {
 
@@ -53,10 +54,11 @@ class Program {
     void (*kernel)(const c10::OperatorHandle&, torch::jit::Stack&) = nullptr;  // takes LibTorch's place
     bool takes_turn = false;         // the kernel does, by itself, for a batch norm's running statistics
     std::vector<int32_t> last_uses;  // registers to let go of afterwards
-    int32_t turn = -1;               // its number among those that touch a buffer that the program changes
+    int32_t turn = -1;               // its number among those that draw, or touch a buffer that the program changes
     uint32_t turns_before = 0;       // turns that a run before this one must have done first
     bool grad_mode = false;          // as it was when recorded: some kernels look at it
     bool backward = false;
+    bool draws = false;  // uses random numbers
   };
   static constexpr int32_t kNone = INT32_MIN;
 
@@ -75,6 +77,7 @@ class Program {
     const Tensors& inputs;
     at::Tensor seed{};  // dL/dL, of the loss's shape and dtype; undefined: 1. A loss scale comes in here.
     BufferTurns turns{};  // where other runs move the same buffers at the same time
+    SharedNoise* noise = nullptr;  // where they draw random numbers
   };
   // Gradients and extras may share memory with each other and with the slots.
   struct Outcome {
@@ -104,15 +107,15 @@ class Program {
   std::vector<int32_t> gradient_registers;  // one per parameter
   std::vector<uint8_t> requires_grad;       // one per parameter, as recorded
   std::vector<uint32_t> changed_buffers;    // indices of buffers that the forward pass writes to
-  uint32_t turn_count = 0;                  // instructions that touch them
+  uint32_t turn_count = 0;                  // instructions that draw, or touch them
   std::vector<uint32_t> changed_inputs;     // indices of inputs that it writes to: the program works on copies of them
-  bool draws = false;                       // uses random numbers
+  bool draws = false;                       // one of its instructions does
   std::string backward_obstacle;            // why the backward could not be recorded; empty if it was
 
  private:
   Tensors fill(const Slots& slots, const Tensors& parameters) const;
   Tensors extras(const Tensors& registers) const;
-  void replay_below_autograd(Tensors& registers, bool with_backward, const BufferTurns& turns, const std::atomic<bool>& cancelled,
+  void replay_below_autograd(Tensors& registers, bool with_backward, const Slots& slots, const std::atomic<bool>& cancelled,
                              const std::vector<Layout>* expected = nullptr) const;
   void replay_under_autograd(Tensors& registers, const std::atomic<bool>& cancelled) const;
 };

@@ -96,8 +96,13 @@ std::vector<size_t> written_arguments(const c10::OperatorHandle& op) {
   return written;
 }
 
+bool draws_numbers(const c10::OperatorHandle& op) {
+  // LibTorch's attention kernel on the CPU has no dropout, whatever its tag says.
+  return op.hasTag(at::Tag::nondeterministic_seeded) && op.schema().name() != "aten::_scaled_dot_product_flash_attention_for_cpu";
+}
+
 bool has_side_effects(const c10::OperatorHandle& op) {
-  return op.hasTag(at::Tag::nondeterministic_seeded) || !written_arguments(op).empty();
+  return draws_numbers(op) || !written_arguments(op).empty();
 }
 
 std::vector<int32_t> input_registers(const Program::Instruction& instruction) {
@@ -206,11 +211,14 @@ void reuse_operands(Program& program, const std::function<bool(int32_t, int32_t)
 }
 
 void place_turns(Program& program, const std::vector<std::optional<uint32_t>>& buffer_of) {
-  std::map<uint32_t, uint32_t> last_turn;  // by buffer: turns until it is touched no more
+  constexpr uint32_t kGenerator = UINT32_MAX;
+  const bool draws_on_cpu = program.loss_options.device().is_cpu();  // a GPU's generator gives out numbers as the work is asked for
+  std::map<uint32_t, uint32_t> last_turn;  // by buffer, and of the generator: turns until it is touched no more
   std::vector<std::pair<Program::Instruction*, std::vector<uint32_t>>> touching;
   for (auto& instruction : program.instructions) {
     if (!instruction.views.empty()) continue;
     std::vector<uint32_t> touched;
+    if (instruction.draws && draws_on_cpu) touched.push_back(kGenerator);
     for (size_t i = 0; i < instruction.inputs.size(); i++) {
       const bool statistics = is_statistics(instruction, i);
       if (statistics && ignores_statistics(instruction)) continue;

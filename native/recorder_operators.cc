@@ -137,7 +137,8 @@ void Recorder::end(const at::RecordFunction& function, Pending& pending) {
   const auto& name = instruction.op.schema().name();
   if (name.starts_with("aten::empty") || name.starts_with("aten::new_empty")) unfilled_.insert(storage_of(outputs[0].toTensor()));
   instruction.views = as_views(instruction);
-  program_->draws |= instruction.op.hasTag(at::Tag::nondeterministic_seeded);
+  instruction.draws = draws_numbers(instruction.op);
+  program_->draws |= instruction.draws;
   program_->instructions.push_back(std::move(instruction));
 }
 

@@ -56,4 +56,31 @@ at::Tensor NoiseState::state_on(at::Device device) const {
   return {};
 }
 
+void SharedNoise::begin_pass() {
+  passes_++;
+  now_ = start_;
+}
+
+void SharedNoise::draw(c10::function_ref<void()> operators) {
+  static std::mutex one_at_a_time;
+  std::lock_guard lock(one_at_a_time);
+  auto generator = at::globalContext().defaultGenerator(at::kCPU);
+  if (is_first_pass()) {
+    if (!start_.defined()) start_ = generator_state(generator);
+    operators();
+    after_ = generator_state(generator);
+    return;
+  }
+  const auto others = generator_state(generator);
+  if (now_.defined()) set_generator_state(generator, now_);
+  try {
+    operators();
+  } catch (...) {
+    set_generator_state(generator, others);
+    throw;
+  }
+  now_ = generator_state(generator);
+  set_generator_state(generator, others);
+}
+
 }  // namespace steppe

@@ -1,6 +1,7 @@
 #pragma once
 #include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>
+#include <c10/util/FunctionRef.h>
 
 #include <utility>
 #include <vector>
@@ -30,6 +31,21 @@ class NoiseState {
  private:
   std::vector<at::Generator> generators_;
   std::vector<at::Tensor> states_;
+};
+
+// What one run of a program draws from the CPU's default generator, where others draw from it at the same time: what it would if they came one
+// after the other. Its first pass draws in its turn (BufferOrder), later ones draw the same numbers once more.
+class SharedNoise {
+ public:
+  void begin_pass();
+  bool is_first_pass() const { return passes_ == 1; }
+  void draw(c10::function_ref<void()> operators);
+  // The generator's state once the first pass had drawn, as far as it came; undefined where it drew nothing.
+  const at::Tensor& after_first_pass() const { return after_; }
+
+ private:
+  int passes_ = 0;
+  at::Tensor start_, now_, after_;
 };
 
 }  // namespace steppe

@@ -1,22 +1,16 @@
 #include "engine.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/clamp.h>
 
 #include <algorithm>
-#include <atomic>
-#include <exception>
 #include <limits>
-#include <mutex>
 #include <utility>
 
 #include "../device/accelerator.h"
 #include "../errors.h"
 #include "../step_memory.h"
 #include "minimize.h"
-#include "run_shards.h"
-#include "weighted_sum.h"
 
 namespace steppe::sam {
 
@@ -201,109 +195,6 @@ Tensors Engine::method_direction(const Step& step, Report& report) {
   }
   method_.climb->observe(d);
   return d;
-}
-
-Tensors Engine::sum_of_pieces(const Step& step, const std::vector<Piece>& pieces, Report& report) {
-  BufferOrder order(pieces.size());
-  // A GPU takes its work from one thread as fast as from several.
-  if (pieces.size() > 1 && std::all_of(w_.begin(), w_.end(), [](const auto& w) { return w.is_cpu(); })) {
-    std::vector<std::unique_ptr<Passes>> passes;
-    for (size_t j = 0; j < pieces.size(); j++) {
-      auto beside = step.passes.beside(order, j);
-      if (beside == nullptr) break;
-      passes.push_back(std::move(beside));
-    }
-    if (passes.size() == pieces.size()) return sum_at_the_same_time(step, pieces, std::move(passes), order, report);
-  }
-  WeightedSum d;
-  for (const auto& piece : pieces) {
-    d.add(piece_direction(step, piece, report), piece.weight);
-    step.passes.begin_piece();
-  }
-  return d.take();
-}
-
-Tensors Engine::sum_at_the_same_time(const Step& step, const std::vector<Piece>& pieces, std::vector<std::unique_ptr<Passes>> passes,
-                                     BufferOrder& order, Report& report) {
-  const size_t count = pieces.size();
-  const size_t threads = std::min(count, static_cast<size_t>(at::get_num_threads()));
-  shard_points_.resize(std::max(shard_points_.size(), threads));
-
-  struct Result {
-    Tensors d;
-    Report report;
-    bool ready = false;
-  };
-  std::vector<Result> results(count);
-  std::vector<std::exception_ptr> failures(count);
-  WeightedSum d;
-  size_t summed = 0;
-  std::mutex mutex;
-  std::atomic<bool> failed{false};
-  run_shards(count, threads, [&](size_t j, size_t thread) {
-    if (failed.load()) return;
-    at::NoGradGuard no_grad;
-    try {
-      const Step own{step.w,    step.names,  step.in_subset,        step.group_of, step.groups,
-                     step.base, *passes[j], shard_points_[thread], step.number, step.perturbs};
-      auto part = piece_direction(own, pieces[j], results[j].report);
-      // In the order of the shards, whichever is done first; what is summed is let go of.
-      std::lock_guard lock(mutex);
-      results[j].d = std::move(part);
-      results[j].ready = true;
-      for (; summed < count && results[summed].ready; summed++) d.add(std::exchange(results[summed].d, {}), pieces[summed].weight);
-    } catch (...) {
-      failures[j] = std::current_exception();
-      failed = true;
-      order.fail();
-    }
-  });
-  for (const auto& each : results) {
-    report.loss += each.report.loss;
-    report.grad_norm += each.report.grad_norm;
-    report.has_gradient |= each.report.has_gradient;
-    if (each.report.perturbed_loss.has_value()) report.perturbed_loss = report.perturbed_loss.value_or(0) + *each.report.perturbed_loss;
-  }
-  // A shard that failed made those after it fail, too: the first one's is the reason, and a NaN rather than what followed.
-  for (const auto& failure : failures) {
-    if (failure == nullptr) continue;
-    try {
-      std::rethrow_exception(failure);
-    } catch (const Failure& other) {
-      if (other.code != Code::closed) throw;
-    }
-  }
-  for (const auto& failure : failures)
-    if (failure != nullptr) std::rethrow_exception(failure);
-  return d.take();
-}
-
-// From the gradient that climbs to the piece's share of d.
-Tensors Engine::piece_direction(const Step& step, const Piece& piece, Report& report) {
-  const bool climbs_by_pass = method_.climb->takes_pass();
-  auto g = (*method_.climb)(step, piece);
-  if (climbs_by_pass) {
-    report_gradient(g, piece, report);
-    if (!method_.when->after(g, step)) return method_.combine->plain(g, step);
-  }
-  const bool climbs = !g.g.empty();
-  auto epsilon = climbs ? (*method_.ascent)(g, step, piece) : Perturbation{};
-  const Query query{(*method_.descend)(g, epsilon, step, piece), /*moves_buffers=*/!climbs_by_pass};
-  const auto& point = step.point.move(step.w, epsilon);
-  if (!method_.combine->looks_back()) {
-    g.g.clear();
-    epsilon = {};
-  }
-  const auto g_p = step.at(step.passes, point, query, climbs_by_pass ? "the second pass's" : "the");
-  if (!climbs_by_pass) report_gradient(g_p, piece, report);
-  if (climbs) report.perturbed_loss = report.perturbed_loss.value_or(0) + piece.weight * g_p.loss;
-  return (*method_.combine)(g, g_p, epsilon, step, piece);
-}
-
-void Engine::report_gradient(const Gradient& gradient, const Piece& piece, Report& report) const {
-  report.has_gradient = true;
-  if (piece.reports_loss) report.loss += piece.weight * gradient.loss;
-  report.grad_norm += piece.weight * gradient.norm;
 }
 
 // torch.nn.utils.clip_grad_value_, then clip_grad_norm_, but out of place: a gradient may share memory with an input.

@@ -1,5 +1,6 @@
 #include "passes.h"
 
+#include <ATen/Context.h>
 #include <ATen/autocast_mode.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
@@ -91,10 +92,15 @@ Program::Outcome ProgramPasses::run(const Tensors& point, const Query& query, bo
     copies.push_back(buffers[b]);
   }
   copy(copies, originals);
-  if (settings_.same_noise && draws_) share_noise(noise_);
+  if (shared_noise_.has_value()) {
+    shared_noise_->begin_pass();
+    if (shared_noise_->is_first_pass() && !query.moves_buffers) fail(Code::internal, "The first pass of a shard that draws random numbers must come in its turn.");
+  } else if (settings_.same_noise && draws_) {
+    share_noise(noise_);
+  }
   at::Tensor seed;
   if (settings_.loss_scale != 1) seed = at::full(program.loss_shape, settings_.loss_scale, program.loss_options);
-  const Program::Slots slots{point, buffers, inputs, seed, query.moves_buffers ? turns_ : BufferTurns{}};
+  const Program::Slots slots{point, buffers, inputs, seed, query.moves_buffers ? turns_ : BufferTurns{}, shared_noise_.has_value() ? &*shared_noise_ : nullptr};
   auto outcome = with_backward ? program.run(slots, cancelled_) : program.forward(slots, cancelled_);
   if (query.moves_buffers && !program.changed_buffers.empty()) pending_ = buffers;
   return outcome;
@@ -130,8 +136,10 @@ void ProgramPasses::commit() {
 std::unique_ptr<Passes> ProgramPasses::beside(BufferOrder& order, size_t run) {
   const auto turn_count = programs_.begin()->second->turn_count;
   for (const auto& [key, program] : programs_) {
-    // Random numbers come from one generator; autograd's backward has threads of its own; other turns cannot be told apart.
-    if (program->draws || !program->backward_obstacle.empty() || program->turn_count != turn_count) return nullptr;
+    // Autograd's backward has threads of its own; other turns cannot be told apart.
+    if (!program->backward_obstacle.empty() || program->turn_count != turn_count) return nullptr;
+    // The second pass of one shard draws before the first of the next, unless both draw the same; and each draws as the others do.
+    if (program->draws != draws_ || (draws_ && !settings_.same_noise)) return nullptr;
   }
   for (const auto& input : inputs_)
     if (!input.tensor.is_cpu()) return nullptr;
@@ -149,7 +157,15 @@ std::unique_ptr<Passes> ProgramPasses::beside(BufferOrder& order, size_t run) {
   auto result = std::make_unique<ProgramPasses>(programs_, buffers_, inputs_, batch_size_, settings_, cancelled_);
   result->pending_ = pending_;
   result->turns_ = {&order, run};
+  if (draws_) result->shared_noise_.emplace();
   return result;
+}
+
+bool ProgramPasses::return_noise() const {
+  if (!shared_noise_.has_value() || !shared_noise_->after_first_pass().defined()) return false;
+  auto generator = at::globalContext().defaultGenerator(at::kCPU);
+  set_generator_state(generator, shared_noise_->after_first_pass());
+  return true;
 }
 
 Tensors ProgramPasses::inputs() const {

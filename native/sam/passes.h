@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "../program.h"
@@ -60,6 +61,8 @@ class Passes {
   virtual bool same_noise() const { return false; }
   // The same passes for a shard that runs at the same time as others: `run` of `order`. Null where that cannot be.
   virtual std::unique_ptr<Passes> beside(BufferOrder&, size_t /*run*/) { return nullptr; }
+  // Of passes that `beside` made: leaves the default generator as their first one did. false: it drew nothing.
+  virtual bool return_noise() const { return false; }
   // The same passes for a later step, over copies of their inputs, or over other inputs: only the number of samples may differ, if
   // there is a program for it.
   virtual std::shared_ptr<Passes> keep(const Tensors& inputs) const = 0;
@@ -93,6 +96,7 @@ class ProgramPasses : public Passes {
   void begin_piece() override { noise_.forget(); }
   bool same_noise() const override { return settings_.same_noise; }
   std::unique_ptr<Passes> beside(BufferOrder& order, size_t run) override;
+  bool return_noise() const override;
   std::shared_ptr<Passes> keep(const Tensors& inputs) const override;
   Tensors inputs() const override;
 
@@ -108,6 +112,7 @@ class ProgramPasses : public Passes {
   bool draws_ = false;
   NoiseState noise_;
   BufferTurns turns_;
+  std::optional<SharedNoise> shared_noise_;  // instead of noise_, where other passes run at the same time
   const std::atomic<bool>& cancelled_;
 };
 

@@ -58,6 +58,17 @@ describe("Generator", () => {
     expect(draw(torch.defaultGenerator().manualSeed(9))).toEqual(numbers);
   });
 
+  test("its seed and state have PyTorch's names in torch, too", () => {
+    torch.manualSeed(9);
+    expect(torch.initialSeed()).toBe(9n);
+    const state = torch.getRngState();
+    const numbers = draw();
+    expect(draw()).not.toEqual(numbers);
+    torch.setRngState(state);
+    expect(draw()).toEqual(numbers);
+    expect(() => torch.setRngState(9 as never)).toThrow("Expected a Tensor for state but received 9 of type number.");
+  });
+
   test("seeds of all 64 bits", () => {
     expect(new Generator().manualSeed(2n ** 64n - 1n).initialSeed()).toBe(2n ** 64n - 1n);
     expect(new Generator().manualSeed(-1).initialSeed()).toBe(2n ** 64n - 1n);

@@ -136,7 +136,7 @@ Rows<float> write(const at::Tensor& x, int64_t head) { return rows_of(x, x.mutab
 template <class Job>
 void each_head(const at::Tensor& q, const Sizes& sizes, int64_t floats, const Job& job) {
   const auto heads = q.size(0) * q.size(1), work = heads * sizes.queries * sizes.keys * sizes.width;
-  const auto threads = std::clamp<int64_t>(std::min<int64_t>(at::get_num_threads(), work / kGrain), 1, std::max<int64_t>(heads, 1));
+  const auto threads = std::clamp<int64_t>(std::min(kernel_thread_count(), work / kGrain), 1, std::max<int64_t>(heads, 1));
   auto memory = at::empty({threads, floats}, q.options());
   auto* all = memory.mutable_data_ptr<float>();
   on_kernel_team(threads, [&](Team& team, int64_t i) {

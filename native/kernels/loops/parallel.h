@@ -1,14 +1,13 @@
 #pragma once
-#include <ATen/Parallel.h>
-
 #include <algorithm>
+#include <cstdint>
 
 #include "../../kernel_threads.h"
 
 namespace steppe {
 
 // Of how many threads each has one of so many units at least.
-inline int64_t parts_of(int64_t units) { return std::max<int64_t>(1, is_kernel_thread() ? 1 : std::min<int64_t>(at::get_num_threads(), units)); }
+inline int64_t parts_of(int64_t units) { return std::max<int64_t>(1, std::min(kernel_thread_count(), units)); }
 
 // Where thread i of `parts` begins in so many units; `turn`: which of many things this is, so that not the same thread has what is left over
 // of all.

@@ -46,7 +46,7 @@ Sharing::Sharing(int64_t samples, int64_t hidden, int64_t steps) : samples_(samp
   const auto matrix = 4 * hidden * hidden;
   ours_ = has_avx512() && hidden >= kLanes && matrix <= kMostForLoops && samples * steps >= kLeastRows;
   if (!ours_ || is_kernel_thread()) return;
-  const auto most = static_cast<int64_t>(at::get_num_threads());
+  const auto most = kernel_thread_count();
   const auto by_units = std::min({most, hidden / kLanes, samples * matrix / kUnitsGrain});
   by_units_ = (samples < kFewSamples * most || matrix > kMostForOne) && by_units > 1;
   threads_ = by_units_ ? by_units : std::clamp<int64_t>(samples * matrix * steps / kSamplesGrain, 1, std::min(most, samples));
