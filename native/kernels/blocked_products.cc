@@ -16,6 +16,7 @@ using row_product::Strided;
 
 constexpr int64_t kStrip = row_product::kMostRows;
 constexpr int64_t kDepth = 1024;  // rows of a panel that stay in the second cache
+constexpr int64_t kTogether = 16;  // strips that are filled together, so that what is read lies together
 constexpr int64_t kLeastRows = 48, kLeastColumns = 2 * kLanes;
 constexpr int64_t kLeastWork = 1 << 22, kGrain = 1 << 20;  // multiplications: in all, for a thread
 constexpr int64_t kPackingGrain = 1 << 15;                 // elements for a thread
@@ -34,10 +35,11 @@ void pack_panels(int64_t in, const PanelCut& panels, const Strided& w, float* to
 
 // Strips of x, whose columns lie one after the other, each [in, rows of the strip].
 void pack_strips(int64_t rows, int64_t in, const Strided& x, float* to) {
-  parallel_for(0, (rows + kStrip - 1) / kStrip, kPackingGrain / (in * kStrip) + 1, [&](int64_t first, int64_t last) {
-    for (auto strip = first; strip < last; strip++) {
-      const auto row = strip * kStrip, count = std::min(kStrip, rows - row);
-      for (int64_t k = 0; k < in; k++) std::copy_n(x.data + row + k * x.column, count, to + row * in + k * count);
+  const auto groups = (rows + kStrip * kTogether - 1) / (kStrip * kTogether);
+  parallel_for(0, groups, kPackingGrain / (in * kStrip * kTogether) + 1, [&](int64_t first, int64_t last) {
+    for (auto group = first; group < last; group++) {
+      const auto row = group * kStrip * kTogether;
+      row_product::fill_strips(in, std::min(kStrip * kTogether, rows - row), {x.data + row, x.column}, to + row * in);
     }
   });
 }

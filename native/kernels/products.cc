@@ -88,8 +88,7 @@ void addmm(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
     return op.callBoxed(stack);
   }
   auto y = at::empty({x.size(0), w.size(1)}, x.options());
-  const auto* from = row.const_data_ptr<float>();
-  for (int64_t i = 0; i < y.size(0); i++) std::copy_n(from, y.size(1), y.mutable_data_ptr<float>() + i * y.size(1));
+  fill_rows(y, row);
   multiply(way, y, x, w, /*adds=*/true);
   give(stack, 5, {y});
 }
@@ -109,14 +108,21 @@ bool is_row(const Program::Operand& operand, int64_t length, const Layouts& layo
 
 }  // namespace
 
-void multiply(at::Tensor& y, const at::Tensor& x, const at::Tensor& w) {
+void multiply(at::Tensor& y, const at::Tensor& x, const at::Tensor& w, bool adds) {
   const auto way = choose(x, w);
-  if (way == Way::libtorch) {
-    HeldKernelThreads::let_go();
-    at::mm_out(y, x, w);
+  if (way != Way::libtorch) return multiply(way, y, x, w, adds);
+  HeldKernelThreads::let_go();
+  if (adds) {
+    y.addmm_(x, w);
   } else {
-    multiply(way, y, x, w, /*adds=*/false);
+    at::mm_out(y, x, w);
   }
+}
+
+void fill_rows(at::Tensor& y, const at::Tensor& row) {
+  const auto* from = row.const_data_ptr<float>();
+  auto* to = y.mutable_data_ptr<float>();
+  for (int64_t i = 0; i < y.size(0); i++) std::copy_n(from, y.size(1), to + i * y.size(1));
 }
 
 at::Tensor product(const at::Tensor& x, const at::Tensor& w) {

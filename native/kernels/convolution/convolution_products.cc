@@ -1,13 +1,13 @@
 #include "convolution_products.h"
 
-#include <ATen/ops/addmm.h>
-#include <ATen/ops/mm.h>
+#include <ATen/ops/empty.h>
 
 #include <algorithm>
 #include <cstring>
 
 #include "../loops/parallel.h"
 #include "../loops/processors.h"
+#include "../products.h"
 
 namespace steppe::convolution_products {
 namespace {
@@ -114,12 +114,8 @@ at::Tensor output(const Convolution& c, const at::Tensor& x, const at::Tensor& w
   each_block(c, [&](int64_t first, int64_t count) {
     const auto rows = windows_of(c, x, first, count, memory);
     auto block = to.narrow(0, first * c.y.pixels(), count * c.y.pixels());
-    HeldKernelThreads::let_go();
-    if (bias.defined()) {
-      at::addmm_out(block, bias, rows, matrix);
-    } else {
-      at::mm_out(block, rows, matrix);
-    }
+    if (bias.defined()) products::fill_rows(block, bias);
+    products::multiply(block, rows, matrix, /*adds=*/bias.defined());
   });
   return y;
 }
@@ -132,12 +128,7 @@ at::Tensor weight_gradient(const Convolution& c, const at::Tensor& dy, const at:
   each_block(c, [&](int64_t first, int64_t count) {
     const auto rows = windows_of(c, x, first, count, memory);
     const auto block = from.narrow(0, first * c.y.pixels(), count * c.y.pixels()).t();
-    HeldKernelThreads::let_go();
-    if (first == 0) {
-      at::mm_out(to, block, rows);
-    } else {
-      to.addmm_(block, rows);
-    }
+    products::multiply(to, block, rows, /*adds=*/first > 0);
   });
   return dw;
 }
@@ -147,8 +138,7 @@ at::Tensor input_gradient(const Convolution& c, const at::Tensor& dy, const at::
   const auto from = pixels_of(dy), matrix = matrix_of(w);
   if (c.is_pointwise()) {
     auto to = pixels_of(dx);
-    HeldKernelThreads::let_go();
-    at::mm_out(to, from, matrix);
+    products::multiply(to, from, matrix);
     return dx;
   }
   HeldKernelThreads::let_go();
@@ -158,8 +148,7 @@ at::Tensor input_gradient(const Convolution& c, const at::Tensor& dy, const at::
     const auto pixels = c.y.pixels();
     if (!memory.defined()) memory = at::empty({count * pixels, c.window()}, dy.options());
     auto rows = memory.narrow(0, 0, count * pixels);
-    HeldKernelThreads::let_go();
-    at::mm_out(rows, from.narrow(0, first * pixels, count * pixels), matrix);
+    products::multiply(rows, from.narrow(0, first * pixels, count * pixels), matrix);
     scatter_windows(c, rows.const_data_ptr<float>(), first, count, dx.mutable_data_ptr<float>());
   });
   return dx;

@@ -158,6 +158,18 @@ void transpose_lanes(int64_t columns, Rows<const float> from, Rows<float> to) {
     for (int64_t c = 0; c < kLanes; c++) to.data[k * to.step + c] = from.data[c * from.step + k];
 }
 
+STEPPE_FOR_ALL_PROCESSORS
+void copy_panel(int64_t in, Rows<const float> from, float* to) {
+  for (int64_t k = 0; k < in; k++)
+    STEPPE_EACH(v, 4) STEPPE_LANES(to + k * kPanel + v * kLanes) = STEPPE_CONST_LANES(from.data + k * from.step + v * kLanes);
+}
+
+STEPPE_FOR_ALL_PROCESSORS
+void copy_strips(int64_t in, int64_t rows, Rows<const float> from, float* to) {
+  for (int64_t k = 0; k < in; k++)
+    for (int64_t row = 0; row < rows; row += kMostRows) __builtin_memcpy(to + row * in + k * kMostRows, from.data + k * from.step + row, kMostRows * sizeof(float));
+}
+
 STEPPE_LOOPS_END
 
 }  // namespace
@@ -172,7 +184,14 @@ void multiply_by_rows(int64_t rows, int64_t in, int64_t out, Rows<const float> x
 
 void fill_panel(int64_t in, int64_t width, Strided w, float* to) {
   if (w.column != 1) return transpose(width, in, {w.data, w.column}, {to, width});
+  if (width == kPanel) return copy_panel(in, {w.data, w.row}, to);
   for (int64_t k = 0; k < in; k++) std::copy_n(w.data + k * w.row, width, to + k * width);
+}
+
+void fill_strips(int64_t in, int64_t rows, Rows<const float> columns, float* to) {
+  const auto whole = rows / kMostRows * kMostRows, left = rows - whole;
+  copy_strips(in, whole, columns, to);
+  for (int64_t k = 0; k < in && left > 0; k++) std::copy_n(columns.data + k * columns.step + whole, left, to + whole * in + k * left);
 }
 
 void transpose(int64_t rows, int64_t columns, Rows<const float> from, Rows<float> to) {

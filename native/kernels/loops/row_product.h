@@ -41,6 +41,8 @@ struct PanelCut {
 };
 // Writes a panel of W, [in, width], whose first column is at w.data; elements of W follow each other in rows or in columns.
 void fill_panel(int64_t in, int64_t width, Strided w, float* to);
+// Writes strips of kMostRows rows of x, each [in, its rows], the last one of what is left. Column k of x lies at columns.data + k · columns.step.
+void fill_strips(int64_t in, int64_t rows, Rows<const float> columns, float* to);
 
 // to [columns, rows] ← from [rows, columns].
 void transpose(int64_t rows, int64_t columns, Rows<const float> from, Rows<float> to);
