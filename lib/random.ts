@@ -76,12 +76,15 @@ export function initialSeed(): bigint {
   return defaultGenerator().initialSeed();
 }
 
-/** The state of the CPU's default generator, a uint8 tensor, PyTorch's `torch.get_rng_state()`; a GPU's is `torch.cuda.getRngState`. */
+/**
+ * The state of the CPU's default generator, a uint8 tensor, PyTorch's `torch.get_rng_state()`; a GPU's is `torch.cuda.getRngState`. Between
+ * steps: while one is under way, it draws from this generator and sets it back for later passes.
+ */
 export function getRngState(): Tensor {
   return defaultGenerator().getState();
 }
 
-/** Goes back to what {@link getRngState} gave, also in PyTorch on the same LibTorch. */
+/** Goes back to what {@link getRngState} gave, also in PyTorch on the same LibTorch. Between steps, too. */
 export function setRngState(state: Tensor): void {
   defaultGenerator().setState(state);
 }

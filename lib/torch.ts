@@ -84,7 +84,7 @@ const handWritten = {
     if (!Number.isSafeInteger(count) || count < 1) throw expected("a positive integer", "count", count);
     native.setMemoryLimits(bytes, count);
   },
-  /** How many threads LibTorch's kernels use. */
+  /** How many threads kernels use, and how many of mSAM's shards run at the same time. */
   setNumThreads,
   getNumThreads: (): number => native.getNumThreads(),
   /** Every operator that LibTorch has registered: by name, and their schemas. */

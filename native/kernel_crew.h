@@ -1,10 +1,10 @@
 #pragma once
-#include <ATen/Parallel.h>
 #include <c10/util/FunctionRef.h>
 #include <c10/util/ParallelGuard.h>
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <exception>
 #include <thread>
@@ -14,15 +14,18 @@
 // How one thread has others take part in its kernels, each of which takes microseconds.
 namespace steppe::kernel_threads {
 
-// Another thread is at work, and has a processor unless the system gave it to somebody else.
+// Another thread is at work, and has a processor unless the system gave it to somebody else. What takes milliseconds is not worth a processor
+// of its own.
 template <class Done>
 void watch(const Done& done) {
-  constexpr int kLooks = 1 << 10;  // some tens of microseconds
+  constexpr int kLooks = 1 << 10, kYields = 1 << 12;  // some tens of microseconds, some milliseconds
   for (int looks = 0; !done(); looks++) {
     if (looks < kLooks) {
       spin();
-    } else {
+    } else if (looks < kYields) {
       std::this_thread::yield();
+    } else {
+      std::this_thread::sleep_for(std::chrono::microseconds(50));
     }
   }
 }
@@ -71,8 +74,8 @@ class Crew {
     round_.store(0, std::memory_order_relaxed);
     size_ = 1;
   }
-  // So many are there from the begin.
-  void begun_with(int64_t size) { size_ = size; }
+  // So many are there from the start.
+  void started_with(int64_t size) { size_ = size; }
   void take_in() {
     const auto came = came_.load(std::memory_order_acquire);
     if (came + 1 == size_) return;
@@ -89,7 +92,7 @@ class Crew {
   }
   void end() { round_.store(kEnd, std::memory_order_release); }
 
-  // By another: until the leader ends. The i-th of those that were there at the begin.
+  // By another: until the leader ends. The i-th of those that were there from the start.
   void serve(int64_t i, uint64_t seen = 0) {
     for (;;) {
       uint64_t round = seen;
@@ -111,7 +114,7 @@ class Crew {
     // The next round is the first: no other is taken in, and no round begins, before all have had their part of it.
     if (static_cast<int64_t>(taken_in >> kRoundBits) >= i) serve(i, taken_in & ((uint64_t{1} << kRoundBits) - 1));
   }
-  // Threads that watch for its work, and those that want to.
+  // Threads that have joined, taken in or not.
   int64_t came() const { return came_.load(std::memory_order_relaxed); }
   bool has_ended() const { return round_.load(std::memory_order_acquire) == kEnd; }
 

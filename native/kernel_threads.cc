@@ -5,7 +5,10 @@
 #include <ATen/ops/from_blob.h>
 
 #include <algorithm>
+#include <atomic>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include "kernel_crew.h"
 
@@ -45,7 +48,7 @@ bool can_hold() { return GOMP_parallel_start != nullptr && GOMP_parallel_end != 
 bool hold(Crew& crew) {
   crew.begin();
   GOMP_parallel_start([](void* data) { static_cast<Crew*>(data)->serve(omp_get_thread_num()); }, &crew, /*threads=*/0);
-  crew.begun_with(omp_get_num_threads());
+  crew.started_with(omp_get_num_threads());
   return crew.size() > 1;
 }
 
@@ -188,41 +191,49 @@ namespace {
 // Those who lead, and those who help them.
 class Crews {
  public:
-  explicit Crews(int64_t leaders) : crews_(leaders) {}
-  void lead(int64_t i, c10::function_ref<void(int64_t i)> job) {
-    auto& mine = holding();
-    auto* const outer = std::exchange(mine.leads, &crews_[i].crew);
-    crews_[i].leads.store(true, std::memory_order_release);
-    try {
-      job(i);
-    } catch (...) {
-      failure_.take();
-    }
-    mine.leads = outer;
-    crews_[i].crew.end();
-    ended_.fetch_add(1, std::memory_order_release);
-  }
-  // Until all leaders have ended: each time that one which has the fewest.
-  void help() {
-    while (ended_.load(std::memory_order_acquire) < static_cast<int64_t>(crews_.size())) {
-      Crew* fewest = nullptr;
-      for (auto& [crew, leads] : crews_)
-        if (leads.load(std::memory_order_acquire) && !crew.has_ended() && (fewest == nullptr || crew.came() < fewest->came())) fewest = &crew;
-      if (fewest != nullptr) {
-        fewest->join();
-      } else {
-        std::this_thread::yield();
-      }
-    }
+  Crews(int64_t leaders, c10::function_ref<void(int64_t i)> job) : crews_(leaders), job_(job) {}
+  // What a thread does: leads, by itself or where nobody does, and then helps until all leaders have ended.
+  void take_part(int64_t first, int64_t count) {
+    const auto leaders = static_cast<int64_t>(crews_.size());
+    for (int64_t i = first; i < std::min(first + count, leaders); i++) lead(i);
+    for (int64_t i = 0; i < leaders; i++) lead(i);
+    kernel_threads::watch([&] {
+      if (auto* crew = fewest()) crew->join();
+      return ended_.load(std::memory_order_acquire) == leaders;
+    });
   }
   void end() const { failure_.end(); }
 
  private:
   struct Entry {
     Crew crew;
-    std::atomic<bool> leads{false};
+    std::atomic<bool> has_leader{false}, leads{false};
   };
+  void lead(int64_t i) {
+    auto& [crew, has_leader, leads] = crews_[i];
+    if (has_leader.exchange(true)) return;
+    auto& mine = holding();
+    auto* const outer = std::exchange(mine.leads, &crew);
+    leads.store(true, std::memory_order_release);
+    try {
+      job_(i);
+    } catch (...) {
+      failure_.take();
+    }
+    mine.leads = outer;
+    crew.end();
+    ended_.fetch_add(1, std::memory_order_release);
+  }
+  // The crew that the fewest have joined.
+  Crew* fewest() {
+    Crew* found = nullptr;
+    for (auto& [crew, has_leader, leads] : crews_)
+      if (leads.load(std::memory_order_acquire) && !crew.has_ended() && (found == nullptr || crew.came() < found->came())) found = &crew;
+    return found;
+  }
+
   std::vector<Entry> crews_;
+  c10::function_ref<void(int64_t i)> job_;
   std::atomic<int64_t> ended_{0};
   Failure failure_;
 };
@@ -230,12 +241,8 @@ class Crews {
 }  // namespace
 
 void on_crews(int64_t leaders, c10::function_ref<void(int64_t i)> job) {
-  Crews crews(leaders);
-  // A thread that has several parts, where there are fewer than asked for, leads before it helps.
-  on_parts(std::clamp<int64_t>(kernel_thread_count(), leaders, kMostCalls), [&](int64_t first, int64_t count) {
-    for (int64_t i = first; i < std::min(first + count, leaders); i++) crews.lead(i, job);
-    crews.help();
-  });
+  Crews crews(std::min(leaders, kMostCalls), job);
+  on_parts(std::clamp(kernel_thread_count(), std::min(leaders, kMostCalls), kMostCalls), [&](int64_t first, int64_t count) { crews.take_part(first, count); });
   crews.end();
 }
 

@@ -17,8 +17,8 @@ bool is_kernel_thread();
 // How many threads on_kernel_threads would use now.
 int64_t kernel_thread_count();
 
-// Calls job(i) for 0 ≤ i < leaders at the same time, each on a thread of its own as far as there are as many. Those on which no job runs, or
-// none any more, take part in the kernels of the others: each job finds as many kernel threads as there are for it.
+// Calls job(i) for 0 ≤ i < leaders (1,024 at most) at the same time, each on a thread of its own as far as there are as many. Threads on which no
+// job runs, or none any more, take part in the kernels of the others: each job finds as many kernel threads as there are for it.
 void on_crews(int64_t leaders, c10::function_ref<void(int64_t i)> job);
 // Within a job, between two kernels: threads that have become free take part from here on. Up to the next call a job's kernels have the same
 // number of threads.

@@ -107,9 +107,10 @@ class Program {
   std::vector<int32_t> gradient_registers;  // one per parameter
   std::vector<uint8_t> requires_grad;       // one per parameter, as recorded
   std::vector<uint32_t> changed_buffers;    // indices of buffers that the forward pass writes to
-  uint32_t turn_count = 0;                  // instructions that draw, or touch them
+  std::vector<std::vector<uint32_t>> turns;  // of each instruction that draws, or touches them, which of them it touches; see place_turns
   std::vector<uint32_t> changed_inputs;     // indices of inputs that it writes to: the program works on copies of them
   bool draws = false;                       // one of its instructions does
+  bool draws_elsewhere = false;             // one of them not from the CPU's generator alone
   std::string backward_obstacle;            // why the backward could not be recorded; empty if it was
 
  private:

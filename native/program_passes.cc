@@ -212,13 +212,12 @@ void reuse_operands(Program& program, const std::function<bool(int32_t, int32_t)
 
 void place_turns(Program& program, const std::vector<std::optional<uint32_t>>& buffer_of) {
   constexpr uint32_t kGenerator = UINT32_MAX;
-  const bool draws_on_cpu = program.loss_options.device().is_cpu();  // a GPU's generator gives out numbers as the work is asked for
   std::map<uint32_t, uint32_t> last_turn;  // by buffer, and of the generator: turns until it is touched no more
-  std::vector<std::pair<Program::Instruction*, std::vector<uint32_t>>> touching;
+  std::vector<Program::Instruction*> touching;
   for (auto& instruction : program.instructions) {
     if (!instruction.views.empty()) continue;
     std::vector<uint32_t> touched;
-    if (instruction.draws && draws_on_cpu) touched.push_back(kGenerator);
+    if (instruction.draws && !program.draws_elsewhere) touched.push_back(kGenerator);
     for (size_t i = 0; i < instruction.inputs.size(); i++) {
       const bool statistics = is_statistics(instruction, i);
       if (statistics && ignores_statistics(instruction)) continue;
@@ -229,12 +228,13 @@ void place_turns(Program& program, const std::vector<std::optional<uint32_t>>& b
       }
     }
     if (touched.empty()) continue;
-    instruction.turn = static_cast<int32_t>(program.turn_count++);
-    for (const auto b : touched) last_turn[b] = program.turn_count;
-    touching.emplace_back(&instruction, std::move(touched));
+    instruction.turn = static_cast<int32_t>(program.turns.size());
+    program.turns.push_back(std::move(touched));
+    for (const auto b : program.turns.back()) last_turn[b] = static_cast<uint32_t>(program.turns.size());
+    touching.push_back(&instruction);
   }
-  for (auto& [instruction, touched] : touching)
-    for (const auto b : touched) instruction->turns_before = std::max(instruction->turns_before, last_turn[b]);
+  for (auto* instruction : touching)
+    for (const auto b : program.turns[instruction->turn]) instruction->turns_before = std::max(instruction->turns_before, last_turn[b]);
 }
 
 }  // namespace steppe

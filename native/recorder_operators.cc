@@ -139,6 +139,8 @@ void Recorder::end(const at::RecordFunction& function, Pending& pending) {
   instruction.views = as_views(instruction);
   instruction.draws = draws_numbers(instruction.op);
   program_->draws |= instruction.draws;
+  for (const auto& value : outputs)
+    if (instruction.draws) each_tensor(value, [&](const at::Tensor& tensor) { program_->draws_elsewhere |= !tensor.is_cpu(); });
   program_->instructions.push_back(std::move(instruction));
 }
 

@@ -56,6 +56,22 @@ at::Tensor NoiseState::state_on(at::Device device) const {
   return {};
 }
 
+namespace {
+
+// Sets a generator back.
+class Return {
+ public:
+  explicit Return(at::Generator& generator) : generator_(generator), state_(steppe::generator_state(generator)) {}
+  ~Return() { steppe::set_generator_state(generator_, state_); }
+  Return(const Return&) = delete;
+
+ private:
+  at::Generator& generator_;
+  const at::Tensor state_;
+};
+
+}  // namespace
+
 void SharedNoise::begin_pass() {
   passes_++;
   now_ = start_;
@@ -71,16 +87,10 @@ void SharedNoise::draw(c10::function_ref<void()> operators) {
     after_ = generator_state(generator);
     return;
   }
-  const auto others = generator_state(generator);
+  const Return others(generator);
   if (now_.defined()) set_generator_state(generator, now_);
-  try {
-    operators();
-  } catch (...) {
-    set_generator_state(generator, others);
-    throw;
-  }
+  operators();
   now_ = generator_state(generator);
-  set_generator_state(generator, others);
 }
 
 }  // namespace steppe

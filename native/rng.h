@@ -33,8 +33,8 @@ class NoiseState {
   std::vector<at::Tensor> states_;
 };
 
-// What one run of a program draws from the CPU's default generator, where others draw from it at the same time: what it would if they came one
-// after the other. Its first pass draws in its turn (BufferOrder), later ones draw the same numbers once more.
+// What the passes of one shard draw from the CPU's default generator, while others draw from it: what they would if the shards came one after the
+// other. The first pass draws in its turn (BufferOrder), later ones draw the same numbers once more.
 class SharedNoise {
  public:
   void begin_pass();

@@ -46,7 +46,7 @@ DeviceStep::DeviceStep(Settings settings, DevicePasses::Programs programs, Tenso
   for (const auto& [key, program] : passes_.programs) {
     has_gradient_.resize(program->gradient_registers.size());
     for (size_t k = 0; k < has_gradient_.size(); k++) has_gradient_[k] |= program->gradient_registers[k] >= 0;
-    turns_alike_ &= program->turn_count == passes_.programs.begin()->second->turn_count;
+    turns_alike_ &= program->turns == passes_.programs.begin()->second->turns;
   }
   turns_alike_ &= !device_.is_cpu();  // there the pieces run one after the other
 }

@@ -178,7 +178,7 @@ class Engine {
   AccumulatedPasses window_;
   WeightedMean shards_;                     // the micro-batches' directions
   std::optional<NonFinite> bad_shard_;
-  std::vector<Point> shard_points_;  // one per thread
+  std::vector<Point> shard_points_;  // one for each that is in flight
 };
 
 }  // namespace steppe::sam

@@ -134,12 +134,12 @@ void ProgramPasses::commit() {
 }
 
 std::unique_ptr<Passes> ProgramPasses::beside(BufferOrder& order, size_t run) {
-  const auto turn_count = programs_.begin()->second->turn_count;
+  const auto& turns = programs_.begin()->second->turns;
   for (const auto& [key, program] : programs_) {
     // Autograd's backward has threads of its own; other turns cannot be told apart.
-    if (!program->backward_obstacle.empty() || program->turn_count != turn_count) return nullptr;
-    // The second pass of one shard draws before the first of the next, unless both draw the same; and each draws as the others do.
-    if (program->draws != draws_ || (draws_ && !settings_.same_noise)) return nullptr;
+    if (!program->backward_obstacle.empty() || program->turns != turns || program->draws_elsewhere) return nullptr;
+    // Unless all passes of a shard draw the same numbers, the last of them draws before the next shard's first.
+    if (program->draws && !settings_.same_noise) return nullptr;
   }
   for (const auto& input : inputs_)
     if (!input.tensor.is_cpu()) return nullptr;

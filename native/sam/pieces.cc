@@ -5,8 +5,11 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <functional>
+#include <memory>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 #include "../device/accelerator.h"
 #include "../errors.h"

@@ -36,23 +36,37 @@ const attention = (dropout: number): Subject => {
   return { model, forward: (x) => [...model].reduce((hidden, each) => (each as nn.TransformerEncoderLayer).forward(hidden), x), input: () => torch.randn([11, 48, 64]) };
 };
 
-const subjects = { image, sequence, attention };
+/** What its dropout drew is drawn again in the backward. */
+const checkpointed = (dropout: number): Subject => {
+  const [first, last] = [new nn.Sequential(new nn.Linear(32, 64), new nn.Dropout(dropout), new nn.Tanh()), new nn.Linear(64, 8)];
+  return { model: new nn.ModuleList([first, last]), forward: (x) => last.forward(nn.checkpoint((h: Tensor) => first.forward(h), x)), input: () => torch.randn([17, 32]) };
+};
+
+const subjects = { image, sequence, attention, checkpointed };
 type Options = { shards: number; dropout: number; nonFinite?: "skip" };
 
-/** Reports, weights, buffers and the next random number after some steps, of which those in `spoilt` have NaN among the targets. */
-async function train(make: (dropout: number) => Subject, count: number, { shards, dropout, nonFinite = undefined }: Options, spoilt: number[] = []): Promise<unknown> {
+/** Reports, weights, buffers and the next random number after some steps, of which those in `spoilt` are not finite: at w, or at w + ε alone. */
+async function train(make: (dropout: number) => Subject, count: number, { shards, dropout, nonFinite = undefined }: Options, spoilt: Record<number, "w" | "w + ε"> = {}): Promise<unknown> {
   torch.setNumThreads(count);
   torch.manualSeed(5);
   const { model, forward, input } = make(dropout);
   const optimizer = optim.create(model, { method: "msam", shards, rho: 0.1, base, ...(nonFinite === undefined ? {} : { nonFinite }) });
-  const step = optimizer.compile((x: Tensor, weight: Tensor) => forward(x).pow(2).flatten(1).mean([1]).sin().mul(weight).mean());
+  // The root is 1 at w; elsewhere it is NaN, as its gradient, for samples with a large `fragile`.
+  const parameter = model.parameters()[0]!;
+  const step = optimizer.compile((x: Tensor, weight: Tensor, fragile: Tensor, w: Tensor) => {
+    const moved = parameter.sub(w.select(0, 0)).pow(2).sum();
+    return forward(x).sin().exp().flatten(1).mean([1]).mul(weight).add(moved.mul(fragile).neg().add(1).sqrt()).mean();
+  });
   const reports: optim.StepReport[] = [];
   for (let s = 0; s < 4; s++) {
     const x = input();
-    const weight = torch.ones([x.shape[0]!]);
+    const [weight, fragile] = [torch.ones([x.shape[0]!]), torch.zeros([x.shape[0]!])];
     // Of the second shard and the last one.
-    if (spoilt.includes(s)) for (const i of [Math.ceil(x.shape[0]! / shards), x.shape[0]! - 1]) weight.narrow(0, i, 1).fill_(NaN);
-    reports.push(await step(x, weight));
+    for (const i of [Math.ceil(x.shape[0]! / shards), x.shape[0]! - 1]) {
+      if (spoilt[s] === "w") weight.narrow(0, i, 1).fill_(NaN);
+      if (spoilt[s] === "w + ε") fragile.narrow(0, i, 1).fill_(1e9);
+    }
+    reports.push(await step(x, weight, fragile, parameter.detach().clone().expand([x.shape[0]!, ...parameter.shape])));
   }
   const state = Object.values(model.stateDict()).map((tensor) => tensor.toArray());
   return { reports, state, next: torch.rand([1]).item() };
@@ -66,8 +80,9 @@ describe.each(Object.entries(subjects))("%s", (_, make) => {
 
   test("steps that are skipped leave the same behind, the generator's state too", async () => {
     const options = { shards: 4, dropout: 0.3, nonFinite: "skip" } as const;
-    const alone = (await train(make, 1, options, [1, 2])) as { reports: optim.StepReport[] };
+    const spoilt = { 1: "w", 2: "w + ε" } as const;
+    const alone = (await train(make, 1, options, spoilt)) as { reports: optim.StepReport[] };
     expect(alone.reports.map(({ skipped }) => skipped)).toEqual([false, true, true, false]);
-    for (const count of [2, 3, 6, 2]) expect(await train(make, count, options, [1, 2]), `${count} threads`).toEqual(alone);
+    for (const count of [2, 3, 6, 2]) expect(await train(make, count, options, spoilt), `${count} threads`).toEqual(alone);
   });
 });

@@ -42,7 +42,7 @@ async function train(model: nn.Sequential, options: optim.OptimizerOptions, size
 }
 
 /** The rule in TypeScript, one shard after the other: gradients at each shard's own point, buffers moved by the passes at w. */
-async function byHand(model: nn.Sequential, { shards, rho }: { shards: number; rho: number }, sizes: number[]): Promise<Record<string, unknown>> {
+async function byHand(model: nn.Sequential, { shards, rho, sameNoise }: { shards: number; rho: number; sameNoise: boolean }, sizes: number[]): Promise<Record<string, unknown>> {
   const inner = optim.create(model, { method: "none", base });
   const parameters = model.parameters();
   for (const [s, n] of sizes.entries()) {
@@ -59,7 +59,7 @@ async function byHand(model: nn.Sequential, { shards, rho }: { shards: number; r
       const norm = Math.sqrt(g.reduce((total, part) => total + Number(part.pow(2).sum().item()), 0));
       const kept = parameters.map((p) => p.detach().clone());
       torch.noGrad(() => parameters.forEach((p, k) => p.add_(g[k]!, { alpha: rho / norm })));
-      torch.setRngState(noise);
+      if (sameNoise) torch.setRngState(noise);
       const gp = torch.autograd.grad([loss()], parameters);
       torch.noGrad(() => {
         parameters.forEach((p, k) => p.copy_(kept[k]!));
@@ -77,17 +77,24 @@ async function byHand(model: nn.Sequential, { shards, rho }: { shards: number; r
 describe("shards at the same time", () => {
   const options = (shards: number) => ({ method: "msam", shards, rho: 0.3, base }) as const;
 
-  test.each([[2, [12, 12, 12], 0], [4, [16, 16, 7, 16], 0], [5, [8, 3, 8], 0], [3, [9, 10, 9], 0.4], [4, [16, 7, 16], 0.4]] as [number, number[], number][])(
-    "%i shards of batches of %j, dropout %f: as by hand",
-    async (shards, sizes, dropout) => {
+  test.each([
+    [2, [12, 12, 12], 0, true],
+    [4, [16, 16, 7, 16], 0, true],
+    [5, [8, 3, 8], 0, true],
+    [3, [9, 10, 9], 0.4, true],
+    [4, [16, 7, 16], 0.4, true],
+    [4, [16, 7, 16], 0.4, false],
+  ] as [number, number[], number, boolean][])(
+    "%i shards of batches of %j, dropout %f, the same noise: %s: as by hand",
+    async (shards, sizes, dropout, sameNoise) => {
       torch.setNumThreads(2);
       const make = () => {
         const net = convnet(0.1, dropout).to("float64") as nn.Sequential;
         return Object.assign(net, { forward: (x: Tensor) => nn.Sequential.prototype.forward.call(net, x.to("float64")) });
       };
-      const got = (await train(make(), options(shards), sizes)).state;
+      const got = (await train(make(), { ...options(shards), sameNoise }, sizes)).state;
       const drawn = torch.getRngState().toArray();
-      const wanted = await byHand(make(), { shards, rho: 0.3 }, sizes);
+      const wanted = await byHand(make(), { shards, rho: 0.3, sameNoise }, sizes);
       for (const [name, values] of Object.entries(wanted)) {
         const [a, b] = [torch.tensor(got[name] as number[], { dtype: "float64" }), torch.tensor(values as number[], { dtype: "float64" })];
         expect(Number(a.sub(b).abs().max().item()), name).toBeLessThan(1e-9);

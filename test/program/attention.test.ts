@@ -1,16 +1,14 @@
-import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { nn, torch } from "../../lib/index.js";
 import type { Tensor } from "../../lib/index.js";
-import { expectLikeAutograd, ownKernels, recorded } from "./own-kernels.js";
+import { expectLikeAutograd, hasWideRegisters, ownKernels, recorded } from "./own-kernels.js";
 import type { Subject } from "./own-kernels.js";
 
 // Attention over short sequences, which a program computes by a kernel of our own: beside autograd over LibTorch's, and in float64.
 
 torch.setNumThreads(1);
 
-const wide = process.platform === "linux" && process.arch === "x64" && / avx512vl /.test(readFileSync("/proc/cpuinfo", "utf8"));
-const both = wide ? ["_scaled_dot_product_flash_attention_for_cpu", "backward _scaled_dot_product_flash_attention_for_cpu_backward"] : [];
+const both = hasWideRegisters ? ["_scaled_dot_product_flash_attention_for_cpu", "backward _scaled_dot_product_flash_attention_for_cpu_backward"] : [];
 
 interface Shape {
   queries: number;

@@ -1,14 +1,12 @@
-import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { nn, torch } from "../../lib/index.js";
 import type { Tensor } from "../../lib/index.js";
-import { expectLikeAutograd, ownKernels, recorded } from "./own-kernels.js";
+import { expectLikeAutograd, hasWideRegisters, ownKernels, recorded } from "./own-kernels.js";
 
 // Convolutions that a program computes by kernels of our own. On one thread LibTorch leaves some of 1×1 to other code than oneDNN,
 // which lays out a weight's gradient in another way; those stay LibTorch's.
 torch.setNumThreads(2);
 
-const wide = process.platform === "linux" && process.arch === "x64" && / avx512vl /.test(readFileSync("/proc/cpuinfo", "utf8"));
 const both = ["convolution", "backward convolution_backward"];
 
 type Pair = number | [number, number];
@@ -42,7 +40,7 @@ describe("few pixels: all three as products of matrices", () => {
 });
 
 describe("3×3: by Winograd's algorithm, where the processor has AVX-512", () => {
-  const expected = wide ? both : expect.anything();
+  const expected = hasWideRegisters ? both : expect.anything();
 
   test.each<[string, number, number, Options, [number, number, number]]>([
     ["many tiles", 32, 64, { padding: 1 }, [5, 18, 18]],
@@ -113,7 +111,7 @@ describe("few channels: directly, where the processor has AVX-512", () => {
     ["more pieces than images, wide lines", [1, 32, 3, { padding: 1 }, [40, 6, 300]]],
   ])("images: %s", (_, sizes) => {
     const { images } = build(sizes, false);
-    expect(ownKernels(expectLikeAutograd(() => build(sizes, false).subject, [images]))).toEqual(wide ? both : []);
+    expect(ownKernels(expectLikeAutograd(() => build(sizes, false).subject, [images]))).toEqual(hasWideRegisters ? both : []);
   });
 
   test.each<[string, Sizes]>([
@@ -125,7 +123,7 @@ describe("few channels: directly, where the processor has AVX-512", () => {
     ["an input of 20 channels, whose gradient is LibTorch's", [20, 32, 3, { padding: 1 }, [4, 7, 7]]],
   ])("inside a net: %s", (_, sizes) => {
     const { images } = build(sizes, true);
-    expect(ownKernels(expectLikeAutograd(() => build(sizes, true).subject, [images]))).toEqual(wide ? both : []);
+    expect(ownKernels(expectLikeAutograd(() => build(sizes, true).subject, [images]))).toEqual(hasWideRegisters ? both : []);
   });
 
   test("no channels at all", () => {

@@ -1,8 +1,15 @@
+import { readFileSync } from "node:fs";
 import { expect } from "vitest";
 import { nn, optim, torch } from "../../lib/index.js";
 import type { Tensor } from "../../lib/index.js";
 
 // Kernels of our own in a program, beside autograd over LibTorch's in float32 and in float64.
+
+const processor = process.platform === "linux" && process.arch === "x64" ? readFileSync("/proc/cpuinfo", "utf8") : "";
+/** Whether the processor has AVX-512, which loops with their sums in registers are written for. */
+export const hasWideRegisters = / avx512vl /.test(processor);
+/** Whether large matrices are MKL's: on its maker's processors. */
+export const mklIsFast = /GenuineIntel/.test(processor);
 
 export type Loss = (...batch: Tensor[]) => Tensor;
 

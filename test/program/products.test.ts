@@ -1,15 +1,11 @@
-import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { nn, optim, torch } from "../../lib/index.js";
 import type { Tensor } from "../../lib/index.js";
-import { expectLikeAutograd, ownKernels, recorded } from "./own-kernels.js";
+import { expectLikeAutograd, hasWideRegisters, mklIsFast, ownKernels, recorded } from "./own-kernels.js";
 
 // Products of matrices that a program computes by loops of our own, where the processor has AVX-512.
 
-const processor = process.platform === "linux" && process.arch === "x64" ? readFileSync("/proc/cpuinfo", "utf8") : "";
-const wide = / avx512vl /.test(processor);
-// Large matrices are MKL's on its maker's processors.
-const large = wide && !/GenuineIntel/.test(processor);
+const large = hasWideRegisters && !mklIsFast;
 const ifLarge = (...products: string[]) => (large ? products : []);
 const products = (text: string) => ownKernels(text, /mm/);
 
@@ -39,7 +35,7 @@ describe.each([1, 2])("on %i threads", (threads) => {
     torch.setNumThreads(threads);
     torch.manualSeed(5);
     const text = expectLikeAutograd(() => make(features, out, bias), [rows(n)]);
-    if (wide) expect(products(text)).toEqual(expected);
+    if (hasWideRegisters) expect(products(text)).toEqual(expected);
   });
 });
 
@@ -55,7 +51,7 @@ test.each<[number, number, number]>([
     const { loss, gradients } = recorded(make(features, out), batch);
     return [loss, ...gradients.map((gradient) => Buffer.from(gradient!.toBytes()).toString("hex"))];
   };
-  if (wide) expect([bytes(2), bytes(7)]).toEqual([bytes(1), bytes(1)]);
+  if (hasWideRegisters) expect([bytes(2), bytes(7)]).toEqual([bytes(1), bytes(1)]);
 });
 
 test("other dtypes are LibTorch's", () => {

@@ -6,6 +6,10 @@
 
 namespace steppe {
 
+// Within mSAM's shards the number of threads changes from kernel to kernel, and from run to run (on_crews). So what a kernel computes must not
+// depend on how it is cut into parts, and a part uses nothing that belongs to the thread that began the work, such as its grad mode or its
+// StepMemory. While a kernel runs the number stays the same, unless it calls what is for between kernels (elements.h).
+
 // Of how many threads each has one of so many units at least.
 inline int64_t parts_of(int64_t units) { return std::max<int64_t>(1, std::min(kernel_thread_count(), units)); }
 
