@@ -36,6 +36,7 @@ export const cases = [
   { id: "lstm-200", title: "LSTM language model, 200 units, 35 tokens, batch 20", net: "LstmModel", sizes: { vocabulary: 80, width: 200 }, data: tokens(20, 35, 80), goal: 0.9, large: true },
   { id: "lstm-650", title: "LSTM language model, 650 units, 35 tokens, batch 20", net: "LstmModel", sizes: { vocabulary: 80, width: 650 }, data: tokens(20, 35, 80), goal: 0.9, large: true, slow: true, little: { sizes: { vocabulary: 50, width: 24 }, data: tokens(2, 8, 50) } },
   { id: "transformer", title: "causal transformer, 2 blocks of 128, 64 tokens, batch 16", net: "Transformer", sizes: { vocabulary: 80, width: 128, heads: 4, blocks: 2, length: 64 }, data: tokens(16, 64, 80), goal: 0.9, large: true },
+  { id: "bert-mini", title: "BERT-mini, 128 tokens, batch 8", net: "Bert", sizes: { vocabulary: 30522, width: 256, heads: 4, blocks: 4, length: 128, classes: 2 }, data: texts(8, 128, 30522, 2), sharded: true, slow: true, little: { sizes: { vocabulary: 50, width: 16, heads: 2, blocks: 2, length: 8, classes: 2 }, data: texts(4, 8, 50, 2) } },
   {
     id: "bert-base", title: "BERT-base, 128 tokens, batch 16", net: "Bert", sizes: { vocabulary: 30522, width: 768, heads: 12, blocks: 12, length: 128, classes: 2 }, data: texts(16, 128, 30522, 2),
     slow: true, little: { sizes: { vocabulary: 50, width: 16, heads: 2, blocks: 2, length: 8, classes: 2 }, data: texts(2, 8, 50, 2) },
