@@ -129,10 +129,12 @@ Tensors Engine::piece_direction(const Step& step, const Piece& piece, Report& re
   const bool climbs = !g.g.empty();
   auto epsilon = climbs ? (*method_.ascent)(g, step, piece) : Perturbation{};
   const Query query{(*method_.descend)(g, epsilon, step, piece), /*moves_buffers=*/!climbs_by_pass};
-  const auto& point = step.point.move(step.w, epsilon);
-  if (!method_.combine->looks_back()) {
+  Tensors point;
+  if (method_.combine->looks_back()) {
+    point = step.point.move(step.w, epsilon);
+  } else {
     g.g.clear();
-    epsilon = {};
+    point = step.point.move_into(step.w, std::move(epsilon));
   }
   const auto g_p = step.at(step.passes, point, query, climbs_by_pass ? "the second pass's" : "the");
   if (!climbs_by_pass) report_gradient(g_p, piece, report);

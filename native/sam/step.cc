@@ -10,6 +10,7 @@
 
 #include "../elements.h"
 #include "../kernels/transposition.h"
+#include "../views.h"
 
 namespace steppe::sam {
 
@@ -36,6 +37,20 @@ at::Tensor& kept(at::Tensor& storage, at::IntArrayRef sizes, at::IntArrayRef str
 }  // namespace
 
 const Tensors& Point::move(const Tensors& w, const Perturbation& epsilon, double times) {
+  fill(w, epsilon, times, /*takes_place=*/false);
+  return point_;
+}
+
+Tensors Point::move_into(const Tensors& w, Perturbation epsilon) {
+  fill(w, epsilon, 1, /*takes_place=*/true);
+  if (epsilon.empty()) return point_;
+  const auto result = point_;
+  for (size_t k = 0; k < w.size(); k++)
+    if (point_[k].is_same(epsilon.direction[k])) point_[k].reset();
+  return result;
+}
+
+void Point::fill(const Tensors& w, const Perturbation& epsilon, double times, bool takes_place) {
   point_.resize(w.size());
   storage_.resize(w.size());
   std::vector<elements::Sum> here;
@@ -57,8 +72,14 @@ const Tensors& Point::move(const Tensors& w, const Perturbation& epsilon, double
       group->index.push_back(k);
       continue;
     }
+    const bool is_plain = elements::fits(w[k]) && elements::lies_like(d, w[k]);
+    if (is_plain && takes_place && is_sole(d)) {
+      point_[k] = d;
+      here.emplace_back(point_[k], w[k], d, a);
+      continue;
+    }
     auto& storage = kept(storage_[k], w[k].sizes(), w[k].strides(), w[k]);
-    if (elements::fits(w[k]) && elements::lies_like(d, w[k])) {
+    if (is_plain) {
       here.emplace_back(storage, w[k], d, a);
     } else {
       add_into(storage, w[k], d, a);
@@ -70,7 +91,6 @@ const Tensors& Point::move(const Tensors& w, const Perturbation& epsilon, double
     const auto moved = at::_foreach_add(group.w, group.d, group.a);
     for (size_t i = 0; i < moved.size(); i++) point_[group.index[i]] = moved[i];
   }
-  return point_;
 }
 
 const Tensors& Arrangement::of(const Tensors& w, const std::vector<Program::Layout>& layouts) {

@@ -31,8 +31,12 @@ struct Perturbation {
 class Point {
  public:
   const Tensors& move(const Tensors& w, const Perturbation& epsilon, double times = 1);
+  // The point takes the place of directions on the CPU that nobody else holds: they are in the caches of those who write it, who then need
+  // not ask the others for lines that they have read.
+  Tensors move_into(const Tensors& w, Perturbation epsilon);
 
  private:
+  void fill(const Tensors& w, const Perturbation& epsilon, double times, bool takes_place);
   Tensors point_, storage_;
 };
 

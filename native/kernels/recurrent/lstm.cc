@@ -18,12 +18,11 @@
 namespace steppe {
 namespace {
 
-// What the forward keeps for the backward, in one tensor [steps, batch, 7 hidden], plane by plane: gates [steps · batch, 4 hidden], and
-// [steps · batch, hidden] of cells, their tanh, and h of the step before.
+// What the forward keeps for the backward, in one tensor [steps, batch, 6 hidden], plane by plane: gates [steps · batch, 4 hidden], and
+// [steps · batch, hidden] of cells and of their tanh.
 struct Kept {
-  Kept(const at::Tensor& all, int64_t n)
-      : gates(all.mutable_data_ptr<float>()), cells(gates + 4 * n), tanh_cells(gates + 5 * n), before(gates + 6 * n) {}
-  float *gates, *cells, *tanh_cells, *before;
+  Kept(const at::Tensor& all, int64_t n) : gates(all.mutable_data_ptr<float>()), cells(gates + 4 * n), tanh_cells(gates + 5 * n) {}
+  float *gates, *cells, *tanh_cells;
 };
 
 // Of a contiguous x, from its element `offset` on.
@@ -76,7 +75,7 @@ void forward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const bool reverse = stack[first + 7].toBool(), has_biases = stack[first + 12].toBool();
   const int64_t steps = x.tensor.size(0), batch = x.tensor.size(1), hidden = u.tensor.size(1), rows = steps * batch, n = batch * hidden;
   const auto options = x.tensor.options();
-  auto output = at::empty({steps, batch, hidden}, options), kept = at::empty({steps, batch, 7 * hidden}, options);
+  auto output = at::empty({steps, batch, hidden}, options), kept = at::empty({steps, batch, 6 * hidden}, options);
   const Kept k(kept, steps * n);
   std::vector<float> bias(static_cast<size_t>(4 * hidden));
   if (has_biases) {
@@ -109,7 +108,6 @@ void forward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
       share.multiply(panels, h, g, /*adds=*/true);
       for (int64_t b = sample; b < sample + samples; b++) {
         const auto at = hidden * b + unit;
-        std::copy_n(h + at, units, k.before + n * t + at);
         lstm::forward_row(units, hidden, bias.data() + unit, g + 4 * hidden * b + unit, c + at, to_c + at, to_tanh + at, to_h + at);
       }
       h = to_h;
@@ -121,6 +119,16 @@ void forward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   give(stack, stack.size() - first, {output, last_h, last_c, kept});
 }
 
+// dU = Σ (gates' gradient)ᵀ (h of the step before), which is the output of that step, and h₀ in the first. Mostly that is zero.
+at::Tensor weight_gradient(const at::Tensor& d_gates, const Values& h0, const at::Tensor& output, int64_t steps, int64_t batch, bool reverse) {
+  const auto gates = d_gates.size(1), hidden = output.size(2), later = batch * (steps - 1);
+  const auto rows = [&](int64_t count, int64_t first) { return transposed(rows_of(d_gates, count, gates, first * gates)); };
+  auto du = products::product(rows(later, reverse ? 0 : batch), rows_of(output, later, hidden, reverse ? batch * hidden : 0));
+  const auto is_zero = [](float x) { return x == 0; };
+  if (!std::all_of(h0.data, h0.data + batch * hidden, is_zero)) products::multiply(du, rows(batch, reverse ? later : 0), rows_of(h0.tensor, batch, hidden), /*adds=*/true);
+  return du;
+}
+
 // aten::mkldnn_rnn_layer_backward(input, W, U, b, b′, h₀, c₀, output, h, c, dL/doutput?, dL/dh?, dL/dc?, reverse, …, kept)
 //   -> (dL/dinput, dW, dU, db, db′, dL/dh₀, dL/dc₀)
 void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
@@ -128,8 +136,7 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const auto at = [&](size_t i) { return tensor_at(stack, first, i); };
   const auto kept = stack.back().toTensor();
   if (!is_plain(kept)) return by_libtorch(op, stack);  // its own
-  const auto h0 = at(5);
-  const Values x(at(0)), u(at(2)), c0(at(6)), d_h(at(11)), d_c(at(12));
+  const Values x(at(0)), u(at(2)), h0(at(5)), c0(at(6)), output(at(7)), d_h(at(11)), d_c(at(12));
   auto dy = at(10);  // of a layer whose batch comes first it has the samples' rows in another order
   if (dy.defined() && dy.stride(2) != 1) dy = contiguous(dy);
   const auto* from_y = dy.defined() ? dy.const_data_ptr<float>() : nullptr;
@@ -139,7 +146,7 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const auto options = x.tensor.options();
   const Kept k(kept, steps * n);
   // Sums over time: what comes from later steps, and from the last state itself.
-  auto dh = filled(h0, d_h.data), dc = filled(c0.tensor, d_c.data), d_gates = at::empty({rows, 4 * hidden}, options);
+  auto dh = filled(h0.tensor, d_h.data), dc = filled(c0.tensor, d_c.data), d_gates = at::empty({rows, 4 * hidden}, options);
   const auto index = [&](int64_t s) { return reverse ? steps - 1 - s : s; };
   const recurrence::Sharing sharing(batch, hidden, steps);
   const auto floats = sharing.ours() ? recurrence::Panels::floats(u.tensor) : 0;
@@ -165,7 +172,7 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const auto all_t = transposed(d_gates);
   auto dx = at::empty(x.tensor.sizes(), options), dx_rows = rows_of(dx, rows, in);
   products::multiply(dx_rows, d_gates, at(1));
-  auto dw = products::product(all_t, rows_of(x.tensor, rows, in)), du = products::product(all_t, rows_of(kept, rows, hidden, 6 * steps * n));
+  auto dw = products::product(all_t, rows_of(x.tensor, rows, in)), du = weight_gradient(d_gates, h0, output.tensor, steps, batch, reverse);
   at::Tensor db, db2;  // without biases nobody asks for them
   if (has_biases) {
     db = at::empty({4 * hidden}, options);
