@@ -12,6 +12,7 @@
 #include "errors.h"
 #include "kernel_threads.h"
 #include "kernels/transposition.h"
+#include "shared_noise.h"
 #include "step_memory.h"
 #include "views.h"
 

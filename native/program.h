@@ -7,10 +7,11 @@
 #include <optional>
 #include <vector>
 
-#include "buffer_order.h"
-#include "rng.h"
+#include "turn_order.h"
 
 namespace steppe {
+
+class SharedNoise;
 
 using Tensors = std::vector<at::Tensor>;
 
@@ -76,7 +77,7 @@ class Program {
     const Tensors& buffers;
     const Tensors& inputs;
     at::Tensor seed{};  // dL/dL, of the loss's shape and dtype; undefined: 1. A loss scale comes in here.
-    BufferTurns turns{};  // where other runs move the same buffers at the same time
+    OrderedRun turns{};  // where other runs move the same buffers at the same time
     SharedNoise* noise = nullptr;  // where they draw random numbers
   };
   // Gradients and extras may share memory with each other and with the slots.

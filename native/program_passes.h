@@ -28,7 +28,7 @@ void place_last_uses(Program& program);
 // Elementwise operators write over an operand that nobody needs any more. `alike`: two registers hold tensors of the same
 // shape, dtype and layout.
 void reuse_operands(Program& program, const std::function<bool(int32_t, int32_t)>& alike);
-// Numbers the instructions that draw random numbers on the CPU or touch a changed buffer, also through a view; see BufferOrder. `buffer_of`: by register.
+// Numbers the instructions that draw random numbers on the CPU or touch a changed buffer, also through a view; see TurnOrder. `buffer_of`: by register.
 void place_turns(Program& program, const std::vector<std::optional<uint32_t>>& buffer_of);
 
 }  // namespace steppe

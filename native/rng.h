@@ -1,7 +1,6 @@
 #pragma once
 #include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>
-#include <c10/util/FunctionRef.h>
 
 #include <utility>
 #include <vector>
@@ -31,21 +30,6 @@ class NoiseState {
  private:
   std::vector<at::Generator> generators_;
   std::vector<at::Tensor> states_;
-};
-
-// What the passes of one shard draw from the CPU's default generator, while others draw from it: what they would if the shards came one after the
-// other. The first pass draws in its turn (BufferOrder), later ones draw the same numbers once more.
-class SharedNoise {
- public:
-  void begin_pass();
-  bool is_first_pass() const { return passes_ == 1; }
-  void draw(c10::function_ref<void()> operators);
-  // The generator's state once the first pass had drawn, as far as it came; undefined where it drew nothing.
-  const at::Tensor& after_first_pass() const { return after_; }
-
- private:
-  int passes_ = 0;
-  at::Tensor start_, now_, after_;
 };
 
 }  // namespace steppe

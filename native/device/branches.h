@@ -7,7 +7,7 @@
 #include <functional>
 #include <vector>
 
-#include "../buffer_order.h"
+#include "../turn_order.h"
 
 namespace steppe::device {
 
@@ -29,10 +29,10 @@ class Branches {
   std::vector<c10::Stream> streams_;  // those that were forked
 };
 
-// BufferOrder for pieces whose work is only asked for, in their order, on several streams: there nothing waits but the streams.
-class StreamOrder : public BufferOrder {
+// TurnOrder for pieces whose work is only asked for, in their order, on several streams: there nothing waits but the streams.
+class StreamOrder : public TurnOrder {
  public:
-  StreamOrder(c10::Device device, size_t runs) : BufferOrder(runs), device_(device), turns_(runs) {}
+  StreamOrder(c10::Device device, size_t runs) : TurnOrder(runs), device_(device), turns_(runs) {}
   bool wait(size_t run, uint32_t turns) override;
   void done(size_t run) override;
 

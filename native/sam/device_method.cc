@@ -90,7 +90,7 @@ DeviceMethod::Outcome DeviceMethod::operator()(Kind kind, const Step& step, Devi
     try {
       for (size_t j = 0; j < pieces.size(); j++) {
         branches.on(j, [&] {
-          passes.begin_piece(beside ? BufferTurns{&order, j} : BufferTurns{});
+          passes.begin_piece(beside ? OrderedRun{&order, j} : OrderedRun{});
           parts[j].d = piece(step, passes, pieces[j], parts[j]);
         });
       }

@@ -73,7 +73,7 @@ DevicePasses::DevicePasses(const Settings& settings, DeviceNoise& noise, const s
     if (changed_[b]) moved_[b] = moved_[b].clone();
 }
 
-void DevicePasses::begin_piece(BufferTurns turns) {
+void DevicePasses::begin_piece(OrderedRun turns) {
   turns_ = turns;
   noise_.begin_piece();
 }
@@ -89,7 +89,7 @@ DevicePass DevicePasses::over(const Inputs& batch, const Step& step, const Tenso
   if (!query.moves_buffers)
     for (const auto b : program.changed_buffers) buffers[b] = buffers[b].clone();
   noise_.begin_pass();
-  return pass_on_device(program, {point, buffers, inputs, {}, query.moves_buffers ? turns_ : BufferTurns{}}, query.objective, settings_.loss_scale, step.w, cancelled_);
+  return pass_on_device(program, {point, buffers, inputs, {}, query.moves_buffers ? turns_ : OrderedRun{}}, query.objective, settings_.loss_scale, step.w, cancelled_);
 }
 
 DevicePass DevicePasses::mean(const Step& step, const Tensors& point, const Query& query) {

@@ -73,7 +73,7 @@ class DevicePasses {
   // Of micro-batches, the mean.
   Gradient at(const Step& step, const Tensors& point, const Query& query);
   // From here on passes belong together. `turns`: where other pieces move the same buffers at the same time.
-  void begin_piece(BufferTurns turns = {});
+  void begin_piece(OrderedRun turns = {});
   // Whether any gradient so far is not finite.
   at::Tensor bad() const;
   // The buffers as the passes moved them, unless `bad`.
@@ -88,7 +88,7 @@ class DevicePasses {
   const std::atomic<bool>& cancelled_;
   std::vector<bool> changed_;  // by buffer
   Tensors moved_;
-  BufferTurns turns_;
+  OrderedRun turns_;
   Tensors finite_;
 };
 

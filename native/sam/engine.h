@@ -129,7 +129,7 @@ class Engine {
   // The pieces one after the other, or at the same time on several threads: with the same numbers.
   Tensors sum_of_pieces(const Step& step, const std::vector<Piece>& pieces, Report& report);
   Tensors sum_at_the_same_time(const Step& step, const std::vector<Piece>& pieces, std::vector<std::unique_ptr<Passes>> passes,
-                               BufferOrder& order, Report& report);
+                               TurnOrder& order, Report& report);
   Tensors piece_direction(const Step& step, const Piece& piece, Report& report);
   void report_gradient(const Gradient& gradient, const Piece& piece, Report& report) const;
   void clip(Tensors& d) const;

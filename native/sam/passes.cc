@@ -100,7 +100,7 @@ Program::Outcome ProgramPasses::run(const Tensors& point, const Query& query, bo
   }
   at::Tensor seed;
   if (settings_.loss_scale != 1) seed = at::full(program.loss_shape, settings_.loss_scale, program.loss_options);
-  const Program::Slots slots{point, buffers, inputs, seed, query.moves_buffers ? turns_ : BufferTurns{}, shared_noise_.has_value() ? &*shared_noise_ : nullptr};
+  const Program::Slots slots{point, buffers, inputs, seed, query.moves_buffers ? turns_ : OrderedRun{}, shared_noise_.has_value() ? &*shared_noise_ : nullptr};
   auto outcome = with_backward ? program.run(slots, cancelled_) : program.forward(slots, cancelled_);
   if (query.moves_buffers && !program.changed_buffers.empty()) pending_ = buffers;
   return outcome;
@@ -133,7 +133,7 @@ void ProgramPasses::commit() {
   copy(to, from);
 }
 
-std::unique_ptr<Passes> ProgramPasses::beside(BufferOrder& order, size_t run) {
+std::unique_ptr<Passes> ProgramPasses::beside(TurnOrder& order, size_t run) {
   const auto& turns = programs_.begin()->second->turns;
   for (const auto& [key, program] : programs_) {
     // Autograd's backward has threads of its own; other turns cannot be told apart.

@@ -10,6 +10,7 @@
 
 #include "../program.h"
 #include "../rng.h"
+#include "../shared_noise.h"
 
 namespace steppe::sam {
 
@@ -60,7 +61,7 @@ class Passes {
   // Whether they do, all from one state of the generators.
   virtual bool same_noise() const { return false; }
   // The same passes for a shard that runs at the same time as others: `run` of `order`. Null where that cannot be.
-  virtual std::unique_ptr<Passes> beside(BufferOrder&, size_t /*run*/) { return nullptr; }
+  virtual std::unique_ptr<Passes> beside(TurnOrder&, size_t /*run*/) { return nullptr; }
   // Of passes that `beside` made: leaves the default generator as their first one did. false: it drew nothing.
   virtual bool return_noise() const { return false; }
   // The same passes for a later step, over copies of their inputs, or over other inputs: only the number of samples may differ, if
@@ -95,7 +96,7 @@ class ProgramPasses : public Passes {
   int64_t batch_size() const override { return batch_size_; }
   void begin_piece() override { noise_.forget(); }
   bool same_noise() const override { return settings_.same_noise; }
-  std::unique_ptr<Passes> beside(BufferOrder& order, size_t run) override;
+  std::unique_ptr<Passes> beside(TurnOrder& order, size_t run) override;
   bool return_noise() const override;
   std::shared_ptr<Passes> keep(const Tensors& inputs) const override;
   Tensors inputs() const override;
@@ -111,7 +112,7 @@ class ProgramPasses : public Passes {
   Settings settings_;
   bool draws_ = false;
   NoiseState noise_;
-  BufferTurns turns_;
+  OrderedRun turns_;
   std::optional<SharedNoise> shared_noise_;  // instead of noise_, where other passes run at the same time
   const std::atomic<bool>& cancelled_;
 };

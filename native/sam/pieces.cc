@@ -49,7 +49,7 @@ bool was_stopped(const std::exception_ptr& failure) {
 }  // namespace
 
 Tensors Engine::sum_of_pieces(const Step& step, const std::vector<Piece>& pieces, Report& report) {
-  BufferOrder order(pieces.size());
+  TurnOrder order(pieces.size());
   // A GPU takes its work from one thread as fast as from several.
   if (pieces.size() > 1 && std::all_of(w_.begin(), w_.end(), [](const auto& w) { return w.is_cpu(); })) {
     std::vector<std::unique_ptr<Passes>> passes;
@@ -69,7 +69,7 @@ Tensors Engine::sum_of_pieces(const Step& step, const std::vector<Piece>& pieces
 }
 
 Tensors Engine::sum_at_the_same_time(const Step& step, const std::vector<Piece>& pieces, std::vector<std::unique_ptr<Passes>> passes,
-                                     BufferOrder& order, Report& report) {
+                                     TurnOrder& order, Report& report) {
   const size_t count = pieces.size();
   const size_t threads = std::min(count, static_cast<size_t>(at::get_num_threads()));
   shard_points_.resize(std::max(shard_points_.size(), threads));

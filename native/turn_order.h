@@ -17,10 +17,10 @@ namespace steppe {
 //
 // Of each program the instructions that do so are numbered: its turns. Run j takes its turn k once run j−1 is
 // done with the last turn that touches a buffer of turn k. A run that fails stops those after it, and none before it.
-class BufferOrder {
+class TurnOrder {
  public:
-  explicit BufferOrder(size_t runs) : done_(runs) {}
-  virtual ~BufferOrder() = default;
+  explicit TurnOrder(size_t runs) : done_(runs) {}
+  virtual ~TurnOrder() = default;
 
   // Waits until the run before has done `turns` turns. false: a run before this one has failed, there is nothing to wait for.
   virtual bool wait(size_t run, uint32_t turns) {
@@ -61,8 +61,8 @@ class BufferOrder {
 };
 
 // A run's place among others.
-struct BufferTurns {
-  BufferOrder* order = nullptr;
+struct OrderedRun {
+  TurnOrder* order = nullptr;
   size_t run = 0;
 };
 
@@ -70,7 +70,7 @@ struct BufferTurns {
 // that other runs wait for no more than that.
 class Turn {
  public:
-  Turn(const BufferTurns& turns, uint32_t turns_before, bool by_kernel) : turns_(turns), turns_before_(turns_before) { current_ = by_kernel ? this : nullptr; }
+  Turn(const OrderedRun& turns, uint32_t turns_before, bool by_kernel) : turns_(turns), turns_before_(turns_before) { current_ = by_kernel ? this : nullptr; }
   ~Turn() { current_ = nullptr; }
   Turn(const Turn&) = delete;
 
@@ -84,7 +84,7 @@ class Turn {
   static Turn* current() { return current_; }
 
  private:
-  const BufferTurns& turns_;
+  const OrderedRun& turns_;
   const uint32_t turns_before_;
   bool given_ = false;
   static inline thread_local Turn* current_ = nullptr;
