@@ -46,7 +46,7 @@ bool can_hold() { return GOMP_parallel_start != nullptr && GOMP_parallel_end != 
 
 // A crew of the threads of one OpenMP region. Whether there is more than one.
 bool hold(Crew& crew) {
-  crew.begin();
+  crew.begin(at::get_num_threads());
   GOMP_parallel_start([](void* data) { static_cast<Crew*>(data)->serve(omp_get_thread_num()); }, &crew, /*threads=*/0);
   crew.started_with(omp_get_num_threads());
   return crew.size() > 1;
@@ -150,36 +150,14 @@ void on_kernel_threads(int64_t count, c10::function_ref<void(int64_t i)> body) {
   }
 }
 
-void Team::wait() {
-  if (size_ == 1) return;
-  const auto round = round_.load(std::memory_order_relaxed);
-  if (came_.fetch_add(1, std::memory_order_acq_rel) + 1 == size_) {
-    came_.store(0, std::memory_order_relaxed);
-    round_.store(round + 1, std::memory_order_release);
+void on_kernel_stages(int64_t stages, int64_t parts, c10::function_ref<void(int64_t stage, int64_t part)> body) {
+  if (parts <= 1 || is_kernel_thread()) {
+    for (int64_t stage = 0; stage < stages; stage++)
+      for (int64_t i = 0; i < parts; i++) body(stage, i);
     return;
   }
-  watch([&] { return round_.load(std::memory_order_acquire) != round; });
-}
-
-void on_kernel_team(int64_t size, c10::function_ref<void(Team& team, int64_t i)> body) {
-  const auto alone = [&] {
-    Team one(1);
-    body(one, 0);
-  };
-  if (size <= 1 || size > std::min(kernel_thread_count(), kMostCalls)) return alone();
-  // OpenMP may give fewer threads than asked for. Then the first has more than one part, and would wait for itself.
-  enum { unknown, together, apart };
-  std::atomic<int> found{unknown};
-  Team team(size);
-  on_parts(size, [&](int64_t first, int64_t count) {
-    if (first == 0) found.store(count == 1 ? together : apart, std::memory_order_release);
-    watch([&] { return found.load(std::memory_order_acquire) != unknown; });
-    if (found.load(std::memory_order_relaxed) == together) {
-      body(team, first);
-    } else if (first == 0) {
-      alone();
-    }
-  });
+  kernel_threads::Stages all(stages, parts, body);
+  on_kernel_threads(parts, [&](int64_t i) { all.take_part(i); });
 }
 
 void take_in_kernel_threads() {
@@ -191,7 +169,9 @@ namespace {
 // Those who lead, and those who help them.
 class Crews {
  public:
-  Crews(int64_t leaders, c10::function_ref<void(int64_t i)> job) : crews_(leaders), job_(job) {}
+  Crews(int64_t leaders, int64_t threads, c10::function_ref<void(int64_t i)> job) : crews_(leaders), job_(job) {
+    for (auto& each : crews_) each.crew.begin(threads);
+  }
   // What a thread does: leads, by itself or where nobody does, and then helps until all leaders have ended.
   void take_part(int64_t first, int64_t count) {
     const auto leaders = static_cast<int64_t>(crews_.size());
@@ -241,8 +221,9 @@ class Crews {
 }  // namespace
 
 void on_crews(int64_t leaders, c10::function_ref<void(int64_t i)> job) {
-  Crews crews(std::min(leaders, kMostCalls), job);
-  on_parts(std::clamp(kernel_thread_count(), std::min(leaders, kMostCalls), kMostCalls), [&](int64_t first, int64_t count) { crews.take_part(first, count); });
+  const auto most = std::min(leaders, kMostCalls), threads = std::clamp(kernel_thread_count(), most, kMostCalls);
+  Crews crews(most, threads, job);
+  on_parts(threads, [&](int64_t first, int64_t count) { crews.take_part(first, count); });
   crews.end();
 }
 

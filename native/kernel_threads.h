@@ -38,24 +38,10 @@ class HeldKernelThreads {
   bool outer_;
 };
 
-// Threads that work at the same time, and wait for each other.
-class Team {
- public:
-  explicit Team(int64_t size) : size_(size) {}
-  int64_t size() const { return size_; }
-  // Returns once all have called it; then each sees what the others wrote before. It watches: what lies between two calls should take
-  // microseconds.
-  void wait();
-
- private:
-  const int64_t size_;
-  alignas(64) std::atomic<int64_t> came_{0};
-  alignas(64) std::atomic<int64_t> round_{0};
-};
-
-// Calls body(team, i) for 0 ≤ i < team.size(), all at the same time: for a team of `size` or, where kernels may not have so many threads
-// now, of one. `body` does not throw.
-void on_kernel_team(int64_t size, c10::function_ref<void(Team& team, int64_t i)> body);
+// Calls body(stage, part) for 0 ≤ part < parts in each of the stages: all parts of one at the same time, as far as there are threads, and the next
+// once they have ended, whose memory it then sees. A thread that the system runs something else instead of holds up no more than the part it is
+// in: others do the rest. They watch for each other: what lies between two stages should take microseconds. `body` does not throw.
+void on_kernel_stages(int64_t stages, int64_t parts, c10::function_ref<void(int64_t stage, int64_t part)> body);
 
 // While it lives, LibTorch's kernels that this thread calls run on it alone, with the numbers that one thread gives. at::set_num_threads would set
 // the default of threads to come, too.

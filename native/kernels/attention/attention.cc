@@ -139,8 +139,8 @@ void each_head(const at::Tensor& q, const Sizes& sizes, int64_t floats, const Jo
   const auto threads = std::clamp<int64_t>(std::min(kernel_thread_count(), work / kGrain), 1, std::max<int64_t>(heads, 1));
   auto memory = at::empty({threads, floats}, q.options());
   auto* all = memory.mutable_data_ptr<float>();
-  on_kernel_team(threads, [&](Team& team, int64_t i) {
-    for (auto head = heads * i / team.size(); head < heads * (i + 1) / team.size(); head++) job(head, all + i * floats);
+  on_kernel_threads(threads, [&](int64_t i) {
+    for (auto head = heads * i / threads; head < heads * (i + 1) / threads; head++) job(head, all + i * floats);
   });
 }
 

@@ -96,22 +96,19 @@ void forward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
     products::multiply(all, rows_of(x.tensor, rows, x.tensor.size(2)), transposed(w.tensor));
   }
   auto* out = output.mutable_data_ptr<float>();
-  on_kernel_team(sharing.threads(), [&](Team& team, int64_t i) {
-    const auto share = inputs.has_value() ? recurrence::Share(sharing, {&panels, &*inputs}, team, i) : recurrence::Share(sharing, {&panels}, team, i);
-    const auto [sample, samples, unit, units] = share.part();
-    if (inputs.has_value()) share.multiply_all(*inputs, steps, batch, x.data, k.gates);
-    const float *h = h0.data, *c = c0.data;
-    for (int64_t s = 0; s < steps; s++) {
-      const int64_t t = reverse ? steps - 1 - s : s;
-      auto *g = k.gates + 4 * n * t, *to_c = k.cells + n * t, *to_tanh = k.tanh_cells + n * t, *to_h = out + n * t;
-      if (s > 0) share.wait();
-      share.multiply(panels, h, g, /*adds=*/true);
-      for (int64_t b = sample; b < sample + samples; b++) {
-        const auto at = hidden * b + unit;
-        lstm::forward_row(units, hidden, bias.data() + unit, g + 4 * hidden * b + unit, c + at, to_c + at, to_tanh + at, to_h + at);
-      }
-      h = to_h;
-      c = to_c;
+  const auto index = [&](int64_t s) { return reverse ? steps - 1 - s : s; };
+  const auto prepare = [&](int64_t i) {
+    recurrence::fill(sharing, panels, i);
+    if (inputs.has_value()) recurrence::fill(sharing, *inputs, i);
+  };
+  sharing.over_time(steps, prepare, [&](const recurrence::Part& part, int64_t s) {
+    if (s == 0 && inputs.has_value()) recurrence::multiply_all(sharing, part, *inputs, steps, batch, x.data, k.gates);
+    const auto t = n * index(s), before = s > 0 ? n * index(s - 1) : 0;
+    const auto *h = s > 0 ? out + before : h0.data, *c = s > 0 ? k.cells + before : c0.data;
+    recurrence::multiply(sharing, part, panels, h, k.gates + 4 * t, /*adds=*/true);
+    for (int64_t b = part.sample; b < part.sample + part.samples; b++) {
+      const auto row = hidden * b + part.unit, at = t + row;
+      lstm::forward_row(part.units, hidden, bias.data() + part.unit, k.gates + 4 * (t + hidden * b) + part.unit, c + row, k.cells + at, k.tanh_cells + at, out + at);
     }
   });
   const auto last = reverse ? 0 : n * (steps - 1);
@@ -153,20 +150,18 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   CallMemory memory(floats);
   const recurrence::Panels panels(u.tensor, /*transposed=*/false, memory.take(floats));
   auto *to_h = dh.mutable_data_ptr<float>(), *to_c = dc.mutable_data_ptr<float>(), *to_gates = d_gates.mutable_data_ptr<float>();
-  on_kernel_team(sharing.threads(), [&](Team& team, int64_t i) {
-    const recurrence::Share share(sharing, {&panels}, team, i);
-    const auto [sample, samples, unit, units] = share.part();
-    for (int64_t s = steps - 1; s >= 0; s--) {
-      const int64_t t = index(s);
-      const auto *before = s > 0 ? k.cells + n * index(s - 1) : c0.data, *g = k.gates + 4 * n * t, *tanh_c = k.tanh_cells + n * t;
-      auto* d = to_gates + 4 * n * t;
-      for (int64_t b = sample; b < sample + samples; b++) {
-        const auto at = hidden * b + unit, at_gates = 4 * hidden * b + unit;
-        if (from_y != nullptr) lstm::add_to(units, from_y + y_step * t + y_sample * b + unit, to_h + at);
-        lstm::backward_row(units, hidden, g + at_gates, before + at, tanh_c + at, to_h + at, to_c + at, d + at_gates);
-      }
-      share.wait();
-      share.multiply(panels, d, to_h, /*adds=*/false);
+  const auto prepare = [&](int64_t i) { recurrence::fill(sharing, panels, i); };
+  // In each round what the step that comes later in time gives its states, and then a step's gates.
+  sharing.over_time(steps + 1, prepare, [&](const recurrence::Part& part, int64_t round) {
+    if (round > 0) recurrence::multiply(sharing, part, panels, to_gates + 4 * n * index(steps - round), to_h, /*adds=*/false);
+    if (round == steps) return;
+    const auto s = steps - 1 - round, t = index(s);
+    const auto *before = s > 0 ? k.cells + n * index(s - 1) : c0.data, *g = k.gates + 4 * n * t, *tanh_c = k.tanh_cells + n * t;
+    auto* d = to_gates + 4 * n * t;
+    for (int64_t b = part.sample; b < part.sample + part.samples; b++) {
+      const auto at = hidden * b + part.unit, at_gates = 4 * hidden * b + part.unit;
+      if (from_y != nullptr) lstm::add_to(part.units, from_y + y_step * t + y_sample * b + part.unit, to_h + at);
+      lstm::backward_row(part.units, hidden, g + at_gates, before + at, tanh_c + at, to_h + at, to_c + at, d + at_gates);
     }
   });
   const auto all_t = transposed(d_gates);

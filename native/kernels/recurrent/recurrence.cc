@@ -23,7 +23,7 @@ constexpr int64_t kDepth = 1024;            // rows of a panel that stay in the 
 constexpr int64_t kMostFetched = 1 << 13;   // elements that the first cache holds
 
 // to ← [from] W, or to + from W, by LibTorch.
-void multiply_rows(int64_t rows, const float* from, const at::Tensor& w, float* to, bool adds) {
+void by_libtorch(int64_t rows, const float* from, const at::Tensor& w, float* to, bool adds) {
   auto y = at::from_blob(to, {rows, w.size(1)}, w.options());
   const auto x = at::from_blob(const_cast<float*>(from), {rows, w.size(0)}, w.options());
   HeldKernelThreads::let_go();
@@ -52,19 +52,19 @@ Sharing::Sharing(int64_t samples, int64_t hidden, int64_t steps) : samples_(samp
   threads_ = by_units_ ? by_units : std::clamp<int64_t>(samples * matrix * steps / kSamplesGrain, 1, std::min(most, samples));
 }
 
-Part Sharing::part(int64_t i, int64_t count) const {
+Part Sharing::part(int64_t i) const {
   if (by_units_) {
-    const auto [unit, units] = units_of(i, count);
+    const auto [unit, units] = units_of(i);
     return {0, samples_, unit, units};
   }
-  const auto first = samples_ * i / count;
-  return {first, samples_ * (i + 1) / count - first, 0, hidden_};
+  const auto first = samples_ * i / threads_;
+  return {first, samples_ * (i + 1) / threads_ - first, 0, hidden_};
 }
 
-std::pair<int64_t, int64_t> Sharing::units_of(int64_t i, int64_t count) const {
+std::pair<int64_t, int64_t> Sharing::units_of(int64_t i) const {
   const auto lanes = hidden_ / kLanes;
-  const auto first = lanes * i / count * kLanes;
-  return {first, (i + 1 == count ? hidden_ : lanes * (i + 1) / count * kLanes) - first};
+  const auto first = lanes * i / threads_ * kLanes;
+  return {first, (i + 1 == threads_ ? hidden_ : lanes * (i + 1) / threads_ * kLanes) - first};
 }
 
 Panels::Panels(const at::Tensor& w, bool transposed, float* memory)
@@ -99,40 +99,37 @@ void Panels::multiply(const Rows& rows, const float* x, float* y, bool adds, int
   each(unit, units, [&](int64_t column, int64_t width) { each_step(column, width, {panels_ + column * in_, width}); });
 }
 
-Share::Share(const Sharing& sharing, std::initializer_list<const Panels*> panels, Team& team, int64_t i)
-    : sharing_(sharing), team_(team), part_(sharing.part(i, team.size())) {
-  if (!sharing.ours()) return;
-  const auto [first, count] = sharing.units_of(i, team.size());
-  bool filled = false;
-  for (const auto* each : panels) {
-    if (each->in_place()) continue;
-    each->fill(first, count);
-    filled = true;
-  }
-  if (filled && !sharing.by_units()) team.wait();
+void fill(const Sharing& sharing, const Panels& panels, int64_t i) {
+  if (!sharing.ours() || panels.in_place()) return;
+  const auto [first, count] = sharing.units_of(i);
+  panels.fill(first, count);
 }
 
-void Share::multiply(const Panels& panels, const float* x, float* y, bool adds) const {
-  const auto in = panels.matrix().size(0);
-  const auto* from = x + part_.sample * in;
-  auto* to = y + part_.sample * panels.matrix().size(1);
-  if (!sharing_.ours()) return multiply_rows(part_.samples, from, panels.matrix(), to, adds);
-  if (sharing_.by_units() && team_.size() > 1 && part_.samples * in <= kMostFetched) fetch(part_.samples, in, from);
-  multiply_own(panels, {part_.samples}, from, to, adds);
-}
+namespace {
 
-void Share::multiply_all(const Panels& panels, int64_t steps, int64_t samples, const float* x, float* y) const {
-  const auto in = panels.matrix().size(0), out = panels.matrix().size(1);
-  if (part_.samples == samples) return multiply_own(panels, {steps * samples}, x, y, /*adds=*/false);
-  multiply_own(panels, {part_.samples, steps, samples * in, samples * out}, x + part_.sample * in, y + part_.sample * out, /*adds=*/false);
-}
-
-void Share::multiply_own(const Panels& panels, const Rows& rows, const float* x, float* y, bool adds) const {
-  if (sharing_.by_units() || panels.in_place()) return panels.multiply(rows, x, y, adds, part_.unit, part_.units);
-  for (int64_t j = 0; j < team_.size(); j++) {
-    const auto [first, count] = sharing_.units_of(j, team_.size());
+void multiply_rows(const Sharing& sharing, const Part& part, const Panels& panels, const Rows& rows, const float* x, float* y, bool adds) {
+  if (sharing.by_units() || panels.in_place()) return panels.multiply(rows, x, y, adds, part.unit, part.units);
+  for (int64_t i = 0; i < sharing.threads(); i++) {
+    const auto [first, count] = sharing.units_of(i);
     panels.multiply(rows, x, y, adds, first, count);
   }
+}
+
+}  // namespace
+
+void multiply(const Sharing& sharing, const Part& part, const Panels& panels, const float* x, float* y, bool adds) {
+  const auto in = panels.matrix().size(0);
+  const auto* from = x + part.sample * in;
+  auto* to = y + part.sample * panels.matrix().size(1);
+  if (!sharing.ours()) return by_libtorch(part.samples, from, panels.matrix(), to, adds);
+  if (sharing.by_units() && part.samples * in <= kMostFetched) fetch(part.samples, in, from);
+  multiply_rows(sharing, part, panels, {part.samples}, from, to, adds);
+}
+
+void multiply_all(const Sharing& sharing, const Part& part, const Panels& panels, int64_t steps, int64_t samples, const float* x, float* y) {
+  const auto in = panels.matrix().size(0), out = panels.matrix().size(1);
+  if (part.samples == samples) return multiply_rows(sharing, part, panels, {steps * samples}, x, y, /*adds=*/false);
+  multiply_rows(sharing, part, panels, {part.samples, steps, samples * in, samples * out}, x + part.sample * in, y + part.sample * out, /*adds=*/false);
 }
 
 }  // namespace steppe::recurrence

@@ -2,7 +2,6 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <initializer_list>
 #include <utility>
 
 #include "../../kernel_threads.h"
@@ -26,11 +25,27 @@ class Sharing {
   // Of too few samples a thread would have little to do with a matrix that it reads at each time step, and a large matrix stays in the caches
   // of several: then each has units, for which it needs those of all from the time step before.
   bool by_units() const { return by_units_; }
-  Part part(int64_t i, int64_t count) const;
-  // The first of thread i's share of the units, and how many: whole registers where the loops are ours.
-  std::pair<int64_t, int64_t> units_of(int64_t i, int64_t count) const;
+  // The first of share i of the units, and how many: whole registers where the loops are ours.
+  std::pair<int64_t, int64_t> units_of(int64_t i) const;
+  // Calls prepare(i) for each share i, of units, and round(part, k) for each part in so many rounds k. All that was prepared, and what all parts
+  // did in the rounds before, can be seen where threads share the units; else each part's own rounds.
+  template <class Prepare, class Round>
+  void over_time(int64_t rounds, const Prepare& prepare, const Round& round) const {
+    if (by_units_) {
+      on_kernel_stages(rounds, threads_, [&](int64_t k, int64_t i) {
+        if (k == 0) prepare(i);
+        round(part(i), k);
+      });
+    } else {
+      on_kernel_stages(2, threads_, [&](int64_t stage, int64_t i) {
+        if (stage == 0) return prepare(i);
+        for (int64_t k = 0; k < rounds; k++) round(part(i), k);
+      });
+    }
+  }
 
  private:
+  Part part(int64_t i) const;
   const int64_t samples_, hidden_;
   bool ours_ = false, by_units_ = false;
   int64_t threads_ = 1;
@@ -69,26 +84,11 @@ class Panels {
   float* const panels_;
 };
 
-// What thread i of a team does of it. Made on that thread, which fills its part of the panels.
-class Share {
- public:
-  Share(const Sharing& sharing, std::initializer_list<const Panels*> panels, Team& team, int64_t i);
-  const Part& part() const { return part_; }
-  // Before what others computed is read.
-  void wait() const {
-    if (sharing_.by_units()) team_.wait();
-  }
-  // y ← x W or y + x W, for the thread's samples and units; x and y of all, in one time step.
-  void multiply(const Panels& panels, const float* x, float* y, bool adds) const;
-  // y ← x W in all time steps, of as many samples each. Not in place.
-  void multiply_all(const Panels& panels, int64_t steps, int64_t samples, const float* x, float* y) const;
-
- private:
-  void multiply_own(const Panels& panels, const Rows& rows, const float* x, float* y, bool adds) const;
-
-  const Sharing& sharing_;
-  Team& team_;
-  const Part part_;
-};
+// The panels of share i.
+void fill(const Sharing& sharing, const Panels& panels, int64_t i);
+// y ← x W or y + x W, for a part's samples and units; x and y of all, in one time step.
+void multiply(const Sharing& sharing, const Part& part, const Panels& panels, const float* x, float* y, bool adds);
+// y ← x W in all time steps, of as many samples each. Not in place.
+void multiply_all(const Sharing& sharing, const Part& part, const Panels& panels, int64_t steps, int64_t samples, const float* x, float* y);
 
 }  // namespace steppe::recurrence
