@@ -129,14 +129,14 @@ int64_t kernel_thread_count() {
 HeldKernelThreads::HeldKernelThreads() : outer_(std::exchange(holding().wanted, !at::in_parallel_region())) {}
 
 HeldKernelThreads::~HeldKernelThreads() {
-  let_go();
+  if (!outer_) let_go();
   holding().wanted = outer_;
 }
 
 void HeldKernelThreads::let_go() {
 #ifdef __linux__
   auto& mine = holding();
-  if (!mine.held || mine.works) return;
+  if (!mine.held || mine.works || mine.leads != nullptr) return;
   let_go_of(mine.own);
   mine.held = false;
 #endif
@@ -194,6 +194,7 @@ class Crews {
     if (has_leader.exchange(true)) return;
     auto& mine = holding();
     auto* const outer = std::exchange(mine.leads, &crew);
+    const bool works = std::exchange(mine.works, false);
     leads.store(true, std::memory_order_release);
     try {
       job_(i);
@@ -201,6 +202,7 @@ class Crews {
       failure_.take();
     }
     mine.leads = outer;
+    mine.works = works;
     crew.end();
     ended_.fetch_add(1, std::memory_order_release);
   }

@@ -26,7 +26,7 @@ void take_in_kernel_threads();
 
 // While it lives, threads that on_kernel_threads once called stay with this thread and watch for its next call, which then costs a third of
 // starting and ending together. Meanwhile what LibTorch calls by itself runs on one thread: before it, `let_go`; the next on_kernel_threads
-// calls them again.
+// calls them again. One within another changes nothing.
 class HeldKernelThreads {
  public:
   HeldKernelThreads();

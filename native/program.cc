@@ -208,6 +208,7 @@ Program::Outcome Program::run(const Slots& slots, const std::atomic<bool>& cance
     return outcome;
   }
   // The backward holds something that is no operator: replay the forward under autograd and let it do the rest.
+  HeldKernelThreads::let_go();
   Tensors leaves(parameter_count), wanted;
   for (size_t i = 0; i < parameter_count; i++) {
     leaves[i] = laid_out(slots.parameters[i], layouts[i]).detach();

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "../errors.h"
+#include "../kernel_threads.h"
 #include "bases.h"
 
 namespace steppe::optim {
@@ -56,6 +57,7 @@ Parts parts_of(const Tensors& w, const Tensors& d, const std::vector<uint32_t>& 
 void Base::step(const Tensors& w, const Tensors& d, const std::vector<uint32_t>& group_of, const Groups& groups) {
   const auto [parts, _] = parts_of(w, d, group_of, groups);
   for (const auto& part : parts) {
+    if (!lets_go()) HeldKernelThreads::let_go();
     update(part);
     for (const auto k : part.index) count(part.h, k);
   }

@@ -57,6 +57,8 @@ class Base {
 
  protected:
   virtual void update(const Part& part) = 0;
+  // Whether that lets go of held kernel threads by itself, where LibTorch is to have them.
+  virtual bool lets_go() const { return false; }
   virtual void update_on_device(const Part&, const Tensors& /*numbers*/, const at::Tensor& /*bad*/) {}
   // Counts a step of parameter k, after its update; counts are the CPU's.
   virtual void count(const Hyperparameters&, size_t /*k*/) {}

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "../kernel_threads.h"
 #include "bases.h"
 #include "parts.h"
 #include "sgd_loops.h"
@@ -38,6 +39,8 @@ class Sgd : public Base {
     update(fresh, /*first=*/true);
   }
 
+  bool lets_go() const override { return true; }
+
   std::vector<const Tensors*> states_read(const Hyperparameters& h) const override {
     return h["momentum"] != 0 ? std::vector<const Tensors*>{&momentum_buffer_} : std::vector<const Tensors*>{};
   }
@@ -61,9 +64,11 @@ class Sgd : public Base {
         for (size_t i = 0; i < part.index.size(); i++) momentum_buffer_[part.index[i]] = at::empty_like(part.w[i]);
       b = like_w(momentum_buffer_, part);
     }
-    if (has_no_fused_kernel(part.w[0])) {
+    const bool has_no_fused = has_no_fused_kernel(part.w[0]), by_loops = !has_no_fused && fit_sgd_loops(part.w, part.d);
+    if (!by_loops) HeldKernelThreads::let_go();
+    if (has_no_fused) {
       plain(part, b, first);
-    } else if (fit_sgd_loops(part.w, part.d)) {
+    } else if (by_loops) {
       sgd_loops(part.w, part.d, b, {h["lr"], h["weightDecay"], h["momentum"], h["dampening"], h["nesterov"] != 0, h["maximize"] != 0}, first);
     } else {
       at::_fused_sgd_(part.w, part.d, b, h["weightDecay"], h["momentum"], h["lr"], h["dampening"], h["nesterov"] != 0,

@@ -4,11 +4,14 @@
 #include <ATen/ops/clamp.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "../device/accelerator.h"
 #include "../errors.h"
+#include "../kernel_threads.h"
 #include "../step_memory.h"
 #include "minimize.h"
 
@@ -29,6 +32,16 @@ void LossScale::update(bool good) {
   }
 }
 
+namespace {
+
+// SAM, its shards and fractions, or the base optimizer alone: what they do between passes are loops of our own.
+bool is_plain(const MethodSpec& method) {
+  constexpr std::array others = {"rule", "climb", "direction", "ascent", "descend", "combine"};
+  return std::none_of(others.begin(), others.end(), [&](const char* place) { return method.contains(place); });
+}
+
+}  // namespace
+
 Engine::Engine(Settings settings, Tensors parameters, std::vector<std::string> names, Tensors buffers, std::vector<uint32_t> group_of,
                std::vector<uint8_t> in_subset)
     : settings_(std::move(settings)),
@@ -39,6 +52,7 @@ Engine::Engine(Settings settings, Tensors parameters, std::vector<std::string> n
       in_subset_(std::move(in_subset)),
       method_(settings_.method, w_.size()),
       base_(optim::make_base(settings_.base, w_.size())),
+      holds_threads_(is_plain(settings_.method) && std::all_of(w_.begin(), w_.end(), [](const auto& w) { return w.is_cpu(); })),
       arranges_(method_.rule == nullptr && method_.climb->takes_pass() && memory().tensors.empty()),
       window_(w_) {
   for (size_t k = 0; k < w_.size(); k++) {
@@ -72,6 +86,8 @@ Report Engine::step(Passes& passes, const Plan& plan) {
       begin(step, true);
       minimize(*minimizer, step, report);
     } else {
+      std::optional<HeldKernelThreads> threads;
+      if (holds_threads_) threads.emplace();
       descend(step, direction(step, report));
     }
   });
@@ -199,6 +215,8 @@ Tensors Engine::method_direction(const Step& step, Report& report) {
 
 // torch.nn.utils.clip_grad_value_, then clip_grad_norm_, but out of place: a gradient may share memory with an input.
 void Engine::clip(Tensors& d) const {
+  if (settings_.max_grad_value <= 0 && settings_.max_grad_norm <= 0) return;
+  HeldKernelThreads::let_go();
   if (settings_.max_grad_value > 0) {
     for (auto& each : d)
       if (each.defined()) each = at::clamp(each, -settings_.max_grad_value, settings_.max_grad_value);

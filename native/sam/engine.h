@@ -160,6 +160,7 @@ class Engine {
   std::unique_ptr<optim::Base> base_;
   Point point_;
   Arrangement arrangement_;
+  bool holds_threads_;  // from a step's first pass to its end
   bool arranges_;  // nothing that the method keeps from step to step lies as the arranged w does
   using DeviceKey = std::tuple<int64_t, DeviceMethod::Kind, std::vector<const Program*>>;  // the number of samples comes first
   static DeviceKey device_key(int64_t batch_size, DeviceMethod::Kind kind, const DevicePasses::Programs& programs);

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "../errors.h"
+#include "../kernel_threads.h"
 #include "../views.h"
 #include "vectors.h"
 
@@ -198,6 +199,7 @@ std::shared_ptr<Passes> ProgramPasses::keep(const Tensors& given) const {
 }
 
 Gradient ClosurePasses::at(const Tensors& point, const Query& query) {
+  HeldKernelThreads::let_go();
   Tensors saved, buffers_before;
   {
     at::NoGradGuard no_grad;

@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include "../elements.h"
+#include "../kernel_threads.h"
 #include "../kernels/transposition.h"
 #include "../views.h"
 
@@ -146,8 +147,11 @@ Gradient Step::at(Passes& over, const Tensors& there, const Query& query, const 
 }
 
 void Step::turn(Tensors& g) const {
-  for (size_t k = 0; k < g.size(); k++)
-    if (g[k].defined() && group(k)["maximize"] != 0) g[k] = at::neg(g[k]);
+  for (size_t k = 0; k < g.size(); k++) {
+    if (!g[k].defined() || group(k)["maximize"] == 0) continue;
+    HeldKernelThreads::let_go();
+    g[k] = at::neg(g[k]);
+  }
 }
 
 void Step::require_finite(const Gradient& gradient, const char* where) const {

@@ -18,6 +18,7 @@
 #include <map>
 
 #include "../elements.h"
+#include "../kernel_threads.h"
 #include "../kernels/transposition.h"
 #include "../views.h"
 
@@ -46,6 +47,7 @@ PartsOfNorm parts_of_norm(const Tensors& x) {
     }
   }
   parts.squares = elements::square_sum(ours);
+  if (!rest.empty() || !narrow.empty()) HeldKernelThreads::let_go();
   if (!rest.empty()) parts.norms = at::_foreach_norm(rest, 2);
   if (!narrow.empty()) {
     const auto norms = at::_foreach_norm(narrow, 2, at::kFloat);
@@ -181,6 +183,7 @@ void copy(const Tensors& to, const Tensors& from) {
 }
 
 void add_into(at::Tensor& to, const at::Tensor& x, const at::Tensor& y, double a) {
+  HeldKernelThreads::let_go();
   // The CPU's kernel takes a in the dtype of x, where ρ/‖g‖ may be too large for float16.
   if (x.scalar_type() == at::kHalf && std::abs(a) > 65504) {
     to.copy_(at::add(x.to(at::kFloat), y.to(at::kFloat), a));
@@ -190,6 +193,7 @@ void add_into(at::Tensor& to, const at::Tensor& x, const at::Tensor& y, double a
 }
 
 Tensors add(const Tensors& x, const Tensors& y, double a) {
+  HeldKernelThreads::let_go();
   Tensors result(x.size()), both_x, both_y, only_y;
   for (size_t k = 0; k < x.size(); k++) {
     if (x[k].defined() && y[k].defined()) {
