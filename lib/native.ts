@@ -299,6 +299,8 @@ export interface Native {
   engineState(engine: number): NativeEngineState;
   /** Loads all but the window, which it empties. */
   engineLoadState(engine: number, state: Omit<NativeEngineState, "window">): void;
+  /** Forgets the micro-batches of a step that is accumulated, once the training thread is idle. */
+  engineDropWindow(engine: number): void;
   engineLossScale(engine: number): number;
   /** How many steps were taken as `onDevice` asked for. */
   engineStepsOnDevice(engine: number): number;

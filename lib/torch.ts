@@ -38,7 +38,7 @@ function memory(): MemoryFigures {
 }
 
 function setNumThreads(threads: number): void {
-  if (!Number.isInteger(threads) || threads < 1) throw expected("a positive integer", "threads", threads);
+  if (!Number.isInteger(threads) || threads < 1 || threads > 1024) throw expected("an integer from 1 to 1024", "threads", threads);
   native.setNumThreads(threads);
 }
 

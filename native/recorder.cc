@@ -129,6 +129,8 @@ void Recorder::restore() {
   for (const auto i : program_->changed_buffers) put_back(buffers_[i], buffer_values_[i]);
   for (size_t i = 0; i < inputs_.size(); i++)
     if (input_values_[i].defined()) put_back(inputs_[i], input_values_[i]);
+  for (auto own = own_values_.rbegin(); own != own_values_.rend(); ++own) put_back(own->first, own->second);
+  own_values_.clear();
   for (auto& [generator, state] : generator_states_) set_generator_state(generator, state);
 }
 
@@ -211,8 +213,12 @@ void Recorder::differentiate(const at::Tensor& loss) {
   program_->loss_shape = loss.sizes().vec();
   program_->loss_options = loss.options();
   Tensors wanted;
-  for (const auto& parameter : parameters_)
-    if (parameter.requires_grad()) wanted.push_back(parameter);
+  for (size_t i = 0; i < parameters_.size(); i++) {
+    if (parameters_[i].requires_grad() != (program_->requires_grad[i] != 0)) {
+      fail(Code::record, "The requiresGrad of a parameter was changed while a step that was asked for before is being recorded. Await the step first.");
+    }
+    if (program_->requires_grad[i] != 0) wanted.push_back(parameters_[i]);
+  }
   in_backward_ = true;
   // On a GPU, too, on this thread: elsewhere operators would be written down while others are.
   auto& autograd = c10::AutogradState::get_tls_state();
@@ -227,7 +233,7 @@ void Recorder::differentiate(const at::Tensor& loss) {
   shapes_only_.reset();
   program_->gradient_registers.assign(parameters_.size(), Program::kNone);
   for (size_t i = 0, k = 0; i < parameters_.size(); i++) {
-    if (!parameters_[i].requires_grad()) continue;
+    if (program_->requires_grad[i] == 0) continue;
     const auto& gradient = gradients[k++];
     if (!gradient.defined()) continue;
     program_->gradient_registers[i] = reg_of(gradient);

@@ -103,7 +103,9 @@ class Recorder : public c10::MemoryReportingInfoBase, public std::enable_shared_
   void reserve_address(const at::Tensor& tensor);
   void admit_constant(const at::Tensor& tensor);
   void obstacle(const std::string& why);
+  void before_writes(const c10::OperatorHandle& op, c10::ArrayRef<const c10::IValue> inputs);
   void before_write(const at::Tensor& tensor, const c10::OperatorHandle& op);
+  void save_own(const at::Tensor& tensor);
   std::vector<Program::View> as_views(const Program::Instruction& instruction) const;
   void differentiate(const at::Tensor& loss);
   Layouts layouts() const;
@@ -111,6 +113,8 @@ class Recorder : public c10::MemoryReportingInfoBase, public std::enable_shared_
 
   Tensors parameters_, buffers_, inputs_;
   Tensors buffer_values_, input_values_;  // as they were; inputs' only where they change
+  std::vector<std::pair<at::Tensor, at::Tensor>> own_values_;  // likewise of tensors of the user's own that change, in their order
+  std::map<Key, bool> saved_own_;
   std::vector<std::pair<at::Generator, at::Tensor>> generator_states_;
   std::shared_ptr<Program> program_ = std::make_shared<Program>();
   std::map<Key, int32_t> registers_;

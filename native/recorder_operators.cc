@@ -80,13 +80,18 @@ bool Recorder::reads_unfilled(const c10::OperatorHandle& op, c10::ArrayRef<const
 }
 
 std::unique_ptr<at::ObserverContext> Recorder::start(const at::RecordFunction& function) {
-  if (inside_ > 1 || (inside_ > 0 && overwritten_.empty()) || constants_ > 0 || !obstacle_.empty()) return nullptr;
+  if (inside_ > 1 || (inside_ > 0 && overwritten_.empty()) || constants_ > 0) return nullptr;
   const auto name = function.operator_name();
   if (!name.has_value()) return nullptr;
   const auto op = c10::Dispatcher::singleton().findSchema(*name);
   // A tensor over memory that is handed on by itself is for LibTorch's own use (cuDNN looks so whether weights lie as it wants them).
   // It is no register: whoever computes with it is refused.
   if (std::any_of(function.inputs().begin(), function.inputs().end(), [](const c10::IValue& value) { return value.isStorage(); })) return nullptr;
+  // What is written is put back, however the recording ends.
+  if (!obstacle_.empty()) {
+    if (op.has_value() && inside_ == 0) before_writes(*op, function.inputs());
+    return nullptr;
+  }
   if (!op.has_value() || (inside_ > 0 ? !saves_overwritten(*op, function.inputs()) : look_into(*op, function.inputs()))) return nullptr;
   if (depends_on_values(*op, function.inputs())) {
     obstacle(readable(*op) + " reads values: its result, or the result's shape, depends on them");
@@ -100,14 +105,7 @@ std::unique_ptr<at::ObserverContext> Recorder::start(const at::RecordFunction& f
   Program::Instruction instruction(*op);
   instruction.grad_mode = at::GradMode::is_enabled();
   instruction.backward = in_backward_;
-  for (const auto i : written_arguments(*op)) {
-    if (i >= function.inputs().size()) continue;
-    each_tensor(function.inputs()[i], [&](const at::Tensor& tensor) {
-      before_write(tensor, *op);
-      overwritten_.push_back(storage_of(tensor));
-      unfilled_.erase(storage_of(tensor));
-    });
-  }
+  before_writes(*op, function.inputs());
   for (const auto& value : function.inputs()) instruction.inputs.push_back(operand(value));
   return std::make_unique<Pending>(std::move(instruction));
 }

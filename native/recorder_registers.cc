@@ -93,6 +93,18 @@ Program::Operand Recorder::operand(const c10::IValue& value) {
   return result;
 }
 
+void Recorder::before_writes(const c10::OperatorHandle& op, c10::ArrayRef<const c10::IValue> inputs) {
+  for (const auto i : written_arguments(op)) {
+    if (i >= inputs.size()) continue;
+    each_tensor(inputs[i], [&](const at::Tensor& tensor) {
+      before_write(tensor, op);
+      if (!obstacle_.empty()) return;
+      overwritten_.push_back(storage_of(tensor));
+      unfilled_.erase(storage_of(tensor));
+    });
+  }
+}
+
 // Slots that an operator is about to write to, also through a view.
 void Recorder::before_write(const at::Tensor& tensor, const c10::OperatorHandle& op) {
   const auto* storage = storage_of(tensor);
@@ -104,16 +116,33 @@ void Recorder::before_write(const at::Tensor& tensor, const c10::OperatorHandle&
   if (!computed() && !reserved_.contains(storage)) obstacle(readable(op) + " changes a tensor that was there before");
   for (const auto& parameter : parameters_)
     if (storage_of(parameter) == storage) obstacle(readable(op) + " changes a parameter in place");
-  for (uint32_t b = 0; b < buffers_.size(); b++)
-    if (storage_of(buffers_[b]) == storage) note(program_->changed_buffers, b);
+  bool is_slot = false;
+  for (uint32_t b = 0; b < buffers_.size(); b++) {
+    if (storage_of(buffers_[b]) != storage) continue;
+    note(program_->changed_buffers, b);
+    is_slot = true;
+  }
   for (uint32_t i = 0; i < inputs_.size(); i++) {
     if (storage_of(inputs_[i]) != storage) continue;
     note(program_->changed_inputs, i);
+    is_slot = true;
     if (input_values_[i].defined()) continue;
     at::NoGradGuard no_grad;
     Constants not_an_operator;  // and computed, where else shapes would do
     input_values_[i] = inputs_[i].clone();
   }
+  if (!is_slot) save_own(tensor);
+}
+
+// What is written to was there before the recording, and is no slot: steps change it, but not the recording.
+void Recorder::save_own(const at::Tensor& tensor) {
+  if (!tensor.has_storage() || tensor.numel() == 0 || allocated_.contains(tensor.storage().data())) return;
+  for (const auto& parameter : parameters_)
+    if (storage_of(parameter) == storage_of(tensor)) return;
+  if (!saved_own_.try_emplace(key_of(tensor), true).second) return;
+  at::NoGradGuard no_grad;
+  Constants not_an_operator;
+  own_values_.emplace_back(tensor, tensor.clone());
 }
 
 }  // namespace steppe

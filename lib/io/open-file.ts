@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { expected } from "../errors.js";
 import { formatError, ioError } from "./file-errors.js";
 import { isSystemError } from "./whole-file.js";
@@ -14,6 +14,8 @@ export class OpenFile {
    */
   constructor(readonly path: string) {
     checkPath(path);
+    // A pipe would be waited for while it is opened.
+    if (!this.#try(() => statSync(path)).isFile()) throw formatError(path, 0, "a file", "a folder or a device");
     this.#descriptor = this.#try(() => openSync(path, "r"));
     try {
       const status = this.#try(() => fstatSync(this.#descriptor));

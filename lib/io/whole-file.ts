@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { closeSync, fsyncSync, openSync, realpathSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fchmodSync, fsyncSync, openSync, realpathSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { SteppeError } from "../errors.js";
 import { ioError } from "./file-errors.js";
 
 /**
@@ -15,10 +16,13 @@ export function writeWhole(path: string, pieces: Iterable<Uint8Array>): void {
   let temporary = "";
   try {
     const target = realPath(path);
+    const before = statSync(target, { throwIfNoEntry: false });
+    if (before !== undefined && !before.isFile()) throw new SteppeError("IO", `${path} is a folder, a device or a pipe: only a file can be written whole.`);
     const folder = dirname(target);
     temporary = join(folder, `.steppe-${randomBytes(8).toString("hex")}.tmp`);
     withFile(temporary, "wx", (file) => {
       for (const piece of pieces) writeFully(file, piece);
+      if (before !== undefined) fchmodSync(file, before.mode & 0o7777);
       fsyncSync(file);
     });
     renameSync(temporary, target);

@@ -6,6 +6,7 @@ import { SteppeError, checkKeys, expected } from "../errors.js";
 import { native, type NativeProgram, type NativeReport } from "../native.js";
 import { modes } from "../nn/modes.js";
 import type { Module } from "../nn/module.js";
+import { outsideScopes } from "../scope.js";
 import { Tensor } from "../tensor.js";
 import { asCalled } from "./as-called.js";
 import { explain, type CompileOptions, type CompiledStep, type ProgramInfo, type StepReport } from "./compiled-step.js";
@@ -23,6 +24,8 @@ import type { Window } from "./window.js";
 /** What a compiled step needs of its optimizer. */
 export interface StepContext {
   readonly engine: number;
+  /** Told of the programs of the step that is made. */
+  compiled(programs: RecordedPrograms): void;
   readonly collected: Collected;
   readonly resolved: Resolved;
   readonly window: Window;
@@ -159,7 +162,12 @@ export function compileStep<Args extends unknown[]>(
   const recordHere = (prepared: Prepared) => {
     if (programs.fit(prepared.wanted)) return;
     native.drain();
-    for (const wanted of programs.missing(prepared.wanted)) programs.remember(wanted, record(prepared, wanted, true) as NativeProgram);
+    try {
+      for (const wanted of programs.missing(prepared.wanted)) programs.remember(wanted, record(prepared, wanted, true) as NativeProgram);
+    } catch (error) {
+      native.engineDropWindow(context.engine); // as any error does
+      throw error;
+    }
   };
 
   /**
@@ -180,7 +188,12 @@ export function compileStep<Args extends unknown[]>(
       if (before !== null) await before;
       for (const wanted of programs.missing(held.wanted)) {
         for (let job = trainingJob(); job !== null; job = trainingJob()) await job;
-        programs.remember(wanted, await underWay(recordLater(held, wanted, then, around)));
+        try {
+          programs.remember(wanted, await underWay(recordLater(held, wanted, then, around)));
+        } catch (error) {
+          native.engineDropWindow(context.engine);
+          throw error;
+        }
       }
       context.configure(hyperparameters); // schedules have gone on meanwhile
       submitted = true;
@@ -202,13 +215,14 @@ export function compileStep<Args extends unknown[]>(
 
   /** Calls `recordThenSubmit` when those that wait are done. */
   function queue(prepared: Prepared): Promise<NativeReport> {
-    const result = recordThenSubmit(prepared, waiting);
+    // What recording makes outlives the scope that the step was asked for in.
+    const result = outsideScopes(() => recordThenSubmit(prepared, waiting));
     const done = () => {
       if (waiting === mine) waiting = null;
     };
     const mine: Promise<void> = result.then(done, done);
     waiting = mine;
-    return result;
+    return result.then((report) => report); // which nobody has handled yet: a failure that the caller does not look at is told
   }
 
   const step = ((...args: Args): Promise<StepReport> => {
@@ -243,6 +257,7 @@ export function compileStep<Args extends unknown[]>(
   });
   step.explain = () => explain(step.programs, onDevice === 0 ? undefined : (program) => native.engineDeviceNote(context.engine, program, onDevice === 2));
   programs.freeAfter(step);
+  context.compiled(programs);
   return step;
 }
 

@@ -14,6 +14,7 @@ import type { Values } from "./fields.js";
 import { scheduled } from "./schedules.js";
 import { loadState, readState, scheduleStates, type OptimizerState } from "./state.js";
 import { ForeignBuffers } from "./foreign-buffers.js";
+import type { RecordedPrograms } from "./recorded-programs.js";
 import { Window } from "./window.js";
 
 /** What the loss function of a method returns: the mean loss; for `k-sam` and `efficient` one loss per sample; for `bilevel` the logits, too. */
@@ -23,7 +24,9 @@ const discarded = new FinalizationRegistry<number>((engine) => native.freeEngine
 
 /** A method of the SAM family over a base optimizer, for one set of parameters. Made by {@link create}. */
 export class Optimizer<M extends Method = Method> {
-  readonly #engine: number;
+  readonly #id: number;
+  #isDisposed = false;
+  readonly #programs: WeakRef<RecordedPrograms>[] = [];
   readonly #collected: Collected;
   readonly #resolved: Resolved;
   readonly #window: Window;
@@ -49,7 +52,7 @@ export class Optimizer<M extends Method = Method> {
     const { parameters, buffers, names, groupOf } = this.#collected;
     const { definition, parts, base, maxGradNorm, maxGradValue, startStep, sameNoise, throwNonFinite, lossScale, accumulationSteps, accumulate } = this.#resolved;
     const normalization = definition.normalizationOnly === true ? normalizationParameters(this.#collected) : null;
-    this.#engine = native.engineCreate(
+    this.#id = native.engineCreate(
       {
         method: parts,
         perturbs: definition.rho !== null,
@@ -69,7 +72,32 @@ export class Optimizer<M extends Method = Method> {
       parameters.map((parameter) => parameter.handle),
       buffers.map((buffer) => buffer.handle),
     );
-    discarded.register(this, this.#engine);
+    discarded.register(this, this.#id, this);
+  }
+
+  get #engine(): number {
+    if (this.#isDisposed) throw new SteppeError("DISPOSED", "This optimizer was disposed of.");
+    return this.#id;
+  }
+
+  /**
+   * Frees its state and the programs of its compiled steps now, after the steps under way. Left to itself that happens some time after nobody holds
+   * it any more, but not within a loop that never returns to the event loop. Model and weights stay. May be called twice.
+   *
+   * @throws SteppeError `ARGUMENT` while a step is still to be recorded
+   */
+  dispose(): void {
+    if (this.#isDisposed) return;
+    this.#requireRecorded("dispose()");
+    native.drain();
+    this.#isDisposed = true;
+    discarded.unregister(this);
+    for (const programs of this.#programs) programs.deref()?.free();
+    native.freeEngine(this.#id);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
   }
 
   /** The method's id. */
@@ -138,8 +166,13 @@ export class Optimizer<M extends Method = Method> {
    * const { loss } = await step(x, y);
    */
   compile<Args extends unknown[] = Tensor[]>(loss: (...args: Args) => LossOf<M>, options: CompileOptions = {}): CompiledStep<Args> {
+    const engine = () => this.#engine;
+    engine();
     const context = {
-      engine: this.#engine,
+      get engine() {
+        return engine();
+      },
+      compiled: (programs: RecordedPrograms) => void this.#programs.push(new WeakRef(programs)),
       collected: this.#collected,
       resolved: this.#resolved,
       window: this.#window,

@@ -96,6 +96,11 @@ export class RecordedPrograms {
     }));
   }
 
+  free(): void {
+    for (const { program } of this.#programs.values()) native.freeProgram(program);
+    this.#programs.clear();
+  }
+
   /** Frees them once nobody holds the step any more. */
   freeAfter(step: object): void {
     discarded.register(step, this.#programs);

@@ -20,5 +20,5 @@ export function underWay<Result>(job: Promise<Result>, done?: (result?: Result) 
     done?.(result);
   };
   last = job.then(over, () => over());
-  return job;
+  return job.then((result) => result); // which nobody has handled yet: a failure that the caller does not look at is told
 }

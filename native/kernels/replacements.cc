@@ -2,6 +2,7 @@
 
 #include "attention/attention.h"
 #include "batch_norm/batch_norm.h"
+#include "batch_norm/plain_strides.h"
 #include "convolution/convolution.h"
 #include "products.h"
 #include "small_operators/class_losses.h"
@@ -17,6 +18,7 @@ namespace steppe {
 void replace_operators(Program& program, const Layouts& layouts) {
   replace_convolutions(program, layouts);
   replace_batch_norms(program, layouts);
+  straighten_batch_norms(program, layouts);
   replace_attention(program, layouts);
   replace_copies(program, layouts);
   replace_embeddings(program, layouts);

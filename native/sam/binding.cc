@@ -153,6 +153,14 @@ Napi::Value state(Call& call) {
   return result;
 }
 
+// engineDropWindow(engine): the micro-batches of a step that is accumulated are forgotten, the next one begins it anew.
+Napi::Value drop_window(Call& call) {
+  const auto engine = engine_of(call);
+  call.instance().worker->drain();
+  engine->forget_micros();
+  return call.env().Undefined();
+}
+
 // engineLoadState(engine, state). lib/optim has checked names and shapes.
 Napi::Value load_state(Call& call) {
   const auto engine = engine_of(call);
@@ -225,6 +233,7 @@ void register_engine(Napi::Env env, Napi::Object exports) {
   define<configure>(env, exports, "engineConfigure");
   define<state>(env, exports, "engineState");
   define<load_state>(env, exports, "engineLoadState");
+  define<drop_window>(env, exports, "engineDropWindow");
   define<loss_scale>(env, exports, "engineLossScale");
   define<steps_on_device>(env, exports, "engineStepsOnDevice");
   define<graph_replays>(env, exports, "engineGraphReplays");

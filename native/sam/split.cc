@@ -70,6 +70,7 @@ class LargestLosses : public Split {
   explicit LargestLosses(int64_t k) : k_(k) {}
   std::vector<Piece> operator()(const Step& step, Report& report) override {
     const auto losses = step.passes.sample_losses(step.w, {.moves_buffers = true});
+    step.require_finite_losses(losses, "the choosing forward's");
     report.loss = losses.mean().item<double>();
     const auto n = losses.numel(), k = chosen(n);
     Piece piece{.moves_buffers = false, .reports_loss = false};
@@ -91,6 +92,7 @@ class LargestRises : public Descend {
     const auto n = g.sample_losses.numel(), k = share_of(gamma_, n);
     if (k == n) return piece.descend;
     const auto after = step.passes.sample_losses(step.point.move(step.w, epsilon), {});
+    step.require_finite_losses(after, "the choosing forward's");
     return {.chosen = indices_of_largest(at::sub(after, g.sample_losses), k)};
   }
   std::vector<int64_t> counts(int64_t n) const override { return {share_of(gamma_, n)}; }

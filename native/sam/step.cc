@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "../elements.h"
 #include "../kernel_threads.h"
@@ -16,6 +17,8 @@
 namespace steppe::sam {
 
 namespace {
+
+constexpr const char* kHowToSkip = "Use nonFinite: \"skip\" to skip such steps.";
 
 // Tensors that one launch moves, where launches cost: all of a dtype on a device that go equally far.
 struct Together {
@@ -154,6 +157,12 @@ void Step::turn(Tensors& g) const {
   }
 }
 
+void Step::require_finite_losses(const at::Tensor& losses, const char* where) const {
+  if (at::isfinite(losses).all().item<bool>()) return;
+  throw NonFinite{std::string("Not finite: ") + where + " losses hold NaN or infinity. The step was not taken; weights, buffers and state are as they were. " +
+                  kHowToSkip, losses.mean().item<double>(), std::numeric_limits<double>::quiet_NaN()};
+}
+
 void Step::require_finite(const Gradient& gradient, const char* where) const {
   if (std::isfinite(gradient.norm)) return;
   // The norm of finite numbers can overflow: only a bad element counts.
@@ -161,8 +170,7 @@ void Step::require_finite(const Gradient& gradient, const char* where) const {
     const auto& g = gradient.g[k];
     if (!g.defined() || at::isfinite(g).all().item<bool>()) continue;
     throw NonFinite{std::string("Not finite: ") + where + " gradient of " + names[k] +
-                    " holds NaN or infinity. The step was not taken; weights, buffers and state are as they were. "
-                    "Use nonFinite: \"skip\" to skip such steps.",
+                    " holds NaN or infinity. The step was not taken; weights, buffers and state are as they were. " + kHowToSkip,
                     gradient.loss, gradient.norm};
   }
 }

@@ -88,6 +88,8 @@ struct Step {
   // From L's gradient to the one that is descended, and back.
   void turn(Tensors& g) const;
   void require_finite(const Gradient& gradient, const char* where) const;
+  // Of forwards alone: each sample's loss.
+  void require_finite_losses(const at::Tensor& losses, const char* where) const;
 };
 
 }  // namespace steppe::sam

@@ -1,4 +1,5 @@
-import { mkdirSync, readFileSync, readdirSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { chmodSync, mkdirSync, readFileSync, readdirSync, statSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { io, torch } from "../../lib/index.js";
@@ -138,6 +139,17 @@ describe("writing", () => {
     expect(readdirSync(folder)).toEqual(["taken"]);
     expect(() => io.loadSafetensors(join(folder, "none"))).toThrow(expect.objectContaining({ code: "IO" }));
     expect(() => io.loadSafetensors(folder)).toThrow(expect.objectContaining({ code: "FORMAT" }));
+    if (process.platform !== "win32") {
+      // Neither waited for nor replaced by a file.
+      execFileSync("mkfifo", [join(folder, "pipe")]);
+      expect(() => io.saveSafetensors(join(folder, "pipe"), {})).toThrow(expect.objectContaining({ code: "IO", message: expect.stringContaining("a pipe") }));
+      expect(() => io.loadSafetensors(join(folder, "pipe"))).toThrow(expect.objectContaining({ code: "FORMAT" }));
+      expect(statSync(join(folder, "pipe")).isFIFO()).toBe(true);
+      io.saveSafetensors(join(folder, "mine"), {});
+      chmodSync(join(folder, "mine"), 0o600);
+      io.saveSafetensors(join(folder, "mine"), { a: torch.zeros([1]) });
+      expect(statSync(join(folder, "mine")).mode & 0o777).toBe(0o600);
+    }
     expect(() => io.loadSafetensors(join(folder, "none"), { devise: "cpu" } as never)).toThrow(/Did you mean "device"/);
   });
 });

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { SteppeError, Tensor, optim, torch } from "../../lib/index.js";
-import type { nn } from "../../lib/index.js";
+import { SteppeError, Tensor, nn, optim, torch } from "../../lib/index.js";
 import { drawing, lossFunction, makeBatch, makeModel, methods, nets, over, takesClosures, titled, type MethodOptions, type Net } from "./nets.js";
 import { bytes, difference, everything, walk } from "./walk.js";
 
@@ -68,6 +67,35 @@ describe("what is not finite", () => {
       expect(everything(disturbed.model, disturbed.optimizer), `${kind} ${form} ${nonFinite}`).toEqual(everything(clean.model, clean.optimizer));
     }
   });
+});
+
+// The losses that choose samples hold NaN because of one sample, which batch norm spreads to all; those that are chosen may do without it.
+test.each(["k-sam", "efficient"] as const)("%s: a forward alone that gives NaN changes nothing", (method) => {
+  torch.manualSeed(0);
+  const norm = new nn.BatchNorm1d(3);
+  const model = new nn.Sequential(new nn.Linear(4, 3, false), norm, new nn.Linear(3, 2));
+  const optimizer = optim.create(model, { method, rho: 0.1, nonFinite: "skip", base: { name: "sgd", lr: 0.1 } } as never) as optim.Optimizer;
+  const step = optimizer.compile(((x: Tensor, y: Tensor) => nn.functional.crossEntropy(model.forward(x), y, { reduction: "none" })) as never);
+  const [x, y] = [torch.randn([8, 4]), torch.randint(0, 2, [8])];
+  step.sync(x, y);
+  const before = bytes(model.stateDict());
+  x.select(0, 7).fill_(NaN);
+  const report = step.sync(x, y);
+  expect([report.skipped, report.updated, report.loss]).toEqual([true, false, NaN]);
+  expect(bytes(model.stateDict())).toEqual(before);
+});
+
+test("look: a parameter without a gradient in a step that reuses is left alone", () => {
+  torch.manualSeed(0);
+  const [a, b, c] = [new nn.Linear(4, 4), new nn.Linear(4, 4), new nn.Linear(4, 2)];
+  const optimizer = optim.create(new nn.Sequential(a, b, c), { method: "look", k: 2, rho: 0.1, base: { name: "adamw", lr: 0.1, weightDecay: 0.1 } });
+  const step = optimizer.compile((x: Tensor, y: Tensor, all: boolean) => nn.functional.mseLoss(c.forward(all ? b.forward(a.forward(x)) : a.forward(x)), y));
+  const [x, y] = [torch.randn([6, 4]), torch.randn([6, 2])];
+  step.sync(x, y, true);
+  const [before, moves] = [bytes(b.stateDict()), bytes(a.stateDict())];
+  step.sync(x, y, false);
+  expect(bytes(b.stateDict())).toEqual(before);
+  expect(bytes(a.stateDict())).not.toEqual(moves);
 });
 
 describe("loss scale", () => {
