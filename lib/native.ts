@@ -263,7 +263,8 @@ export interface Native {
   inputSignature(inputs: Handle[], parameters: Handle[]): string;
   freeProgram(program: number): void;
 
-  engineCreate(settings: NativeEngineSettings, parameters: Handle[], buffers: Handle[]): number;
+  /** It lives as long as `holder`, or until `freeEngine`. */
+  engineCreate(settings: NativeEngineSettings, parameters: Handle[], buffers: Handle[], holder: object): number;
   /** Buffers that it was not given at first. Programs that were recorded without them do not fit it any more. */
   engineAddBuffers(engine: number, buffers: Handle[]): void;
   /**

@@ -1,5 +1,7 @@
 #include "instance_data.h"
 
+#include <algorithm>
+
 #include "device/accelerator.h"
 #include "program.h"
 #include "recorder.h"
@@ -19,6 +21,7 @@ Instance::Instance(Napi::Env env)
     Napi::HandleScope scope(this->env);
     try {
       call_js(this->env, collector.Value(), {Napi::Boolean::New(this->env, full)});
+      free_unheld_engines();
     } catch (const PendingException&) {
       // A sweep without the collector's help is still a sweep.
       napi_value ignored = nullptr;
@@ -43,11 +46,36 @@ void Instance::free_memory() {
   memory_is_free = true;
 }
 
+uint32_t Instance::add_engine(std::shared_ptr<sam::Engine> engine, Napi::Object holder) {
+  if (engines.size() >= enough_engines) {
+    handles.sweep(true);
+    enough_engines = std::max<size_t>(16, 2 * engines.size());
+  }
+  const auto id = engines.add(std::move(engine));
+  napi_ref weak = nullptr;
+  if (napi_create_reference(env, holder, 0, &weak) == napi_ok) engine_holders.emplace_back(id, weak);
+  return id;
+}
+
+void Instance::free_unheld_engines() {
+  std::erase_if(engine_holders, [this](const auto& each) {
+    Napi::HandleScope scope(env);
+    napi_value holder = nullptr;
+    napi_get_reference_value(env, each.second, &holder);
+    if (holder != nullptr) return false;
+    engines.remove(each.first);
+    napi_delete_reference(env, each.second);
+    return true;
+  });
+}
+
 void Instance::shut_down() {
   if (worker == nullptr) return;
   stop();
   worker.reset();
   loader.reset();
+  for (const auto& [id, holder] : engine_holders) napi_delete_reference(env, holder);
+  engine_holders.clear();
   engines.clear();
   programs.clear();
   generators.clear();

@@ -6,6 +6,8 @@
 
 #include <memory>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "handles.h"
 
@@ -52,6 +54,8 @@ struct Instance {
   void stop();
   // Gives back all memory that nobody needs: tensors that JavaScript no longer holds, and what is kept for tensors to come.
   void free_memory();
+  // The engine lives no longer than its holder. Garbage is collected first where many came since.
+  uint32_t add_engine(std::shared_ptr<sam::Engine> engine, Napi::Object holder);
   // What `allocate` gives; where memory runs out, once more after `free_memory`.
   template <class Allocate>
   auto with_memory(const Allocate& allocate);
@@ -71,8 +75,13 @@ struct Instance {
   Table<sam::Engine> engines;
   std::unique_ptr<Worker> worker;  // the training thread
   std::unique_ptr<Worker> loader;  // makes batches while steps run
+  std::vector<std::pair<uint32_t, napi_ref>> engine_holders;  // weak: finalizers run in no loop that never returns to the event loop
+  size_t enough_engines = 16;
   bool recording = false;
   bool memory_is_free = false;  // what could be freed for the call under way was
+
+ private:
+  void free_unheld_engines();
 };
 
 template <class Allocate>

@@ -24,8 +24,8 @@ import type { Window } from "./window.js";
 /** What a compiled step needs of its optimizer. */
 export interface StepContext {
   readonly engine: number;
-  /** Told of the programs of the step that is made. */
-  compiled(programs: RecordedPrograms): void;
+  /** Told how to free the programs of the step that is made. */
+  compiled(freePrograms: () => void): void;
   readonly collected: Collected;
   readonly resolved: Resolved;
   readonly window: Window;
@@ -257,7 +257,7 @@ export function compileStep<Args extends unknown[]>(
   });
   step.explain = () => explain(step.programs, onDevice === 0 ? undefined : (program) => native.engineDeviceNote(context.engine, program, onDevice === 2));
   programs.freeAfter(step);
-  context.compiled(programs);
+  context.compiled(programs.freeing);
   return step;
 }
 

@@ -21,7 +21,7 @@ export interface StepReport {
 export interface CompiledStep<Args extends unknown[]> {
   /** Takes one step on the training thread. Steps run in the order in which they were asked for. */
   (...args: Args): Promise<StepReport>;
-  /** The same, here and now, after all steps that are under way. */
+  /** The same, here and now, after all steps that are under way. Throws `ARGUMENT` while one of them is still to be recorded: await it first. */
   sync(...args: Args): StepReport;
   /** The recorded programs, to look at: one per signature and number of samples. */
   readonly programs: readonly ProgramInfo[];

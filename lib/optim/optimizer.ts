@@ -14,7 +14,6 @@ import type { Values } from "./fields.js";
 import { scheduled } from "./schedules.js";
 import { loadState, readState, scheduleStates, type OptimizerState } from "./state.js";
 import { ForeignBuffers } from "./foreign-buffers.js";
-import type { RecordedPrograms } from "./recorded-programs.js";
 import { Window } from "./window.js";
 
 /** What the loss function of a method returns: the mean loss; for `k-sam` and `efficient` one loss per sample; for `bilevel` the logits, too. */
@@ -26,7 +25,7 @@ const discarded = new FinalizationRegistry<number>((engine) => native.freeEngine
 export class Optimizer<M extends Method = Method> {
   readonly #id: number;
   #isDisposed = false;
-  readonly #programs: WeakRef<RecordedPrograms>[] = [];
+  readonly #freePrograms: (() => void)[] = [];
   readonly #collected: Collected;
   readonly #resolved: Resolved;
   readonly #window: Window;
@@ -71,6 +70,7 @@ export class Optimizer<M extends Method = Method> {
       },
       parameters.map((parameter) => parameter.handle),
       buffers.map((buffer) => buffer.handle),
+      this,
     );
     discarded.register(this, this.#id, this);
   }
@@ -82,7 +82,7 @@ export class Optimizer<M extends Method = Method> {
 
   /**
    * Frees its state and the programs of its compiled steps now, after the steps under way. Left to itself that happens some time after nobody holds
-   * it any more, but not within a loop that never returns to the event loop. Model and weights stay. May be called twice.
+   * it any more. Model and weights stay. May be called twice.
    *
    * @throws SteppeError `ARGUMENT` while a step is still to be recorded
    */
@@ -92,7 +92,7 @@ export class Optimizer<M extends Method = Method> {
     native.drain();
     this.#isDisposed = true;
     discarded.unregister(this);
-    for (const programs of this.#programs) programs.deref()?.free();
+    for (const free of this.#freePrograms) free();
     native.freeEngine(this.#id);
   }
 
@@ -172,7 +172,7 @@ export class Optimizer<M extends Method = Method> {
       get engine() {
         return engine();
       },
-      compiled: (programs: RecordedPrograms) => void this.#programs.push(new WeakRef(programs)),
+      compiled: (free: () => void) => void this.#freePrograms.push(free),
       collected: this.#collected,
       resolved: this.#resolved,
       window: this.#window,

@@ -27,13 +27,15 @@ interface Recorded extends NativeProgram {
 /** More signatures than this, and the oldest program is forgotten. */
 const MAX_PROGRAMS = 256;
 
-const discarded = new FinalizationRegistry<Map<string, Recorded>>((programs) => {
-  for (const { program } of programs.values()) native.freeProgram(program);
+/** Their numbers: more would keep the model alive, too, until the registry is run. */
+const discarded = new FinalizationRegistry<Set<number>>((programs) => {
+  for (const program of programs) native.freeProgram(program);
 });
 
 /** The programs of a compiled step, by signature. */
 export class RecordedPrograms {
   readonly #programs = new Map<string, Recorded>();
+  readonly #numbers = new Set<number>();
   readonly #collected: Collected;
   #training = { version: -1, bits: "" };
 
@@ -49,7 +51,7 @@ export class RecordedPrograms {
       for (const [signature, { program, wanted }] of this.#programs) {
         if (![...wanted.seen!].some(([module, mode]) => !modules.includes(module) && module.training !== mode)) continue;
         this.#programs.delete(signature);
-        native.freeProgram(program);
+        this.#free(program);
       }
       this.#training = { version: modes.version, bits: modules.map((module) => (module.training ? "t" : "e")).join("") };
     }
@@ -75,11 +77,12 @@ export class RecordedPrograms {
     if (this.#programs.size >= MAX_PROGRAMS) {
       const [oldest, { program }] = this.#programs.entries().next().value!;
       this.#programs.delete(oldest);
-      native.freeProgram(program);
+      this.#free(program);
     }
     const { count, climbed, signature, seen } = wanted;
     const stale = this.#programs.get(signature);
-    if (stale !== undefined) native.freeProgram(stale.program);
+    if (stale !== undefined) this.#free(stale.program);
+    this.#numbers.add(made.program);
     this.#programs.set(signature, { ...made, wanted: { count, climbed, signature, seen: seen! }, buffers: this.#collected.buffers.length });
   }
 
@@ -96,14 +99,20 @@ export class RecordedPrograms {
     }));
   }
 
-  free(): void {
-    for (const { program } of this.#programs.values()) native.freeProgram(program);
-    this.#programs.clear();
+  /** Frees all that are there at the time; then none can be used. Holds nothing else. */
+  get freeing(): () => void {
+    const numbers = this.#numbers;
+    return () => numbers.forEach((program) => native.freeProgram(program));
   }
 
   /** Frees them once nobody holds the step any more. */
   freeAfter(step: object): void {
-    discarded.register(step, this.#programs);
+    discarded.register(step, this.#numbers);
+  }
+
+  #free(program: number): void {
+    this.#numbers.delete(program);
+    native.freeProgram(program);
   }
 
   #fits({ signature }: WantedProgram): boolean {

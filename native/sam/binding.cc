@@ -32,7 +32,7 @@ MethodSpec method_of(Napi::Object object) {
   return method;
 }
 
-// engineCreate(settings, parameters, buffers): number
+// engineCreate(settings, parameters, buffers, holder): number
 Napi::Value create(Call& call) {
   const auto given = call.value(0).As<Napi::Object>();
   Settings settings;
@@ -61,7 +61,7 @@ Napi::Value create(Call& call) {
                                          std::move(group_of), std::move(in_subset));
   const auto scale = numbers_of(given.Get("lossScale").As<Napi::Object>());
   engine->loss_scale = {scale.at("initial"), scale.at("growth"), scale.at("backoff"), static_cast<int64_t>(scale.at("interval"))};
-  return Napi::Number::New(call.env(), call.instance().engines.add(std::move(engine)));
+  return Napi::Number::New(call.env(), call.instance().add_engine(std::move(engine), call.value(3).As<Napi::Object>()));
 }
 
 // engineAddBuffers(engine, buffers): normalisation buffers that it was not given at first. Programs have them as slots: those

@@ -84,3 +84,22 @@ describe("the memory of steps", () => {
     expect(then - first).toBeLessThan(stepBytes / 2 + 24 * megabyte);
   });
 });
+
+// Finalizers, which free what JavaScript gives up, run in no loop that never returns to the event loop.
+test.each(["compiled", "closure"])("optimizers that are dropped in a synchronous loop do not add up (%s)", async (form) => {
+  const { first, then } = await resultOf<Record<"first" | "then", number>>(`
+    torch.setNumThreads(1);
+    const once = () => {
+      const model = new nn.Sequential(new nn.Linear(512, 512), new nn.ReLU(), new nn.Linear(512, 512));
+      const optimizer = optim.create(model, { method: "sam", base: { name: "adam", lr: 1e-3 } });
+      const loss = (x) => model.forward(x).pow(2).mean();
+      const x = torch.randn([4, 512]);
+      if (${form === "compiled"}) optimizer.compile(loss).sync(x); else optimizer.step(() => loss(x));
+    };
+    for (let i = 0; i < 60; i++) once();
+    const first = process.memoryUsage().rss;
+    for (let i = 0; i < 150; i++) once();
+    console.log(JSON.stringify({ first, then: process.memoryUsage().rss }));`);
+  // Two moments and a point of 2 MB each for every one of them would be 900 MB.
+  expect(then - first).toBeLessThan(300 * megabyte);
+});
