@@ -49,6 +49,7 @@ test("a step whose failure nobody looks at is an unhandled rejection", async () 
     void step(x, wrong);
     await new Promise((resolve) => setTimeout(resolve, 100));
     await step(x, wrong).catch(() => {});
+    await new Promise((resolve) => setTimeout(resolve, 50)); // Node tells of rejections once nothing else is to be done
   } finally {
     process.removeAllListeners("unhandledRejection");
     others.forEach((listener) => process.on("unhandledRejection", listener));

@@ -346,7 +346,8 @@ def look(run):
     alpha = run.option("alpha", 0.2)
     g = run.at_w()
     if run.own_taken % run.option("k", 5) != 0:
-        return each(lambda a, b: a + alpha * run.norm(g) * b, g, run.state["v"])
+        v = [None if a is None else b for a, b in zip(g, run.state["v"])]  # without a gradient in its one pass a parameter is left out
+        return each(lambda a, b: a + alpha * run.norm(g) * b, g, v)
     g_p = run.at(run.by_radius(unit(run.climbing(g))))
     run.state["v"] = run.unit(run.rejection(g_p, g))
     return g_p
