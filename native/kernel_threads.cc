@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "kernel_crew.h"
+#include "kernel_stages.h"
 
 #ifdef __linux__
 extern "C" {

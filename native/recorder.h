@@ -4,6 +4,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <unordered_set>
 
 #include "convert.h"
@@ -114,7 +115,7 @@ class Recorder : public c10::MemoryReportingInfoBase, public std::enable_shared_
   Tensors parameters_, buffers_, inputs_;
   Tensors buffer_values_, input_values_;  // as they were; inputs' only where they change
   std::vector<std::pair<at::Tensor, at::Tensor>> own_values_;  // likewise of tensors of the user's own that change, in their order
-  std::map<Key, bool> saved_own_;
+  std::set<Key> saved_own_;
   std::vector<std::pair<at::Generator, at::Tensor>> generator_states_;
   std::shared_ptr<Program> program_ = std::make_shared<Program>();
   std::map<Key, int32_t> registers_;

@@ -139,7 +139,7 @@ void Recorder::save_own(const at::Tensor& tensor) {
   if (!tensor.has_storage() || tensor.numel() == 0 || allocated_.contains(tensor.storage().data())) return;
   for (const auto& parameter : parameters_)
     if (storage_of(parameter) == storage_of(tensor)) return;
-  if (!saved_own_.try_emplace(key_of(tensor), true).second) return;
+  if (!saved_own_.insert(key_of(tensor)).second) return;
   at::NoGradGuard no_grad;
   Constants not_an_operator;
   own_values_.emplace_back(tensor, tensor.clone());

@@ -55,12 +55,8 @@ class Reuse : public Combine {
     next_ = scaled(v, length > 4 * rounding(g_p.g) * g_p.norm ? 1 / length : 0);
     return g_p.g;
   }
-  Tensors plain(const Gradient& g, const Step&) override {
-    auto reused = now_;
-    for (size_t k = 0; k < reused.size(); k++)
-      if (!g.g[k].defined()) reused[k] = at::Tensor();  // a parameter without a gradient in this step is left alone
-    return add(g.g, reused, alpha_ * g.norm);
-  }
+  // A parameter without a gradient in this step's one pass is left alone.
+  Tensors plain(const Gradient& g, const Step&) override { return add(g.g, where_defined(now_, g.g), alpha_ * g.norm); }
   void commit() override { now_ = next_; }
   void discard() override { next_ = now_; }
   void remember(Memory& memory) override { memory.tensors["reused"] = &now_; }

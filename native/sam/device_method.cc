@@ -81,7 +81,7 @@ DeviceMethod::Outcome DeviceMethod::operator()(Kind kind, const Step& step, Devi
     outcome.norm = g.norm;
     outcome.d = g.g;
     if (kind == Kind::plain && name_of("combine", "perturbed") == "reuse")
-      outcome.d = there::add(g.g, memory("reused"), g.norm.mul(number("combine", "alpha")));
+      outcome.d = there::add(g.g, where_defined(memory("reused"), g.g), g.norm.mul(number("combine", "alpha")));
   } else {
     std::vector<Outcome> parts(pieces.size(), Outcome{{}, zero, zero});
     device::StreamOrder order(step.w.front().device(), pieces.size());

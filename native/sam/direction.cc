@@ -103,10 +103,7 @@ class BatchNoise : public RunningMean {
   BatchNoise(size_t parameters, double sigma, double lambda) : RunningMean(parameters), sigma_(sigma), lambda_(lambda) {}
   Heading operator()(const Tensors& g, const Step&) override {
     update(g, 1 - lambda_);
-    Tensors mean = now_;
-    for (size_t k = 0; k < mean.size(); k++)
-      if (!g[k].defined()) mean[k] = at::Tensor();
-    const auto v = add(g, mean, -sigma_);
+    const auto v = add(g, where_defined(now_, g), -sigma_);
     return {v, norm(v)};
   }
 

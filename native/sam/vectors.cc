@@ -192,6 +192,12 @@ void add_into(at::Tensor& to, const at::Tensor& x, const at::Tensor& y, double a
   }
 }
 
+Tensors where_defined(Tensors x, const Tensors& g) {
+  for (size_t k = 0; k < x.size(); k++)
+    if (!g[k].defined()) x[k] = at::Tensor();
+  return x;
+}
+
 Tensors add(const Tensors& x, const Tensors& y, double a) {
   HeldKernelThreads::let_go();
   Tensors result(x.size()), both_x, both_y, only_y;

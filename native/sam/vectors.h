@@ -27,6 +27,8 @@ at::Tensor new_like(const at::Tensor& x);
 void copy(const Tensors& to, const Tensors& from);
 // ⟨x, y⟩
 double dot(const Tensors& x, const Tensors& y);
+// x where g is defined.
+Tensors where_defined(Tensors x, const Tensors& g);
 // x + a·y
 Tensors add(const Tensors& x, const Tensors& y, double a);
 // a·x

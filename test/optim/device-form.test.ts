@@ -282,6 +282,27 @@ test("ordinary steps in between go on from what those of that form remember", ()
   usual.weights.forEach((weight, k) => expect(distance(mixed.weights[k]!, weight)).toBeLessThan(1e-6)); // learning rates in float32
 });
 
+test("look: a parameter without a gradient in a step that reuses is left alone in that form, too", () => {
+  const run = (compile: optim.CompileOptions) => {
+    const count = watch();
+    torch.manualSeed(0);
+    const [a, b, c] = [new nn.Linear(6, 6), new nn.Linear(6, 6), new nn.Linear(6, 3)];
+    const net = new nn.Sequential(a, b, c).to("float64");
+    const optimizer = optim.create(net, { method: "look", rho: 0.3, k: 2, alpha: 0.5, base: { name: "sgd", lr: 0.1, momentum: 0.9, weightDecay: 0.1 } });
+    const step = optimizer.compile((x: Tensor, y: Tensor, all: boolean) => nn.functional.crossEntropy(c.forward(all ? b.forward(a.forward(x)) : a.forward(x)), y), compile);
+    torch.manualSeed(1);
+    for (let s = 0; s < 12; s++) {
+      const before = b.weight.detach().clone();
+      step.sync(torch.randn([10, 6], { dtype: "float64" }), torch.randint(0, 3, [10]), s % 2 === 0);
+      expect(torch.equal(b.weight.detach(), before)).toBe(s % 2 === 1);
+    }
+    return { weights: net.parameters().map((each) => each.detach()), count: count() };
+  };
+  const [usual, fixed] = [run({}), run({ graphs: "uncaptured" })];
+  expect(fixed.count).toBeGreaterThanOrEqual(8);
+  usual.weights.forEach((weight, k) => expect(distance(fixed.weights[k]!, weight)).toBeLessThan(1e-6)); // learning rates in float32
+});
+
 test("a state of another dtype goes on in the weights'", () => {
   const run = (compile: optim.CompileOptions) => {
     torch.manualSeed(0);

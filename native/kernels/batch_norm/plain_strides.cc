@@ -65,9 +65,8 @@ void straighten_batch_norms(Program& program, const Layouts& layouts) {
     const auto& schema = instruction.op.schema();
     if (instruction.kernel != nullptr || schema.name() != "aten::native_batch_norm_backward" || !schema.overload_name().empty()) continue;
     const auto *dy = layout_of(instruction.inputs[0], layouts), *x = layout_of(instruction.inputs[1], layouts);
-    const auto both_are = [&](at::MemoryFormat format) { return dy->strides == strides_of(dy->sizes, format) && x->strides == strides_of(x->sizes, format); };
-    const bool straight = dy != nullptr && x != nullptr && (both_are(at::MemoryFormat::Contiguous) || (x->sizes.size() == 4 && both_are(at::MemoryFormat::ChannelsLast)));
-    if (!straight) instruction.kernel = backward;
+    const auto both = [&](const auto& are) { return dy != nullptr && x != nullptr && are(*dy) && are(*x); };
+    if (!both(is_new_contiguous) && !both(is_new_channels_last_image)) instruction.kernel = backward;
   }
 }
 
