@@ -28,7 +28,7 @@ void pack_panels(int64_t in, const PanelCut& panels, const Strided& w, float* to
   parallel_for(0, panels.count(), kPackingGrain / (in * row_product::kPanel) + 1, [&](int64_t first, int64_t last) {
     for (auto panel = first; panel < last; panel++) {
       const auto column = panels.begin(panel);
-      row_product::fill_panel(in, panels.width(panel), {w.data + column * w.column, w.row, w.column}, to + column * in);
+      row_product::fill_panel(in, panels.width(panel), {w.data + column * w.column, w.row, w.column}, {to + column * in, panels.width(panel)});
     }
   });
 }

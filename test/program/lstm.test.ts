@@ -16,12 +16,13 @@ const lossOf = (layer: nn.LSTM) => (x: Tensor, h: Tensor, c: Tensor) => {
   return y.mul(y).sum().add(hn.exp().sum()).add(cn.mul(0.5).sin().sum());
 };
 
-function make(options: Options, dtype: "float32" | "float64" = "float32", { hidden = 10, samples = 3, steps = 7 } = {}) {
+function make(options: Options, dtype: "float32" | "float64" = "float32", { inputs = 6, hidden = 10, samples = 3, steps = 7 } = {}) {
   torch.manualSeed(4);
-  const layer = new nn.LSTM(6, hidden, options).to(dtype);
-  const size = options.batchFirst === true ? [samples, steps, 6] : [steps, samples, 6];
+  const layer = new nn.LSTM(inputs, hidden, options).to(dtype);
+  const size = options.batchFirst === true ? [samples, steps, inputs] : [steps, samples, inputs];
   const states = [(options.numLayers ?? 1) * (options.bidirectional === true ? 2 : 1), samples, hidden];
   const batch = [size, states, states].map((shape) => torch.randn(shape).to(dtype));
+  torch.noGrad(() => void batch[0]!.mul_(Math.sqrt(6 / inputs))); // gates alike, however many add up
   // Gates far from 0, too, where an activation is flat.
   torch.noGrad(() => void layer.parameters()[0]!.mul_(6));
   return { layer, batch };
@@ -87,8 +88,12 @@ describe("in panels", () => {
     [266, 13, 3], // the backward's matrix has more rows than are multiplied at a time
     // A large matrix: threads share the units of many samples, too.
     [394, 25, 2],
-  ])("%i units, %i samples, %i steps, both directions: as LibTorch's, and where the loops are ours the same with any number of threads", (hidden, samples, steps) => {
-    const { layer, batch } = make({ bidirectional: true }, "float32", { hidden, samples, steps });
+    // Gates of all inputs are one product, and are brought into the order of the panels.
+    [40, 3, 6, 1100],
+    [64, 9, 3, 1100],
+  ])("%i units, %i samples, %i steps, both directions: as LibTorch's, and where the loops are ours the same with any number of threads", (hidden, samples, steps, inputs = 6) => {
+    const sizes = { inputs, hidden, samples, steps };
+    const { layer, batch } = make({ bidirectional: true }, "float32", sizes);
     const { gradients, loss } = run(layer, batch);
     for (const threads of hasWideRegisters ? [2, 3] : []) {
       torch.setNumThreads(threads);
@@ -100,7 +105,7 @@ describe("in panels", () => {
         if (name.startsWith("bias")) expect(torch.equal(again.gradients[i]!, gradients[i]!), name).toBe(true);
       });
     }
-    const wide = make({ bidirectional: true }, "float64", { hidden, samples, steps });
+    const wide = make({ bidirectional: true }, "float64", sizes);
     wide.layer.loadStateDict(layer.stateDict());
     const exact = batch.map((tensor) => tensor.to("float64"));
     lossOf(wide.layer)(exact[0]!, exact[1]!, exact[2]!).backward();

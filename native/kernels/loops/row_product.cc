@@ -159,9 +159,9 @@ void transpose_lanes(int64_t columns, Rows<const float> from, Rows<float> to) {
 }
 
 STEPPE_FOR_ALL_PROCESSORS
-void copy_panel(int64_t in, Rows<const float> from, float* to) {
+void copy_panel(int64_t in, Rows<const float> from, Rows<float> to) {
   for (int64_t k = 0; k < in; k++)
-    STEPPE_EACH(v, 4) STEPPE_LANES(to + k * kPanel + v * kLanes) = STEPPE_CONST_LANES(from.data + k * from.step + v * kLanes);
+    STEPPE_EACH(v, 4) STEPPE_LANES(to.data + k * to.step + v * kLanes) = STEPPE_CONST_LANES(from.data + k * from.step + v * kLanes);
 }
 
 STEPPE_FOR_ALL_PROCESSORS
@@ -182,10 +182,10 @@ void multiply_by_rows(int64_t rows, int64_t in, int64_t out, Rows<const float> x
   all_dots(rows, in, out, x, w, y, adds);
 }
 
-void fill_panel(int64_t in, int64_t width, Strided w, float* to) {
-  if (w.column != 1) return transpose(width, in, {w.data, w.column}, {to, width});
+void fill_panel(int64_t in, int64_t width, Strided w, Rows<float> to) {
+  if (w.column != 1) return transpose(width, in, {w.data, w.column}, to);
   if (width == kPanel) return copy_panel(in, {w.data, w.row}, to);
-  for (int64_t k = 0; k < in; k++) std::copy_n(w.data + k * w.row, width, to + k * width);
+  for (int64_t k = 0; k < in; k++) std::copy_n(w.data + k * w.row, width, to.data + k * to.step);
 }
 
 void fill_strips(int64_t in, int64_t rows, Rows<const float> columns, float* to) {

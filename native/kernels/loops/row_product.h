@@ -39,8 +39,8 @@ struct PanelCut {
   int64_t begin(int64_t panel) const { return panel * kPanel; }
   int64_t width(int64_t panel) const { return panel + 1 < count() ? kPanel : columns - begin(panel); }
 };
-// Writes a panel of W, [in, width], whose first column is at w.data; elements of W follow each other in rows or in columns.
-void fill_panel(int64_t in, int64_t width, Strided w, float* to);
+// Writes a panel of W, or some columns of one, [in, width], whose first column is at w.data; elements of W follow each other in rows or in columns.
+void fill_panel(int64_t in, int64_t width, Strided w, Rows<float> to);
 // Writes strips of kMostRows rows of x, each [in, its rows], the last one of what is left. Column k of x lies at columns.data + k · columns.step.
 void fill_strips(int64_t in, int64_t rows, Rows<const float> columns, float* to);
 

@@ -18,11 +18,37 @@
 namespace steppe {
 namespace {
 
-// What the forward keeps for the backward, in one tensor [steps, batch, 6 hidden], plane by plane: gates [steps · batch, 4 hidden], and
-// [steps · batch, hidden] of cells and of their tanh.
-struct Kept {
-  Kept(const at::Tensor& all, int64_t n) : gates(all.mutable_data_ptr<float>()), cells(gates + 4 * n), tanh_cells(gates + 5 * n) {}
-  float *gates, *cells, *tanh_cells;
+// What the forward keeps for the backward, in one tensor [steps, batch, 6 hidden]: gates, and behind those of all rows cells, a row for each sample in
+// each time step, of one block of units after the other. Of few samples, whose units threads share, all rows of some units stand together: else a
+// thread's processor would ask ahead for lines that another one writes.
+class Kept {
+ public:
+  Kept(const at::Tensor& all, const recurrence::UnitBlocks& blocks)
+      : data_(all.mutable_data_ptr<float>()), batch_(all.size(1)), rows_(all.size(0) * batch_), hidden_(blocks.hidden),
+        groups_(batch_ < kFew && blocks.most < kGroup ? std::max<int64_t>(1, hidden_ / kGroup) : 1) {}
+  // A block's, of which this is the first unit, from a sample in a time step on.
+  lstm::Rows<float> gates(int64_t unit, int64_t time, int64_t sample) const { return rows<4>(data_, unit, time, sample); }
+  lstm::Rows<float> cells(int64_t unit, int64_t time, int64_t sample) const { return rows<2>(data_ + 4 * rows_ * hidden_, unit, time, sample); }
+  // Behind the last of some units whose blocks stand one after the other in a row.
+  int64_t end_of(int64_t unit) const {
+    const auto [first, units] = group_of(unit);
+    return first + units;
+  }
+
+ private:
+  static constexpr int64_t kFew = 8, kGroup = 64;
+  // The last one takes along what would be less.
+  std::pair<int64_t, int64_t> group_of(int64_t unit) const {
+    const auto group = std::min(unit / kGroup, groups_ - 1);
+    return {group * kGroup, group + 1 < groups_ ? kGroup : hidden_ - group * kGroup};
+  }
+  template <int64_t kOfUnit>
+  lstm::Rows<float> rows(float* data, int64_t unit, int64_t time, int64_t sample) const {
+    const auto [first, units] = group_of(unit);
+    return {data + kOfUnit * (rows_ * first + (batch_ * time + sample) * units + unit - first), kOfUnit * units};
+  }
+  float* const data_;
+  const int64_t batch_, rows_, hidden_, groups_;
 };
 
 // Of a contiguous x, from its element `offset` on.
@@ -64,6 +90,42 @@ void by_libtorch(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   op.callBoxed(stack);
 }
 
+constexpr int64_t kSamplesTogether = 12, kBlocksTogether = 4;  // whose gates the first cache holds until their activations are taken
+
+void copy_rows(int64_t rows, int64_t count, lstm::Rows<const float> from, lstm::Rows<float> to) {
+  for (int64_t r = 0; r < rows; r++) std::copy_n(from.data + r * from.step, count, to.data + r * to.step);
+}
+
+// Of memory that all parts together have, a part's own [its samples, its units].
+lstm::Rows<float> part_of(float* all, const recurrence::Part& part, int64_t batch) { return {all + batch * part.unit + part.units * part.sample, part.units}; }
+
+// The sum of both biases [4 hidden], by blocks of units.
+void by_blocks(const float* b, const float* b2, const recurrence::UnitBlocks& blocks, float* to) {
+  for (int64_t block = 0; block < blocks.count(); block++) {
+    for (int64_t gate = 0; gate < 4; gate++) {
+      const auto* from = b + gate * blocks.hidden + blocks.begin(block);
+      const auto* from2 = b2 + gate * blocks.hidden + blocks.begin(block);
+      for (int64_t k = 0; k < blocks.width(block); k++) *to++ = from[k] + from2[k];
+    }
+  }
+}
+
+// The gates of some units from rows [4 hidden].
+void gather(int64_t rows, int64_t units, int64_t hidden, lstm::Rows<const float> from, lstm::Rows<float> to) {
+  for (int64_t gate = 0; gate < 4; gate++) copy_rows(rows, units, {from.data + gate * hidden, from.step}, {to.data + gate * units, to.step});
+}
+
+// The gates of a part's samples and blocks of units from their inputs in all time steps.
+void multiply_inputs(const recurrence::GatePanels& panels, const recurrence::Part& part, lstm::Rows<const float> x, int64_t steps, int64_t batch, const recurrence::UnitBlocks& blocks,
+                     const Kept& to) {
+  const bool has_all = part.samples == batch;  // one time step's rows follow the other's
+  const auto calls = has_all ? 1 : steps, rows = has_all ? steps * batch : part.samples;
+  const auto [first, end] = blocks.of(part.unit, part.units);
+  for (auto block = first; block < end; block++)
+    for (int64_t t = 0; t < calls; t++)
+      panels.multiply(rows, {x.data + x.step * (batch * t + part.sample), x.step}, block, to.gates(blocks.begin(block), t, part.sample), /*adds=*/false);
+}
+
 // aten::mkldnn_rnn_layer(input [steps, batch, in], W [4 hidden, in], U [4 hidden, hidden], b, b′, h₀, c₀, reverse, …)
 //   -> (output [steps, batch, hidden], h, c, kept)
 void forward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
@@ -73,46 +135,60 @@ void forward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
     if (!is_plain(at(i))) return by_libtorch(op, stack);
   const Values x(at(0)), u(at(2)), h0(at(5)), c0(at(6));
   const bool reverse = stack[first + 7].toBool(), has_biases = stack[first + 12].toBool();
-  const int64_t steps = x.tensor.size(0), batch = x.tensor.size(1), hidden = u.tensor.size(1), rows = steps * batch, n = batch * hidden;
+  const int64_t steps = x.tensor.size(0), batch = x.tensor.size(1), hidden = u.tensor.size(1), in = x.tensor.size(2), rows = steps * batch, n = batch * hidden;
   const auto options = x.tensor.options();
   auto output = at::empty({steps, batch, hidden}, options), kept = at::empty({steps, batch, 6 * hidden}, options);
-  const Kept k(kept, steps * n);
-  std::vector<float> bias(static_cast<size_t>(4 * hidden));
-  if (has_biases) {
-    std::copy_n(Values(at(3)).data, 4 * hidden, bias.data());
-    lstm::add_to(4 * hidden, Values(at(4)).data, bias.data());
-  }
   const recurrence::Sharing sharing(batch, hidden, steps);
+  const recurrence::UnitBlocks blocks(sharing, hidden);
+  const Kept keep(kept, blocks);
+  std::vector<float> bias(static_cast<size_t>(4 * hidden));
+  if (has_biases) by_blocks(Values(at(3)).data, Values(at(4)).data, blocks, bias.data());
   const Values w(at(1));
-  const bool ours = sharing.ours(), multiplies_inputs = ours && recurrence::Panels::suit(w.tensor);
+  const bool ours = sharing.ours(), multiplies_inputs = ours && recurrence::GatePanels::suit(w.tensor);
   const auto of_u = ours ? u.tensor.numel() : 0, of_w = multiplies_inputs ? w.tensor.numel() : 0;
-  CallMemory memory(of_u + of_w);
-  const recurrence::Panels panels(u.tensor, /*transposed=*/true, memory.take(of_u));
-  std::optional<recurrence::Panels> inputs;  // else one product for all threads
-  if (multiplies_inputs) {
-    inputs.emplace(w.tensor, /*transposed=*/true, memory.take(of_w));
-  } else {
-    auto all = rows_of(kept, rows, 4 * hidden);
-    products::multiply(all, rows_of(x.tensor, rows, x.tensor.size(2)), transposed(w.tensor));
+  CallMemory memory(of_u + of_w + n);
+  const recurrence::GatePanels states(u.tensor, blocks, memory.take(of_u)), inputs(w.tensor, blocks, memory.take(of_w));
+  auto* cells = memory.take(n);  // of each part [its samples, its units]: as the last time step left them
+  at::Tensor all;  // gates from inputs, where they are one product for all threads
+  if (!multiplies_inputs) {
+    all = at::empty({rows, 4 * hidden}, options);
+    products::multiply(all, rows_of(x.tensor, rows, in), transposed(w.tensor));
   }
+  const auto* from_all = multiplies_inputs ? nullptr : all.const_data_ptr<float>();
   auto* out = output.mutable_data_ptr<float>();
   const auto index = [&](int64_t s) { return reverse ? steps - 1 - s : s; };
   const auto prepare = [&](int64_t i) {
-    recurrence::fill(sharing, panels, i);
-    if (inputs.has_value()) recurrence::fill(sharing, *inputs, i);
+    states.fill(sharing, i);
+    if (multiplies_inputs) inputs.fill(sharing, i);
   };
+  auto last_c = filled(c0.tensor, c0.data);
   sharing.over_time(steps, prepare, [&](const recurrence::Part& part, int64_t s) {
-    if (s == 0 && inputs.has_value()) recurrence::multiply_all(sharing, part, *inputs, steps, batch, x.data, k.gates);
-    const auto t = n * index(s), before = s > 0 ? n * index(s - 1) : 0;
-    const auto *h = s > 0 ? out + before : h0.data, *c = s > 0 ? k.cells + before : c0.data;
-    recurrence::multiply(sharing, part, panels, h, k.gates + 4 * t, /*adds=*/true);
-    for (int64_t b = part.sample; b < part.sample + part.samples; b++) {
-      const auto row = hidden * b + part.unit, at = t + row;
-      lstm::forward_row(part.units, hidden, bias.data() + part.unit, k.gates + 4 * (t + hidden * b) + part.unit, c + row, k.cells + at, k.tanh_cells + at, out + at);
+    const auto [first_block, end_block] = blocks.of(part.unit, part.units);
+    const lstm::Rows<float> c = part_of(cells, part, batch), all_c = {last_c.mutable_data_ptr<float>() + hidden * part.sample + part.unit, hidden};
+    if (s == 0) copy_rows(part.samples, part.units, {all_c.data, hidden}, c);
+    if (s == 0 && multiplies_inputs) multiply_inputs(inputs, part, {x.data, in}, steps, batch, blocks, keep);
+    const auto t = index(s);
+    const auto* h = s > 0 ? out + n * index(s - 1) : h0.data;
+    recurrence::fetch(sharing, part, hidden, h + hidden * part.sample);
+    for (auto first = first_block, end = first; first < end_block; first = end) {
+      const auto unit = blocks.begin(first);
+      end = std::min({first + kBlocksTogether, end_block, blocks.of(unit, keep.end_of(unit) - unit).second});
+      const auto units = blocks.begin(end - 1) + blocks.width(end - 1) - unit;
+      for (int64_t b = part.sample, some = 0; b < part.sample + part.samples; b += some) {
+        some = std::min(ours ? kSamplesTogether : part.samples, part.sample + part.samples - b);
+        for (auto block = first; block < end; block++) {
+          const auto gates = keep.gates(blocks.begin(block), t, b);
+          if (from_all != nullptr) gather(some, blocks.width(block), hidden, {from_all + 4 * hidden * (batch * t + b) + blocks.begin(block), 4 * hidden}, gates);
+          states.multiply(some, {h + hidden * b, hidden}, block, gates, /*adds=*/true);
+        }
+        lstm::forward_rows(some, units, blocks.most, bias.data() + 4 * unit, keep.gates(unit, t, b), keep.cells(unit, t, b),
+                           {c.data + c.step * (b - part.sample) + unit - part.unit, c.step}, {out + n * t + hidden * b + unit, hidden});
+      }
     }
+    if (s + 1 == steps) copy_rows(part.samples, part.units, {c.data, c.step}, all_c);
   });
   const auto last = reverse ? 0 : n * (steps - 1);
-  auto last_h = filled(h0.tensor, steps == 0 ? h0.data : out + last), last_c = filled(c0.tensor, steps == 0 ? c0.data : k.cells + last);
+  auto last_h = filled(h0.tensor, steps == 0 ? h0.data : out + last);
   give(stack, stack.size() - first, {output, last_h, last_c, kept});
 }
 
@@ -141,27 +217,44 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const bool reverse = stack[first + 13].toBool(), has_biases = stack[first + 17].toBool();
   const int64_t steps = x.tensor.size(0), batch = x.tensor.size(1), hidden = u.tensor.size(1), rows = steps * batch, n = batch * hidden, in = x.tensor.size(2);
   const auto options = x.tensor.options();
-  const Kept k(kept, steps * n);
   // Sums over time: what comes from later steps, and from the last state itself.
   auto dh = filled(h0.tensor, d_h.data), dc = filled(c0.tensor, d_c.data), d_gates = at::empty({rows, 4 * hidden}, options);
   const auto index = [&](int64_t s) { return reverse ? steps - 1 - s : s; };
   const recurrence::Sharing sharing(batch, hidden, steps);
-  const auto floats = sharing.ours() ? recurrence::Panels::floats(u.tensor) : 0;
-  CallMemory memory(floats);
-  const recurrence::Panels panels(u.tensor, /*transposed=*/false, memory.take(floats));
+  const recurrence::UnitBlocks blocks(sharing, hidden);
+  const Kept keep(kept, blocks);
+  const auto of_u = recurrence::StatePanels::floats(u.tensor, sharing);
+  CallMemory memory(of_u + 2 * n);
+  const recurrence::StatePanels panels(u.tensor, sharing, memory.take(of_u));
+  auto *parts_h = memory.take(n), *parts_c = memory.take(n);  // of each part [its samples, its units], while it is at work
   auto *to_h = dh.mutable_data_ptr<float>(), *to_c = dc.mutable_data_ptr<float>(), *to_gates = d_gates.mutable_data_ptr<float>();
-  const auto prepare = [&](int64_t i) { recurrence::fill(sharing, panels, i); };
+  const std::vector<float> zeros(static_cast<size_t>(hidden));
+  const auto prepare = [&](int64_t i) { panels.fill(i); };
   // In each round what the step that comes later in time gives its states, and then a step's gates.
   sharing.over_time(steps + 1, prepare, [&](const recurrence::Part& part, int64_t round) {
-    if (round > 0) recurrence::multiply(sharing, part, panels, to_gates + 4 * n * index(steps - round), to_h, /*adds=*/false);
-    if (round == steps) return;
-    const auto s = steps - 1 - round, t = index(s);
-    const auto *before = s > 0 ? k.cells + n * index(s - 1) : c0.data, *g = k.gates + 4 * n * t, *tanh_c = k.tanh_cells + n * t;
-    auto* d = to_gates + 4 * n * t;
-    for (int64_t b = part.sample; b < part.sample + part.samples; b++) {
-      const auto at = hidden * b + part.unit, at_gates = 4 * hidden * b + part.unit;
-      if (from_y != nullptr) lstm::add_to(part.units, from_y + y_step * t + y_sample * b + part.unit, to_h + at);
-      lstm::backward_row(part.units, hidden, g + at_gates, before + at, tanh_c + at, to_h + at, to_c + at, d + at_gates);
+    const auto of_all = hidden * part.sample + part.unit;
+    const lstm::Rows<float> h = part_of(parts_h, part, batch), c = part_of(parts_c, part, batch), all_h = {to_h + of_all, hidden}, all_c = {to_c + of_all, hidden};
+    if (round == 0) {
+      copy_rows(part.samples, part.units, {all_h.data, hidden}, h);
+      copy_rows(part.samples, part.units, {all_c.data, hidden}, c);
+    } else {
+      const auto* later = to_gates + 4 * n * index(steps - round);
+      recurrence::fetch(sharing, part, 4 * hidden, later + 4 * hidden * part.sample);
+      panels.multiply(part, later, h.data);
+    }
+    if (round == steps) {
+      copy_rows(part.samples, part.units, {h.data, h.step}, all_h);
+      return copy_rows(part.samples, part.units, {c.data, c.step}, all_c);
+    }
+    const auto t = index(steps - 1 - round);
+    const auto end_unit = part.unit + part.units;
+    for (int64_t unit = part.unit, units = 0; unit < end_unit; unit += units) {
+      units = std::min(end_unit, keep.end_of(unit)) - unit;
+      for (int64_t b = part.sample; b < part.sample + part.samples; b++) {
+        const auto at = part.units * (b - part.sample) + unit - part.unit;
+        const auto* y = from_y != nullptr ? from_y + y_step * t + y_sample * b + unit : zeros.data();
+        lstm::backward_row(units, blocks.most, keep.gates(unit, t, b).data, keep.cells(unit, t, b).data, {y, h.data + at, c.data + at, to_gates + 4 * (n * t + hidden * b) + unit, hidden});
+      }
     }
   });
   const auto all_t = transposed(d_gates);

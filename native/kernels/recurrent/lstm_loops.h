@@ -1,15 +1,25 @@
 #pragma once
 #include <cstdint>
 
-// The arithmetic of an LSTM's time step behind its products, for `count` units of one sample. Of the gates i f g o each one's numbers stand
-// `hidden` behind the one's before.
+#include "../loops/row_product.h"
+
+// The arithmetic of an LSTM's time step behind its products, for some units of some samples, in blocks of so many, the last of which takes along what would be less. What is kept of a sample's units stands in two rows: their
+// gates i f g o, and their cells' tanh and their cells of the step before, each of them as many numbers as there are units.
 namespace steppe::lstm {
 
-// gates: from the inputs and the state before, without biases; after it with them and their activations.
+using row_product::Rows;
+
+// `gates`: from the inputs and the state before, without biases; after it with them and their activations. `c`: in and out.
 //   c = f c₋₁ + i g, h = o tanh c
-void forward_row(int64_t count, int64_t hidden, const float* bias, float* gates, const float* before, float* c, float* tanh_c, float* h);
-// From dL/dh and dL/dc of a time step to the gates before their activations, and to dL/dc of the step before. dc: in and out.
-void backward_row(int64_t count, int64_t hidden, const float* gates, const float* before, const float* tanh_c, const float* dh, float* dc, float* d_gates);
-void add_to(int64_t n, const float* from, float* to);
+void forward_rows(int64_t rows, int64_t units, int64_t block, const float* bias, Rows<float> gates, Rows<float> cells, Rows<float> c, Rows<float> h);
+
+struct Gradients {
+  const float *y, *h;  // of a time step's outputs: what others give, and what later time steps give
+  float* c;            // in: of its cells; out: of those before
+  float* gates;        // out: before their activations; each of the four `gate` numbers behind the one before
+  int64_t gate;
+};
+// For some units of one sample.
+void backward_row(int64_t units, int64_t block, const float* gates, const float* cells, const Gradients& d);
 
 }  // namespace steppe::lstm

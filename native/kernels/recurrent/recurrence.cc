@@ -6,9 +6,7 @@
 
 #include <algorithm>
 
-#include "../../views.h"
 #include "../loops/processors.h"
-#include "../loops/row_product.h"
 
 namespace steppe::recurrence {
 namespace {
@@ -22,22 +20,16 @@ constexpr int64_t kMostInPlace = 1 << 16;   // elements
 constexpr int64_t kDepth = 1024;            // rows of a panel that stay in the second cache
 constexpr int64_t kMostFetched = 1 << 13;   // elements that the first cache holds
 
-// to ← [from] W, or to + from W, by LibTorch.
-void by_libtorch(int64_t rows, const float* from, const at::Tensor& w, float* to, bool adds) {
-  auto y = at::from_blob(to, {rows, w.size(1)}, w.options());
-  const auto x = at::from_blob(const_cast<float*>(from), {rows, w.size(0)}, w.options());
+// y ← x W, or y + x W, by LibTorch.
+void by_libtorch(int64_t rows, Rows<const float> x, const at::Tensor& w, Rows<float> y, bool adds) {
+  auto to = at::from_blob(y.data, {rows, w.size(1)}, {y.step, 1}, w.options());
+  const auto from = at::from_blob(const_cast<float*>(x.data), {rows, w.size(0)}, {x.step, 1}, w.options());
   HeldKernelThreads::let_go();
   if (adds) {
-    y.addmm_(x, w);
+    to.addmm_(from, w);
   } else {
-    at::mm_out(y, x, w);
+    at::mm_out(to, from, w);
   }
-}
-
-// Rows that other threads have just written: all at once, not as they are read.
-void fetch(int64_t rows, int64_t floats, const float* x) {
-  for (int64_t k = 0; k < floats; k += kLanes)
-    for (int64_t r = 0; r < rows; r++) __builtin_prefetch(x + r * floats + k);
 }
 
 }  // namespace
@@ -67,69 +59,70 @@ std::pair<int64_t, int64_t> Sharing::units_of(int64_t i) const {
   return {first, (i + 1 == threads_ ? hidden_ : lanes * (i + 1) / threads_ * kLanes) - first};
 }
 
-Panels::Panels(const at::Tensor& w, bool transposed, float* memory)
-    : matrix_(transposed ? view_of(w, {w.size(1), w.size(0)}, {w.stride(1), w.stride(0)}, 0) : w),
-      in_(matrix_.size(0)), gates_(transposed ? 4 : 1), hidden_(matrix_.size(1) / gates_), w_(w.const_data_ptr<float>()), panels_(memory) {}
+UnitBlocks::UnitBlocks(const Sharing& sharing, int64_t hidden) : hidden(hidden), most(sharing.ours() ? kLanes : hidden) {}
 
-int64_t Panels::floats(const at::Tensor& u) { return u.numel() <= kMostInPlace ? 0 : u.numel(); }
+bool GatePanels::suit(const at::Tensor& w) { return w.size(1) * row_product::kPanel <= row_product::kMostInPanel; }
 
-bool Panels::suit(const at::Tensor& w) { return w.numel() <= row_product::kMostElements && w.size(1) * row_product::kPanel <= row_product::kMostInPanel; }
-
-template <class Panel>
-void Panels::each(int64_t unit, int64_t units, const Panel& panel) const {
-  const row_product::PanelCut cut{units};
-  for (int64_t gate = 0; gate < gates_; gate++)
-    for (int64_t i = 0; i < cut.count(); i++) panel(gate * hidden_ + unit + cut.begin(i), cut.width(i));
-}
-
-void Panels::fill(int64_t unit, int64_t units) const {
-  const auto row = matrix_.stride(0), column_step = matrix_.stride(1);
-  each(unit, units, [&](int64_t column, int64_t width) { row_product::fill_panel(in_, width, {w_ + column * column_step, row, column_step}, panels_ + column * in_); });
-}
-
-void Panels::multiply(const Rows& rows, const float* x, float* y, bool adds, int64_t unit, int64_t units) const {
-  const auto out = gates_ * hidden_;
-  const auto each_step = [&](int64_t column, int64_t width, row_product::Rows<const float> w) {
-    for (int64_t k = 0; k < in_; k += kDepth)
-      for (int64_t s = 0; s < rows.steps; s++)
-        row_product::multiply(rows.count, std::min(kDepth, in_ - k), width, {x + s * rows.x_step + k, in_}, {w.data + k * w.step, w.step},
-                              {y + s * rows.y_step + column, out}, adds || k > 0);
-  };
-  if (in_place()) return each_step(unit, units, {w_ + unit, hidden_});
-  each(unit, units, [&](int64_t column, int64_t width) { each_step(column, width, {panels_ + column * in_, width}); });
-}
-
-void fill(const Sharing& sharing, const Panels& panels, int64_t i) {
-  if (!sharing.ours() || panels.in_place()) return;
-  const auto [first, count] = sharing.units_of(i);
-  panels.fill(first, count);
-}
-
-namespace {
-
-void multiply_rows(const Sharing& sharing, const Part& part, const Panels& panels, const Rows& rows, const float* x, float* y, bool adds) {
-  if (sharing.by_units() || panels.in_place()) return panels.multiply(rows, x, y, adds, part.unit, part.units);
-  for (int64_t i = 0; i < sharing.threads(); i++) {
-    const auto [first, count] = sharing.units_of(i);
-    panels.multiply(rows, x, y, adds, first, count);
+void GatePanels::fill(const Sharing& sharing, int64_t i) const {
+  if (panels_ == nullptr) return;
+  const auto in = w_.size(1), row = w_.stride(0), column = w_.stride(1);
+  const auto [unit, units] = sharing.units_of(i);
+  const auto [first, end] = blocks_.of(unit, units);
+  for (auto block = first; block < end; block++) {
+    const auto begin = blocks_.begin(block), width = blocks_.width(block);
+    auto* to = panels_ + 4 * begin * in;
+    for (int64_t gate = 0; gate < 4; gate++) row_product::fill_panel(in, width, {w_.const_data_ptr<float>() + (gate * blocks_.hidden + begin) * row, column, row}, {to + gate * width, 4 * width});
   }
 }
 
-}  // namespace
-
-void multiply(const Sharing& sharing, const Part& part, const Panels& panels, const float* x, float* y, bool adds) {
-  const auto in = panels.matrix().size(0);
-  const auto* from = x + part.sample * in;
-  auto* to = y + part.sample * panels.matrix().size(1);
-  if (!sharing.ours()) return by_libtorch(part.samples, from, panels.matrix(), to, adds);
-  if (sharing.by_units() && part.samples * in <= kMostFetched) fetch(part.samples, in, from);
-  multiply_rows(sharing, part, panels, {part.samples}, from, to, adds);
+void GatePanels::multiply(int64_t rows, Rows<const float> x, int64_t block, Rows<float> y, bool adds) const {
+  if (panels_ == nullptr) return by_libtorch(rows, x, w_.t(), y, adds);
+  const auto width = 4 * blocks_.width(block);
+  row_product::multiply(rows, w_.size(1), width, x, {panels_ + 4 * blocks_.begin(block) * w_.size(1), width}, y, adds);
 }
 
-void multiply_all(const Sharing& sharing, const Part& part, const Panels& panels, int64_t steps, int64_t samples, const float* x, float* y) {
-  const auto in = panels.matrix().size(0), out = panels.matrix().size(1);
-  if (part.samples == samples) return multiply_rows(sharing, part, panels, {steps * samples}, x, y, /*adds=*/false);
-  multiply_rows(sharing, part, panels, {part.samples, steps, samples * in, samples * out}, x + part.sample * in, y + part.sample * out, /*adds=*/false);
+int64_t StatePanels::floats(const at::Tensor& u, const Sharing& sharing) { return !sharing.ours() || u.numel() <= kMostInPlace ? 0 : u.numel(); }
+
+void StatePanels::fill(int64_t i) const {
+  if (panels_ == nullptr) return;
+  const auto in = u_.size(0);
+  const auto [unit, units] = sharing_.units_of(i);
+  const row_product::PanelCut cut{units};
+  for (int64_t panel = 0; panel < cut.count(); panel++) {
+    const auto column = unit + cut.begin(panel), width = cut.width(panel);
+    row_product::fill_panel(in, width, {u_.const_data_ptr<float>() + column * u_.stride(1), u_.stride(0), u_.stride(1)}, {panels_ + column * in, width});
+  }
+}
+
+void StatePanels::multiply(const Part& part, const float* x, float* y) const {
+  const Rows<const float> from = {x + part.sample * u_.size(0), u_.size(0)};
+  if (!sharing_.ours()) return by_libtorch(part.samples, from, u_, {y, part.units}, /*adds=*/false);
+  if (panels_ == nullptr || sharing_.by_units()) return multiply(part, part.unit, part.units, from, y);
+  for (int64_t i = 0; i < sharing_.threads(); i++) {
+    const auto [unit, units] = sharing_.units_of(i);
+    multiply(part, unit, units, from, y + unit);
+  }
+}
+
+// For some of a part's units.
+void StatePanels::multiply(const Part& part, int64_t unit, int64_t units, Rows<const float> x, float* y) const {
+  const auto in = u_.size(0);
+  const auto for_columns = [&](int64_t column, int64_t width, Rows<const float> w) {
+    for (int64_t k = 0; k < in; k += kDepth)
+      row_product::multiply(part.samples, std::min(kDepth, in - k), width, {x.data + k, x.step}, {w.data + k * w.step, w.step}, {y + column, part.units}, k > 0);
+  };
+  if (panels_ == nullptr) return for_columns(0, units, {u_.const_data_ptr<float>() + unit, u_.stride(0)});
+  const row_product::PanelCut cut{units};
+  for (int64_t panel = 0; panel < cut.count(); panel++) {
+    const auto column = cut.begin(panel), width = cut.width(panel);
+    for_columns(column, width, {panels_ + (unit + column) * in, width});
+  }
+}
+
+void fetch(const Sharing& sharing, const Part& part, int64_t floats, const float* x) {
+  if (!sharing.by_units() || part.samples * floats > kMostFetched) return;
+  for (int64_t k = 0; k < floats; k += kLanes)
+    for (int64_t r = 0; r < part.samples; r++) __builtin_prefetch(x + r * floats + k);
 }
 
 }  // namespace steppe::recurrence

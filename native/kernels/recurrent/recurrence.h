@@ -1,10 +1,12 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 
 #include "../../kernel_threads.h"
+#include "../loops/row_product.h"
 
 // The products of a recurrent layer with four gates, time step by time step, and how threads share them. Results do not depend on the number
 // of threads.
@@ -51,44 +53,59 @@ class Sharing {
   int64_t threads_ = 1;
 };
 
-// Rows of as many time steps, each a number of elements behind the one before.
-struct Rows {
-  int64_t count, steps = 1, x_step = 0, y_step = 0;
+// The units of a layer in blocks: as many as a register has numbers, the last block takes along what would be less; one block of all where LibTorch
+// multiplies. What a thread writes in a time step lies together by blocks, so that no other thread's processor asks for its lines ahead.
+struct UnitBlocks {
+  UnitBlocks(const Sharing& sharing, int64_t hidden);
+  const int64_t hidden, most;
+  int64_t count() const { return std::max<int64_t>(1, hidden / most); }
+  int64_t begin(int64_t block) const { return most * block; }
+  int64_t width(int64_t block) const { return block + 1 < count() ? most : hidden - begin(block); }
+  // Those of some units, whole registers of them: the first, and behind the last.
+  std::pair<int64_t, int64_t> of(int64_t unit, int64_t units) const { return {unit / most, unit + units == hidden ? count() : (unit + units) / most}; }
 };
 
-// What rows are multiplied with: U [4 hidden, hidden], or the transpose of it or of W [4 hidden, in], whose columns are four gates'. In panels
-// of 64 columns, the last of up to 79, that stand in memory one after the other; a small U is read where it lies.
-class Panels {
+// Rows, and how many elements each stands behind the one before.
+template <class T>
+using Rows = row_product::Rows<T>;
+
+// Of a layer's forward: what inputs or states are multiplied with, the transpose of W [4 hidden, in] or of U [4 hidden, hidden]. In panels, one for
+// each block of units, with the columns of its four gates beside each other.
+class GatePanels {
  public:
-  // `memory`: of as many elements; null: there is none, and it is read in place.
-  Panels(const at::Tensor& w, bool transposed, float* memory);
-  // How much memory U, not transposed, wants.
-  static int64_t floats(const at::Tensor& u);
-  bool in_place() const { return panels_ == nullptr; }
-  // [in, out]
-  const at::Tensor& matrix() const { return matrix_; }
-  // The panels of some units.
-  void fill(int64_t unit, int64_t units) const;
-  // y ← x U or y + x U, in the columns of the units that one call of fill was for.
-  void multiply(const Rows& rows, const float* x, float* y, bool adds, int64_t unit, int64_t units) const;
-  // Whether all inputs of a layer are worth being multiplied in panels, each thread's own.
+  // `memory`: of as many elements as w has; null where LibTorch multiplies.
+  GatePanels(const at::Tensor& w, const UnitBlocks& blocks, float* memory) : w_(w), blocks_(blocks), panels_(memory) {}
+  // Whether inputs are worth being multiplied in panels, by each thread its own; else they are one product for all.
   static bool suit(const at::Tensor& w);
+  void fill(const Sharing& sharing, int64_t i) const;
+  // y ← x Wᵀ or y + x Wᵀ for the gates of a block.
+  void multiply(int64_t rows, Rows<const float> x, int64_t block, Rows<float> y, bool adds) const;
 
  private:
-  template <class Panel>
-  void each(int64_t unit, int64_t units, const Panel& panel) const;
-
-  const at::Tensor matrix_;
-  const int64_t in_, gates_, hidden_;
-  const float* w_;
+  const at::Tensor w_;
+  const UnitBlocks blocks_;
   float* const panels_;
 };
 
-// The panels of share i.
-void fill(const Sharing& sharing, const Panels& panels, int64_t i);
-// y ← x W or y + x W, for a part's samples and units; x and y of all, in one time step.
-void multiply(const Sharing& sharing, const Part& part, const Panels& panels, const float* x, float* y, bool adds);
-// y ← x W in all time steps, of as many samples each. Not in place.
-void multiply_all(const Sharing& sharing, const Part& part, const Panels& panels, int64_t steps, int64_t samples, const float* x, float* y);
+// Of its backward: what the gates' gradients are multiplied with, U [4 hidden, hidden]. In panels of 64 columns of a share's units, the last of up
+// to 79, that stand in memory one after the other; a small U is read where it lies.
+class StatePanels {
+ public:
+  // `memory`: of so many elements; null: there is none.
+  StatePanels(const at::Tensor& u, const Sharing& sharing, float* memory) : u_(u), sharing_(sharing), panels_(memory) {}
+  static int64_t floats(const at::Tensor& u, const Sharing& sharing);
+  void fill(int64_t i) const;
+  // y ← x U for a part's samples and units: x [samples, 4 hidden] of all samples, y [the part's samples, its units].
+  void multiply(const Part& part, const float* x, float* y) const;
+
+ private:
+  void multiply(const Part& part, int64_t unit, int64_t units, Rows<const float> x, float* y) const;
+  const at::Tensor u_;
+  const Sharing& sharing_;
+  float* const panels_;
+};
+
+// What each thread is about to read of x, which others have just written: all at once, not as it is read.
+void fetch(const Sharing& sharing, const Part& part, int64_t floats, const float* x);
 
 }  // namespace steppe::recurrence
