@@ -33,6 +33,11 @@ export function tidy(message: string): string {
   return own.replace(/\b([a-z]+(?:_[a-z]+)+)=True\b/g, (_, name: string) => `${name.replace(/_([a-z])/g, (__, letter: string) => letter.toUpperCase())}: true`);
 }
 
+/** A tensor's shape, where it is what was received. */
+export class Shape {
+  constructor(readonly sizes: readonly number[]) {}
+}
+
 /** A short, safe rendering of any value for an error message. */
 export function describe(value: unknown): string {
   if (value === null) return "null";
@@ -50,6 +55,7 @@ export function describe(value: unknown): string {
     case "symbol":
       return "a symbol";
   }
+  if (value instanceof Shape) return `shape [${value.sizes.join(", ")}]`;
   if (Array.isArray(value)) return `an array of ${value.length}`;
   let name: unknown;
   try {
