@@ -157,7 +157,7 @@ std::optional<Shapes> lstm(const Stack& stack) {
   if (input.dim() != 3 || stack[2].toTensor().dim() != 2) return std::nullopt;
   const auto steps = input.size(0), batch = input.size(1), hidden = stack[2].toTensor().size(1);
   const auto shape = [](at::IntArrayRef sizes) { return Shape::contiguous(sizes, at::kFloat); };
-  return Shapes{shape({steps, batch, hidden}), shape(stack[5].toTensor().sizes()), shape(stack[6].toTensor().sizes()), shape({steps, batch, 7 * hidden})};
+  return Shapes{shape({steps, batch, hidden}), shape(stack[5].toTensor().sizes()), shape(stack[6].toTensor().sizes()), shape({steps, batch, 6 * hidden})};
 }
 
 // Its backward. LibTorch's own kernel must not meet what ours would have kept.

@@ -67,8 +67,8 @@ describe.each<[string, Options]>([
   });
 });
 
-// Up to here the products of a time step are LibTorch's. Of whole registers they are taken in panels of 64, 32 and 16 columns, and of blocks of
-// up to 6 rows.
+// Up to here the products of a time step are LibTorch's. Of whole registers they are taken in panels, the forward's of the four gates of 16 units, the
+// last with those of up to 31, and of blocks of up to 6 rows.
 describe("in panels", () => {
   test.each([
     [16, 17, 1],

@@ -4,7 +4,6 @@
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
-#include <optional>
 #include <vector>
 
 #include "../../views.h"
@@ -149,12 +148,12 @@ void forward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   CallMemory memory(of_u + of_w + n);
   const recurrence::GatePanels states(u.tensor, blocks, memory.take(of_u)), inputs(w.tensor, blocks, memory.take(of_w));
   auto* cells = memory.take(n);  // of each part [its samples, its units]: as the last time step left them
-  at::Tensor all;  // gates from inputs, where they are one product for all threads
+  at::Tensor all;  // gates from inputs, where they are one product for all threads; of one block they stand where they belong
   if (!multiplies_inputs) {
-    all = at::empty({rows, 4 * hidden}, options);
+    all = ours ? at::empty({rows, 4 * hidden}, options) : rows_of(kept, rows, 4 * hidden);
     products::multiply(all, rows_of(x.tensor, rows, in), transposed(w.tensor));
   }
-  const auto* from_all = multiplies_inputs ? nullptr : all.const_data_ptr<float>();
+  const auto* from_all = ours && !multiplies_inputs ? all.const_data_ptr<float>() : nullptr;
   auto* out = output.mutable_data_ptr<float>();
   const auto index = [&](int64_t s) { return reverse ? steps - 1 - s : s; };
   const auto prepare = [&](int64_t i) {

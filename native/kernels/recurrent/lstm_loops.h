@@ -3,8 +3,9 @@
 
 #include "../loops/row_product.h"
 
-// The arithmetic of an LSTM's time step behind its products, for some units of some samples, in blocks of so many, the last of which takes along what would be less. What is kept of a sample's units stands in two rows: their
-// gates i f g o, and their cells' tanh and their cells of the step before, each of them as many numbers as there are units.
+// The arithmetic of an LSTM's time step behind its products, for some units of some samples, in blocks of so many units, the last of which takes along
+// what would be less. What is kept of a sample stands in two rows: for one block after the other its gates i f g o, and its cells' tanh and its cells of
+// the step before.
 namespace steppe::lstm {
 
 using row_product::Rows;

@@ -29,8 +29,8 @@ class Sharing {
   bool by_units() const { return by_units_; }
   // The first of share i of the units, and how many: whole registers where the loops are ours.
   std::pair<int64_t, int64_t> units_of(int64_t i) const;
-  // Calls prepare(i) for each share i, of units, and round(part, k) for each part in so many rounds k. All that was prepared, and what all parts
-  // did in the rounds before, can be seen where threads share the units; else each part's own rounds.
+  // Calls prepare(i) for each share i, of units, and round(part, k) for each part in so many rounds k. Where threads share the units, a round sees what was
+  // prepared for its own share, and what all parts did in the rounds before; else all that was prepared, and its part's own rounds.
   template <class Prepare, class Round>
   void over_time(int64_t rounds, const Prepare& prepare, const Round& round) const {
     if (by_units_) {
@@ -73,7 +73,7 @@ using Rows = row_product::Rows<T>;
 // each block of units, with the columns of its four gates beside each other.
 class GatePanels {
  public:
-  // `memory`: of as many elements as w has; null where LibTorch multiplies.
+  // `memory`: of as many elements as w has; null where LibTorch multiplies, or nobody does.
   GatePanels(const at::Tensor& w, const UnitBlocks& blocks, float* memory) : w_(w), blocks_(blocks), panels_(memory) {}
   // Whether inputs are worth being multiplied in panels, by each thread its own; else they are one product for all.
   static bool suit(const at::Tensor& w);
