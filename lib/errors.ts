@@ -33,11 +33,6 @@ export function tidy(message: string): string {
   return own.replace(/\b([a-z]+(?:_[a-z]+)+)=True\b/g, (_, name: string) => `${name.replace(/_([a-z])/g, (__, letter: string) => letter.toUpperCase())}: true`);
 }
 
-/** A tensor's shape, where it is what was received. */
-export class Shape {
-  constructor(readonly sizes: readonly number[]) {}
-}
-
 /** A short, safe rendering of any value for an error message. */
 export function describe(value: unknown): string {
   if (value === null) return "null";
@@ -55,7 +50,6 @@ export function describe(value: unknown): string {
     case "symbol":
       return "a symbol";
   }
-  if (value instanceof Shape) return `shape [${value.sizes.join(", ")}]`;
   if (Array.isArray(value)) return `an array of ${value.length}`;
   let name: unknown;
   try {
@@ -76,15 +70,19 @@ export function describe(value: unknown): string {
  */
 export function expected(what: string, name: string, received: unknown, hint = ""): SteppeError {
   if (what.includes("Tensor") && isForeignTensor(received)) return foreign(name);
-  const sentence = `Expected ${what} for ${name} but received ${describe(received)}.`;
-  return new SteppeError("ARGUMENT", hint === "" ? sentence : `${sentence} ${hint}`);
+  return refusal(what, name, describe(received), hint);
 }
 
 /** As {@link expected}, where a tensor may have come whose shape or dtype is the wrong one. */
-export function expectedTensor(what: string, name: string, received: unknown): SteppeError {
+export function expectedTensor(what: string, name: string, received: unknown, hint = ""): SteppeError {
   const { dtype, shape } = (received ?? {}) as { dtype?: unknown; shape?: unknown };
-  if (typeof dtype !== "string" || !Array.isArray(shape)) return expected(what, name, received);
-  return new SteppeError("ARGUMENT", `Expected ${what} for ${name} but received a tensor of ${dtype} [${shape.join(", ")}].`);
+  if (typeof dtype !== "string" || !Array.isArray(shape)) return expected(what, name, received, hint);
+  return refusal(what, name, `a tensor of ${dtype} [${shape.join(", ")}]`, hint);
+}
+
+function refusal(what: string, name: string, received: string, hint: string): SteppeError {
+  const sentence = `Expected ${what} for ${name} but received ${received}.`;
+  return new SteppeError("ARGUMENT", hint === "" ? sentence : `${sentence} ${hint}`);
 }
 
 /**

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "program_passes.h"
 #include "recorder.h"
 #include "recorder_values.h"
 

@@ -1,5 +1,5 @@
 import { checkInteger } from "../checks.js";
-import { checkKeys, expected } from "../errors.js";
+import { checkKeys, expected, expectedTensor } from "../errors.js";
 import { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
 import { along } from "./landscape.js";
@@ -41,7 +41,7 @@ export async function interpolate<Batch extends readonly Tensor[]>(
     const towards = objective.parameters.map(([name, parameter]) => {
       const end = to[name];
       if (!(end instanceof Tensor)) throw expected("a tensor", `to[${JSON.stringify(name)}]`, end);
-      if (String(end.shape) !== String(parameter.shape)) throw expected(`shape [${parameter.shape.join(", ")}]`, `to[${JSON.stringify(name)}]`, `shape [${end.shape.join(", ")}]`);
+      if (String(end.shape) !== String(parameter.shape)) throw expectedTensor(`shape [${parameter.shape.join(", ")}]`, `to[${JSON.stringify(name)}]`, end);
       return end;
     });
     const direction = objective.weights.map((weight, k) => torch.scope(() => torch.noGrad(() => towards[k]!.to({ device: weight.device, dtype: weight.dtype }).sub(weight))));

@@ -1,4 +1,4 @@
-import { expected, Shape } from "../errors.js";
+import { expectedTensor } from "../errors.js";
 import * as nn from "../nn/index.js";
 import type { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
@@ -30,7 +30,7 @@ function penalty(hidden: Tensor, dtype: DType): Tensor {
 export function additiveMask(mask: Tensor | null | undefined, dtype: DType): Tensor | null {
   if (mask === null || mask === undefined) return null;
   if (mask.dim() === 2) return penalty(mask.eq(0), dtype).unsqueeze(1).unsqueeze(1); // [batch, 1, 1, keys]
-  if (mask.dim() !== 4) throw expected("2 or 4 dimensions", "attentionMask", new Shape(mask.shape));
+  if (mask.dim() !== 4) throw expectedTensor("2 or 4 dimensions", "attentionMask", mask);
   return /float/.test(mask.dtype) ? mask.to(dtype) : penalty(mask.eq(0), dtype);
 }
 

@@ -1,4 +1,4 @@
-import { checkKeys, expected, Shape } from "../errors.js";
+import { checkKeys, expected, expectedTensor } from "../errors.js";
 import { Tensor } from "../tensor.js";
 
 /** What all encoders read. Of `inputIds` and `inputsEmbeds`, one is given. */
@@ -33,7 +33,7 @@ export function checkInputs(owner: string, inputs: EncoderInputs, keys: readonly
   }
   const [given, dims, name] = inputIds !== null ? [inputIds, 2, "inputIds"] : [inputsEmbeds!, 3, "inputsEmbeds"];
   if (!(given instanceof Tensor)) throw expected("a Tensor", `${name} of ${owner}`, given);
-  if (given.dim() !== dims) throw expected(`${dims} dimensions`, `${name} of ${owner}`, new Shape(given.shape));
+  if (given.dim() !== dims) throw expectedTensor(`${dims} dimensions`, `${name} of ${owner}`, given);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { expected, Shape } from "../errors.js";
+import { expectedTensor } from "../errors.js";
 import * as nn from "../nn/index.js";
 import type { Tensor } from "../tensor.js";
 
@@ -49,7 +49,7 @@ export function tokenLoss(logits: Tensor, labels: Tensor): Tensor {
 /** The loss of the next tokens: the logits at a place are judged by the label after it. @param logits [batch, length, classes] */
 export function nextTokenLoss(logits: Tensor, labels: Tensor): Tensor {
   const length = labels.shape[1]!;
-  if (length < 2) throw expected("at least 2 tokens", "labels", new Shape(labels.shape), "The first token is predicted by none.");
+  if (length < 2) throw expectedTensor("at least 2 tokens", "labels", labels, "The first token is predicted by none.");
   return tokenLoss(logits.narrow(1, 0, length - 1), labels.narrow(1, 1, length - 1));
 }
 

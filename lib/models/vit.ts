@@ -1,4 +1,4 @@
-import { checkKeys, expected } from "../errors.js";
+import { checkKeys, expected, expectedTensor } from "../errors.js";
 import { count } from "../nn/arguments.js";
 import { isDrawing } from "../nn/drawing.js";
 import * as nn from "../nn/index.js";
@@ -191,7 +191,7 @@ export class ViT extends PretrainedModel {
   /** @param images [N, inChannels, imgSize, imgSize] @returns logits [N, numClasses] */
   forward(images: Tensor): Tensor {
     const size = [this.#inChannels, this.#imgSize, this.#imgSize];
-    if (images.dim() !== 4 || String(images.shape.slice(1)) !== String(size)) throw expected(`a tensor of [N, ${size.join(", ")}]`, "images", `[${images.shape.join(", ")}]`);
+    if (images.dim() !== 4 || String(images.shape.slice(1)) !== String(size)) throw expectedTensor(`a tensor of [N, ${size.join(", ")}]`, "images", images);
     const patches = this.patch_embed.forward(images); // [N, tokens, width]
     const first = this.cls_token.expand([images.shape[0]!, -1, -1]);
     const tokens = this.pos_drop.forward(torch.cat([first, patches], 1).add(this.pos_embed));

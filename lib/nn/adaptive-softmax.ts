@@ -1,4 +1,4 @@
-import { expected, Shape } from "../errors.js";
+import { expected, expectedTensor } from "../errors.js";
 import type { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
 import type { Device, DType } from "../types.js";
@@ -99,7 +99,7 @@ export class AdaptiveLogSoftmaxWithLoss extends Module {
     }
     this.#check(input);
     if (target.dim() !== 1 || target.shape[0] !== input.shape[0]) {
-      throw expected(`shape [${input.shape[0]}]`, "the target of nn.AdaptiveLogSoftmaxWithLoss", new Shape(target.shape));
+      throw expectedTensor(`shape [${input.shape[0]}]`, "the target of nn.AdaptiveLogSoftmaxWithLoss", target);
     }
     const frequent = this.cutoffs[0]!;
     let place = target; // in the head: the class, or its cluster
@@ -134,6 +134,6 @@ export class AdaptiveLogSoftmaxWithLoss extends Module {
 
   #check(input: Tensor): void {
     if (input.dim() === 2 && input.shape[1] === this.inFeatures) return;
-    throw expected(`shape [N, ${this.inFeatures}]`, "the input of nn.AdaptiveLogSoftmaxWithLoss", new Shape(input.shape));
+    throw expectedTensor(`shape [N, ${this.inFeatures}]`, "the input of nn.AdaptiveLogSoftmaxWithLoss", input);
   }
 }

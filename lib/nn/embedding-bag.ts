@@ -1,4 +1,4 @@
-import { expected, Shape } from "../errors.js";
+import { expected, expectedTensor } from "../errors.js";
 import type { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
 import type { Device, DType } from "../types.js";
@@ -85,7 +85,7 @@ export class EmbeddingBag extends Module {
   static fromPretrained(embeddings: Tensor, ...rest: Rest<[freeze: boolean, ...Behaviour], typeof pretrained>): EmbeddingBag {
     const { freeze, embeddings: _, ...options } = read("nn.EmbeddingBag.fromPretrained", pretrained, [embeddings, ...rest]);
     if (embeddings.dim() !== 2) {
-      throw expected("2 dimensions", "the vectors of nn.EmbeddingBag.fromPretrained", new Shape(embeddings.shape));
+      throw expectedTensor("2 dimensions", "the vectors of nn.EmbeddingBag.fromPretrained", embeddings);
     }
     const [rows, width] = embeddings.shape;
     const table = new EmbeddingBag(rows!, width!, { ...options, device: "meta" });

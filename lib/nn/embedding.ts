@@ -1,4 +1,4 @@
-import { expected, Shape } from "../errors.js";
+import { expected, expectedTensor } from "../errors.js";
 import { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
 import type { Device, DType } from "../types.js";
@@ -81,7 +81,7 @@ export class Embedding extends Module {
   static fromPretrained(embeddings: Tensor, ...rest: Rest<[freeze: boolean, ...Behaviour], typeof pretrained>): Embedding {
     const { freeze, ...options } = read("nn.Embedding.fromPretrained", pretrained, [embeddings, ...rest]);
     const [rows, width] = embeddings.shape;
-    if (embeddings.dim() !== 2) throw expected("2 dimensions", "the vectors of nn.Embedding.fromPretrained", new Shape(embeddings.shape));
+    if (embeddings.dim() !== 2) throw expectedTensor("2 dimensions", "the vectors of nn.Embedding.fromPretrained", embeddings);
     const { paddingIdx, maxNorm, normType, scaleGradByFreq, sparse } = options;
     const table = new Embedding(rows!, width!, { paddingIdx, maxNorm, normType, scaleGradByFreq, sparse, device: "meta" });
     table.weight = parameter(embeddings, !freeze);

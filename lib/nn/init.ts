@@ -1,4 +1,4 @@
-import { expected, Shape } from "../errors.js";
+import { expected, expectedTensor } from "../errors.js";
 import { Generator } from "../random.js";
 import type { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
@@ -54,7 +54,7 @@ export function calculateGain(activation: Nonlinearity, param = 0.01): number {
  * @throws SteppeError `ARGUMENT` for fewer than 2 dimensions
  */
 export function fans(weight: Tensor): { fanIn: number; fanOut: number } {
-  if (weight.dim() < 2) throw expected("at least 2 dimensions", "a weight's fans", new Shape(weight.shape));
+  if (weight.dim() < 2) throw expectedTensor("at least 2 dimensions", "a weight's fans", weight);
   const [out, into, ...kernel] = weight.shape as [number, number, ...number[]];
   const field = kernel.reduce((product, length) => product * length, 1);
   return { fanIn: into * field, fanOut: out * field };
@@ -91,7 +91,7 @@ export function ones_(weight: Tensor): Tensor {
 
 /** Ones on the diagonal, zeros elsewhere. @param weight [rows, cols] @throws SteppeError `ARGUMENT` for other dimensions than 2 */
 export function eye_(weight: Tensor): Tensor {
-  if (weight.dim() !== 2) throw expected("2 dimensions", "the tensor of nn.init.eye_", new Shape(weight.shape));
+  if (weight.dim() !== 2) throw expectedTensor("2 dimensions", "the tensor of nn.init.eye_", weight);
   return fill(() => weight.copy_(torch.eye(weight.shape[0]!, weight.shape[1]!, { dtype: weight.dtype, device: weight.device })));
 }
 
@@ -104,7 +104,7 @@ export function eye_(weight: Tensor): Tensor {
 export function dirac_(weight: Tensor, groups = 1): Tensor {
   const [out, into, ...kernel] = weight.shape as [number, number, ...number[]];
   if (kernel.length < 1 || kernel.length > 3) {
-    throw expected("3 to 5 dimensions", "the tensor of nn.init.dirac_", new Shape(weight.shape));
+    throw expectedTensor("3 to 5 dimensions", "the tensor of nn.init.dirac_", weight);
   }
   if (!Number.isSafeInteger(groups) || groups < 1 || out % groups !== 0) {
     throw expected(`a divisor of ${out}`, "groups of nn.init.dirac_", groups);
@@ -132,7 +132,7 @@ const sparse = { sparsity: probability, std: or(real, 0.01), ...drawn } satisfie
  */
 export function sparse_(weight: Tensor, sparsity: number, ...rest: Rest<[std: number, generator: Generator | null], typeof sparse>): Tensor {
   const { std, generator } = read("nn.init.sparse_", sparse, [sparsity, ...rest]);
-  if (weight.dim() !== 2) throw expected("2 dimensions", "the tensor of nn.init.sparse_", new Shape(weight.shape));
+  if (weight.dim() !== 2) throw expectedTensor("2 dimensions", "the tensor of nn.init.sparse_", weight);
   const [rows, cols] = weight.shape as [number, number];
   const zeros = Math.ceil(sparsity * rows);
   return draw(weight, () => {
@@ -208,7 +208,7 @@ const orthogonal = { gain: or(real, 1), ...drawn } satisfies Signature;
  */
 export function orthogonal_(weight: Tensor, ...rest: Rest<[gain: number, generator: Generator | null], typeof orthogonal>): Tensor {
   const { gain, generator } = read("nn.init.orthogonal_", orthogonal, rest);
-  if (weight.dim() < 2) throw expected("at least 2 dimensions", "the tensor of nn.init.orthogonal_", new Shape(weight.shape));
+  if (weight.dim() < 2) throw expectedTensor("at least 2 dimensions", "the tensor of nn.init.orthogonal_", weight);
   if (weight.numel() === 0) return weight;
   const rows = weight.shape[0]!;
   const cols = weight.numel() / rows;

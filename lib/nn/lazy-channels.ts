@@ -1,4 +1,4 @@
-import { expected, Shape } from "../errors.js";
+import { expected, expectedTensor } from "../errors.js";
 import { Tensor } from "../tensor.js";
 import type { Module } from "./module.js";
 import { become } from "./uninitialized.js";
@@ -26,7 +26,7 @@ export class LazyChannels<Layer extends Convolution> {
   fromInput(layer: Layer, input: Tensor): void {
     if (layer.inChannels !== 0) return;
     const dims = layer.kernelSize.length;
-    if (input.dim() !== dims + 1 && input.dim() !== dims + 2) throw expected(`${dims + 1} or ${dims + 2} dimensions`, `the input of ${this.#name}`, new Shape(input.shape));
+    if (input.dim() !== dims + 1 && input.dim() !== dims + 2) throw expectedTensor(`${dims + 1} or ${dims + 2} dimensions`, `the input of ${this.#name}`, input);
     this.#become(layer, input.shape.at(-dims - 1)!);
     layer.resetParameters();
   }

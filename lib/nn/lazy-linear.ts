@@ -1,4 +1,4 @@
-import { expected, Shape } from "../errors.js";
+import { expectedTensor } from "../errors.js";
 import { Tensor } from "../tensor.js";
 import type { Device, DType } from "../types.js";
 import { flag, or, read, size } from "./arguments.js";
@@ -30,7 +30,7 @@ export class LazyLinear extends Linear {
 
   override forward(input: Tensor): Tensor {
     if (this.inFeatures === 0) {
-      if (input.dim() === 0) throw expected("at least 1 dimension", "the input of nn.LazyLinear", new Shape(input.shape));
+      if (input.dim() === 0) throw expectedTensor("at least 1 dimension", "the input of nn.LazyLinear", input);
       initialize(this, input.shape.at(-1)!);
       this.resetParameters();
     }

@@ -1,4 +1,4 @@
-import { expected, Shape } from "../errors.js";
+import { expected, expectedTensor } from "../errors.js";
 import type { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
 import type { DType } from "../types.js";
@@ -11,7 +11,7 @@ import type { DType } from "../types.js";
 export function additive(mask: Tensor | null, dtype: DType, name: string, ...shapes: (readonly number[])[]): Tensor | null {
   if (mask === null) return null;
   if (!shapes.some((shape) => String(shape) === String(mask.shape))) {
-    throw expected(`shape ${shapes.map((shape) => `[${shape.join(", ")}]`).join(" or ")}`, name, new Shape(mask.shape));
+    throw expectedTensor(`shape ${shapes.map((shape) => `[${shape.join(", ")}]`).join(" or ")}`, name, mask);
   }
   if (mask.dtype === "bool") return torch.zerosLike(mask, { dtype }).maskedFill(mask, -Infinity);
   if (!/float/.test(mask.dtype)) throw expected("a boolean or floating-point tensor", name, mask.dtype);

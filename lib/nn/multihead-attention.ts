@@ -1,4 +1,4 @@
-import { expected, Shape } from "../errors.js";
+import { expected, expectedTensor } from "../errors.js";
 import type { Tensor } from "../tensor.js";
 import type { Device, DType } from "../types.js";
 import { count, flag, or, orNull, probability, read, tensor } from "./arguments.js";
@@ -176,13 +176,13 @@ export class MultiheadAttention extends Module {
     const given = [["query", query, this.embedDim], ["key", key, this.kdim], ["value", value, this.vdim]] as const;
     for (const [name, x, width] of given) {
       if (x.dim() !== 3 || x.shape[2] !== width) {
-        throw expected(`2 or 3 dimensions, the last ${width}`, `the ${name} of ${owner}`, new Shape(x.shape));
+        throw expectedTensor(`2 or 3 dimensions, the last ${width}`, `the ${name} of ${owner}`, x);
       }
     }
     const batchDim = this.batchFirst ? 0 : 1;
     for (const [name, x] of given.slice(1)) {
       if (x.shape[batchDim] !== query.shape[batchDim] || x.shape[1 - batchDim] !== key.shape[1 - batchDim]) {
-        throw expected(`${query.shape[batchDim]} samples and ${key.shape[1 - batchDim]} places`, `the ${name} of ${owner}`, new Shape(x.shape));
+        throw expectedTensor(`${query.shape[batchDim]} samples and ${key.shape[1 - batchDim]} places`, `the ${name} of ${owner}`, x);
       }
     }
   }

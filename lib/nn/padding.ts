@@ -1,4 +1,4 @@
-import { expected, Shape } from "../errors.js";
+import { expected, expectedTensor } from "../errors.js";
 import type { Tensor } from "../tensor.js";
 import { real } from "./arguments.js";
 import type { Argument, Signature } from "./arguments.js";
@@ -41,7 +41,7 @@ abstract class Pad extends Stateless {
   forward(input: Tensor): Tensor {
     if (this.mode === "constant") return pad(input, this.padding, "constant", this.value ?? 0);
     if (input.dim() !== this.dims + 1 && input.dim() !== this.dims + 2) {
-      throw expected(`shape ${shapes[this.dims]}`, `the input of nn.${this.name}`, new Shape(input.shape));
+      throw expectedTensor(`shape ${shapes[this.dims]}`, `the input of nn.${this.name}`, input);
     }
     return pad(input, this.padding, this.mode);
   }

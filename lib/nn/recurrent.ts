@@ -1,6 +1,6 @@
 import { currentAutocast, isAutocastEnabled } from "../autocast.js";
 import { backends } from "../backends.js";
-import { expected, Shape } from "../errors.js";
+import { expected, expectedTensor } from "../errors.js";
 import type { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
 import { count, flag, or, probability } from "./arguments.js";
@@ -163,7 +163,7 @@ export abstract class Recurrent extends Module {
 
   #check(input: Tensor, dims: 2 | 3, weight: Tensor): void {
     if (input.dim() !== dims || input.shape.at(-1) !== this.inputSize) {
-      throw expected(`${dims === 3 ? "2 or 3" : "2"} dimensions, the last ${this.inputSize}`, `the input of ${this.owner}`, new Shape(input.shape));
+      throw expectedTensor(`${dims === 3 ? "2 or 3" : "2"} dimensions, the last ${this.inputSize}`, `the input of ${this.owner}`, input);
     }
     if (input.dtype !== weight.dtype && !isAutocastEnabled()) throw expected(`${weight.dtype}, as the weights,`, `the input of ${this.owner}`, input.dtype);
   }
@@ -175,7 +175,7 @@ export abstract class Recurrent extends Module {
       if (given === null) return torch.zeros(shape, { dtype, device });
       const state = given[i];
       if (String(state?.shape) !== String(shape)) {
-        throw expected(`shape [${shape.join(", ")}]`, `the ${name} of ${this.owner}`, state && new Shape(state.shape));
+        throw expectedTensor(`shape [${shape.join(", ")}]`, `the ${name} of ${this.owner}`, state);
       }
       return state!;
     });

@@ -1,4 +1,4 @@
-import { expected, Shape } from "../errors.js";
+import { expectedTensor } from "../errors.js";
 import type { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
 import type { Device, DType } from "../types.js";
@@ -49,13 +49,13 @@ abstract class Cell extends Module {
   protected step(input: Tensor, states: (Tensor | null)[], run: (input: Tensor, states: Tensor[]) => Tensor[]): Tensor[] {
     if (input.dim() === 1) return this.step(input.unsqueeze(0), states.map((state) => state?.unsqueeze(0) ?? null), run).map((x) => x.squeeze(0));
     if (input.dim() !== 2 || input.shape[1] !== this.inputSize) {
-      throw expected(`1 or 2 dimensions, the last ${this.inputSize}`, `the input of ${this.owner}`, new Shape(input.shape));
+      throw expectedTensor(`1 or 2 dimensions, the last ${this.inputSize}`, `the input of ${this.owner}`, input);
     }
     const shape = [input.shape[0]!, this.hiddenSize];
     const before = states.map((state) => {
       if (state === null) return torch.zeros(shape, { dtype: input.dtype, device: input.device });
       if (String(state.shape) !== String(shape)) {
-        throw expected(`shape [${shape.join(", ")}]`, `the state of ${this.owner}`, new Shape(state.shape));
+        throw expectedTensor(`shape [${shape.join(", ")}]`, `the state of ${this.owner}`, state);
       }
       return state;
     });

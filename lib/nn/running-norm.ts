@@ -1,4 +1,4 @@
-import { expected, Shape } from "../errors.js";
+import { expectedTensor } from "../errors.js";
 import type { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
 import { ones_, zeros_ } from "./init.js";
@@ -76,7 +76,7 @@ export abstract class RunningNorm extends Module {
   /** @throws SteppeError `ARGUMENT` for an input of another number of dimensions */
   protected checkDims(input: Tensor, dims: readonly number[]): void {
     if (!dims.includes(input.dim())) {
-      throw expected(`a tensor of ${dims.join(" or ")} dimensions`, `the input of nn.${this.constructor.name}`, new Shape(input.shape));
+      throw expectedTensor(`a tensor of ${dims.join(" or ")} dimensions`, `the input of nn.${this.constructor.name}`, input);
     }
   }
 

@@ -1,4 +1,4 @@
-import { expected, Shape } from "../errors.js";
+import { expectedTensor } from "../errors.js";
 import type { Tensor } from "../tensor.js";
 import { integer } from "./arguments.js";
 import { logSoftmax, softmax, softmin } from "./functional/index.js";
@@ -55,7 +55,7 @@ export class Softmax2d extends Stateless {
   /** @param input [N, C, H, W] or [C, H, W] @returns the same shape */
   forward(input: Tensor): Tensor {
     if (input.dim() !== 3 && input.dim() !== 4) {
-      throw expected("a tensor of 3 or 4 dimensions", "the input of nn.Softmax2d", new Shape(input.shape));
+      throw expectedTensor("a tensor of 3 or 4 dimensions", "the input of nn.Softmax2d", input);
     }
     return softmax(input, -3);
   }

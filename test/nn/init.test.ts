@@ -114,8 +114,8 @@ describe("initial values", () => {
   });
 
   test("errors name what is wrong", () => {
-    expect(() => init.kaimingUniform_(torch.empty([3]))).toThrow("Expected at least 2 dimensions for a weight's fans but received shape [3].");
-    expect(() => init.eye_(torch.empty([3]))).toThrow("Expected 2 dimensions for the tensor of nn.init.eye_ but received shape [3].");
+    expect(() => init.kaimingUniform_(torch.empty([3]))).toThrow("Expected at least 2 dimensions for a weight's fans but received a tensor of float32 [3].");
+    expect(() => init.eye_(torch.empty([3]))).toThrow("Expected 2 dimensions for the tensor of nn.init.eye_ but received a tensor of float32 [3].");
     expect(() => init.dirac_(torch.empty([3, 3]))).toThrow("Expected 3 to 5 dimensions for the tensor of nn.init.dirac_");
     expect(() => init.dirac_(torch.empty([3, 3, 3]), 2)).toThrow("Expected a divisor of 3 for groups of nn.init.dirac_ but received 2 of type number.");
     expect(() => init.sparse_(torch.empty([3, 3]), 2)).toThrow("Expected a probability from 0 to 1 for sparsity of nn.init.sparse_");

@@ -58,6 +58,6 @@ describe("parameters as a vector", () => {
     expect(other.weight.toArray()).toEqual(layer.weight.toArray());
     expect(other.bias!.toArray()).toEqual(layer.bias!.toArray());
     expect(other.weight.isLeaf && other.weight.requiresGrad).toBe(true);
-    expect(() => utils.vectorToParameters(torch.zeros([8]), other.parameters())).toThrow("Expected shape [9] for vector of nn.utils.vectorToParameters but received shape [8].");
+    expect(() => utils.vectorToParameters(torch.zeros([8]), other.parameters())).toThrow("Expected shape [9] for vector of nn.utils.vectorToParameters but received a tensor of float32 [8].");
   });
 });

@@ -1,4 +1,4 @@
-import { checkKeys, expected, Shape } from "../../errors.js";
+import { checkKeys, expected, expectedTensor } from "../../errors.js";
 import { count, kind, oneOf, or, orNull } from "../../nn/arguments.js";
 import type { Argument } from "../../nn/arguments.js";
 import { Tensor } from "../../tensor.js";
@@ -45,6 +45,6 @@ export function checkImages(owner: string, inputs: ImageInputs, keys: readonly s
   if (!(pixelValues instanceof Tensor)) throw expected(`a tensor of ${wanted}`, `pixelValues of ${owner}`, pixelValues);
   const [, depth, ...sizes] = pixelValues.shape;
   if (depth !== channels || sizes.length !== 2 || (size !== null && String(sizes) !== String(size))) {
-    throw expected(`a tensor of ${wanted}`, `pixelValues of ${owner}`, new Shape(pixelValues.shape));
+    throw expectedTensor(`a tensor of ${wanted}`, `pixelValues of ${owner}`, pixelValues);
   }
 }

@@ -1,4 +1,4 @@
-import { checkKeys, expected, Shape, SteppeError } from "../../errors.js";
+import { checkKeys, expectedTensor, SteppeError } from "../../errors.js";
 import * as nn from "../../nn/index.js";
 import { Tensor } from "../../tensor.js";
 import { torch } from "../../torch.js";
@@ -157,7 +157,7 @@ export class T5ForConditionalGeneration extends LanguageModel<T5Config> {
 
   /** What the decoder reads to write `labels`: one place later, after the start token; padding where a label does not count. */
   shiftRight(labels: Tensor): Tensor {
-    if (labels.dim() !== 2) throw expected("2 dimensions", "labels of models.T5ForConditionalGeneration", new Shape(labels.shape));
+    if (labels.dim() !== 2) throw expectedTensor("2 dimensions", "labels of models.T5ForConditionalGeneration", labels);
     const start = startToken("models.T5ForConditionalGeneration", this.options);
     const first = torch.full([labels.shape[0]!, 1], start, { dtype: labels.dtype, device: labels.device });
     const shifted = torch.cat([first, labels.narrow(1, 0, labels.shape[1]! - 1)], 1);

@@ -1,4 +1,4 @@
-import { expected, Shape } from "../../errors.js";
+import { expectedTensor } from "../../errors.js";
 import type { Tensor } from "../../tensor.js";
 import { torch } from "../../torch.js";
 import { flag, integer, kind, oneOf, or, orNull, probability, read, real, requireTensors, tensor } from "../arguments.js";
@@ -129,7 +129,7 @@ export function multiMarginLoss(input: Tensor, target: Tensor, ...rest: MultiMar
   const { p, margin, weight, reduction } = read("nn.functional.multiMarginLoss", multiMarginArguments, rest);
   requireClasses("multiMarginLoss", target);
   if (weight !== null && weight.dim() !== 1) {
-    throw expected("1 dimension", "weight of nn.functional.multiMarginLoss", new Shape(weight.shape));
+    throw expectedTensor("1 dimension", "weight of nn.functional.multiMarginLoss", weight);
   }
   return torch.multiMarginLoss(input, target, p, margin, weight, reductionCode[reduction]);
 }

@@ -1,4 +1,4 @@
-import { expected, Shape } from "../../errors.js";
+import { expectedTensor } from "../../errors.js";
 import type { Tensor } from "../../tensor.js";
 import { torch } from "../../torch.js";
 import { flag, or, probability, read, requireTensors } from "../arguments.js";
@@ -20,7 +20,7 @@ function channels(name: string, dims: number, input: Tensor, rest: DropoutRest):
   requireTensors(owner, { input });
   const single = input.dim() === dims + 1;
   if (!single && input.dim() !== dims + 2) {
-    throw expected(`a tensor of ${dims + 1} or ${dims + 2} dimensions`, `the input of ${owner}`, new Shape(input.shape));
+    throw expectedTensor(`a tensor of ${dims + 1} or ${dims + 2} dimensions`, `the input of ${owner}`, input);
   }
   const batch = single ? input.unsqueeze(0) : input;
   const output = inplace ? torch.featureDropout_(batch, p, training) : torch.featureDropout(batch, p, training);

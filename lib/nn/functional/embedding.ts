@@ -1,4 +1,4 @@
-import { expected, Shape } from "../../errors.js";
+import { expected, expectedTensor } from "../../errors.js";
 import type { Tensor } from "../../tensor.js";
 import { torch } from "../../torch.js";
 import { flag, integer, oneOf, or, orNull, read, real, requireTensors, tensor } from "../arguments.js";
@@ -80,10 +80,10 @@ export function embeddingBag(
   requireTensors(owner, { input, weight });
   if (perSampleWeights !== null && mode !== "sum") throw expected('"sum" beside perSampleWeights', `mode of ${owner}`, mode);
   if (perSampleWeights !== null && String(perSampleWeights.shape) !== String(input.shape)) {
-    throw expected(`shape [${input.shape.join(", ")}], as the input,`, `perSampleWeights of ${owner}`, new Shape(perSampleWeights.shape));
+    throw expectedTensor(`shape [${input.shape.join(", ")}], as the input,`, `perSampleWeights of ${owner}`, perSampleWeights);
   }
   if (input.dim() !== 1 && input.dim() !== 2) {
-    throw expected("a tensor of 1 or 2 dimensions", `input of ${owner}`, new Shape(input.shape));
+    throw expectedTensor("a tensor of 1 or 2 dimensions", `input of ${owner}`, input);
   }
   if ((input.dim() === 1) !== (offsets !== null)) {
     throw expected(input.dim() === 1 ? "a tensor" : "none for bags of equal size", `offsets of ${owner}`, offsets);

@@ -1,4 +1,4 @@
-import { expected, Shape } from "../../errors.js";
+import { expected, expectedTensor } from "../../errors.js";
 import type { Tensor } from "../../tensor.js";
 import { torch } from "../../torch.js";
 import { flag, kind, oneOf, or, orNull, read, requireTensors, shape } from "../arguments.js";
@@ -61,9 +61,9 @@ export function interpolate(
   const { size, scaleFactor, mode, alignCorners, recomputeScaleFactor, antialias } = read(owner, interpolateArguments, rest);
   requireTensors(owner, { input });
   const dims = input.dim() - 2;
-  if (dims < 1 || dims > 3) throw expected("a tensor of 3 to 5 dimensions", `the input of ${owner}`, new Shape(input.shape));
+  if (dims < 1 || dims > 3) throw expectedTensor("a tensor of 3 to 5 dimensions", `the input of ${owner}`, input);
   if (dimsOf[mode] !== undefined && dimsOf[mode] !== dims) {
-    throw expected(`a tensor of ${dimsOf[mode] + 2} dimensions for mode "${mode}"`, `the input of ${owner}`, new Shape(input.shape));
+    throw expectedTensor(`a tensor of ${dimsOf[mode] + 2} dimensions for mode "${mode}"`, `the input of ${owner}`, input);
   }
   if (alignCorners !== null && dimsOf[mode] === undefined) {
     throw expected(`nothing for mode "${mode}"`, `alignCorners of ${owner}`, alignCorners);

@@ -1,4 +1,4 @@
-import { expected, Shape } from "../../errors.js";
+import { expectedTensor } from "../../errors.js";
 import type { Tensor } from "../../tensor.js";
 import { torch } from "../../torch.js";
 import { flag, kind, or, orNull, read, real, requireTensors } from "../arguments.js";
@@ -96,5 +96,5 @@ export function tripletMarginWithDistanceLoss(anchor: Tensor, positive: Tensor, 
 
 function requireDims(owner: string, name: string, tensor: Tensor, first: Tensor): void {
   if (tensor.dim() === first.dim()) return;
-  throw expected(`a tensor of ${first.dim()} dimensions, as the first,`, `${name} of nn.functional.${owner}`, new Shape(tensor.shape));
+  throw expectedTensor(`a tensor of ${first.dim()} dimensions, as the first,`, `${name} of nn.functional.${owner}`, tensor);
 }

@@ -1,4 +1,4 @@
-import { expected, Shape } from "../../errors.js";
+import { expected, expectedTensor } from "../../errors.js";
 import { Tensor } from "../../tensor.js";
 import { torch } from "../../torch.js";
 import { flag, or, orNull, probability, read, tensor } from "../arguments.js";
@@ -152,10 +152,10 @@ export function multiHeadAttentionForward(
     );
     return [output.squeeze(1), weights?.squeeze(0) ?? null];
   }
-  if (query.dim() !== 3 || query.shape[2] !== embedDimToCheck) throw expected(`2 or 3 dimensions, the last ${embedDimToCheck}`, `the query of ${owner}`, new Shape(query.shape));
+  if (query.dim() !== 3 || query.shape[2] !== embedDimToCheck) throw expectedTensor(`2 or 3 dimensions, the last ${embedDimToCheck}`, `the query of ${owner}`, query);
   if (!Number.isSafeInteger(numHeads) || numHeads < 1 || embedDimToCheck % numHeads !== 0) throw expected(`a divisor of ${embedDimToCheck}`, `numHeads of ${owner}`, numHeads);
   if (key.dim() !== 3 || value.dim() !== 3 || String(key.shape.slice(0, 2)) !== String(value.shape.slice(0, 2)) || key.shape[1] !== query.shape[1]) {
-    throw expected(`${query.shape[1]} sequences, as long as the keys,`, `the value of ${owner}`, new Shape(value.shape));
+    throw expectedTensor(`${query.shape[1]} sequences, as long as the keys,`, `the value of ${owner}`, value);
   }
   if (options.isCausal && options.attnMask === null) throw expected("a tensor beside isCausal", `attnMask of ${owner}`, null);
   const separate = [options.qProjWeight, options.kProjWeight, options.vProjWeight];

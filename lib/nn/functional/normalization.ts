@@ -1,4 +1,4 @@
-import { expected, Shape } from "../../errors.js";
+import { expectedTensor } from "../../errors.js";
 import type { Tensor } from "../../tensor.js";
 import { torch } from "../../torch.js";
 import { count, flag, or, orNull, read, real, requireTensors, tensor } from "../arguments.js";
@@ -127,7 +127,7 @@ export function localResponseNorm(input: Tensor, options: Named<typeof responseA
 export function localResponseNorm(input: Tensor, ...rest: unknown[]): Tensor {
   const { size, alpha, beta, k } = read("nn.functional.localResponseNorm", responseArguments, rest);
   requireTensors("nn.functional.localResponseNorm", { input });
-  if (input.dim() < 3) throw expected("at least 3 dimensions", "the input of nn.functional.localResponseNorm", new Shape(input.shape));
+  if (input.dim() < 3) throw expectedTensor("at least 3 dimensions", "the input of nn.functional.localResponseNorm", input);
   const squares = input.square().flatten(2).unsqueeze(1); // [N, 1, C, places]
   const padded = torch.pad(squares, [0, 0, Math.floor(size / 2), Math.floor((size - 1) / 2)]);
   const means = torch.avgPool2d(padded, [size, 1], 1).reshape([...input.shape]);
@@ -136,5 +136,5 @@ export function localResponseNorm(input: Tensor, ...rest: unknown[]): Tensor {
 
 // LibTorch would return zeros.
 function refuseSingle(input: Tensor, values: number, unit: string): void {
-  if (values === 1) throw expected(`more than one value per ${unit}`, "normalization", new Shape(input.shape));
+  if (values === 1) throw expectedTensor(`more than one value per ${unit}`, "normalization", input);
 }

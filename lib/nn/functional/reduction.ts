@@ -1,4 +1,4 @@
-import { expected, Shape } from "../../errors.js";
+import { expected, expectedTensor } from "../../errors.js";
 import type { Tensor } from "../../tensor.js";
 import { oneOf, or } from "../arguments.js";
 import type { Rest } from "../arguments.js";
@@ -26,7 +26,7 @@ export function sameShape(a: Tensor, b: Tensor): boolean {
 /** @throws SteppeError `ARGUMENT` if the target has another shape than the input */
 export function requireSameShape(owner: string, input: Tensor, target: Tensor, name = "target"): void {
   if (!sameShape(input, target)) {
-    throw expected(`shape [${input.shape.join(", ")}], as the input,`, `${name} of nn.functional.${owner}`, new Shape(target.shape));
+    throw expectedTensor(`shape [${input.shape.join(", ")}], as the input,`, `${name} of nn.functional.${owner}`, target);
   }
 }
 

@@ -1,4 +1,4 @@
-import { expected } from "../../errors.js";
+import { expected, expectedTensor } from "../../errors.js";
 import type { Tensor } from "../../tensor.js";
 import { torch } from "../../torch.js";
 import { Module } from "../module.js";
@@ -93,7 +93,7 @@ export function registerParametrization<M extends Module>(module: M, name: strin
   if (present !== undefined && !(present instanceof Chain)) throw expected("a parameter without a norm of its weights", `name of ${owner}`, name);
   const check = (value: Tensor, weight: Tensor): void => {
     if (String(value.shape) !== String(weight.shape) || value.dtype !== weight.dtype) {
-      throw expected(`${weight.dtype} of shape [${weight.shape.join(", ")}]`, `the value of ${parametrization.constructor.name} for ${name}`, value);
+      throw expectedTensor(`${weight.dtype} of shape [${weight.shape.join(", ")}]`, `the value of ${parametrization.constructor.name} for ${name}`, value);
     }
   };
   if (present !== undefined) {

@@ -1,4 +1,4 @@
-import { expected, Shape } from "../../errors.js";
+import { expectedTensor } from "../../errors.js";
 import type { Tensor } from "../../tensor.js";
 import { torch } from "../../torch.js";
 
@@ -16,7 +16,7 @@ export function vectorToParameters(vector: Tensor, parameters: Iterable<Tensor>)
   const list = [...parameters];
   const size = list.reduce((sum, parameter) => sum + parameter.numel(), 0);
   if (vector.dim() !== 1 || vector.numel() !== size) {
-    throw expected(`shape [${size}]`, "vector of nn.utils.vectorToParameters", new Shape(vector.shape));
+    throw expectedTensor(`shape [${size}]`, "vector of nn.utils.vectorToParameters", vector);
   }
   torch.noGrad(() => {
     let start = 0;

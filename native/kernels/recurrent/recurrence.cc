@@ -59,9 +59,11 @@ std::pair<int64_t, int64_t> Sharing::units_of(int64_t i) const {
   return {first, (i + 1 == threads_ ? hidden_ : lanes * (i + 1) / threads_ * kLanes) - first};
 }
 
-UnitBlocks::UnitBlocks(const Sharing& sharing, int64_t hidden) : hidden(hidden), most(sharing.ours() ? kLanes : std::max<int64_t>(1, hidden)) {}
+UnitBlocks::UnitBlocks(const Sharing& sharing, int64_t hidden) : hidden(hidden), size(sharing.ours() ? kLanes : std::max<int64_t>(1, hidden)) {}
 
-bool GatePanels::suit(const at::Tensor& w) { return w.size(1) * row_product::kPanel <= row_product::kMostInPanel; }
+bool GatePanels::suit(const at::Tensor& w) {
+  return w.size(1) * row_product::kPanel <= row_product::kMostInPanel && (w.numel() <= row_product::kMostElements || !mkl_is_fast());
+}
 
 void GatePanels::fill(const Sharing& sharing, int64_t i) const {
   if (panels_ == nullptr) return;

@@ -57,12 +57,12 @@ class Sharing {
 // multiplies. What a thread writes in a time step lies together by blocks, so that no other thread's processor asks for its lines ahead.
 struct UnitBlocks {
   UnitBlocks(const Sharing& sharing, int64_t hidden);
-  const int64_t hidden, most;
-  int64_t count() const { return std::max<int64_t>(1, hidden / most); }
-  int64_t begin(int64_t block) const { return most * block; }
-  int64_t width(int64_t block) const { return block + 1 < count() ? most : hidden - begin(block); }
+  const int64_t hidden, size;
+  int64_t count() const { return std::max<int64_t>(1, hidden / size); }
+  int64_t begin(int64_t block) const { return size * block; }
+  int64_t width(int64_t block) const { return block + 1 < count() ? size : hidden - begin(block); }
   // Those of some units, whole registers of them: the first, and behind the last.
-  std::pair<int64_t, int64_t> of(int64_t unit, int64_t units) const { return {unit / most, unit + units == hidden ? count() : (unit + units) / most}; }
+  std::pair<int64_t, int64_t> of(int64_t unit, int64_t units) const { return {unit / size, unit + units == hidden ? count() : (unit + units) / size}; }
 };
 
 // Rows, and how many elements each stands behind the one before.

@@ -1,0 +1,92 @@
+#include <vector>
+
+#include "../loops/scratch.h"
+#include "../products.h"
+#include "../results.h"
+#include "../small_operators/column_sums.h"
+#include "lstm_layer.h"
+
+namespace steppe::lstm {
+namespace {
+
+// dU = Σ (gates' gradient)ᵀ (h of the step before), which is the output of that step, and h₀ in the first. Mostly that is zero.
+at::Tensor weight_gradient(const at::Tensor& d_gates, const Values& h0, const at::Tensor& output, int64_t steps, int64_t batch, bool reverse) {
+  const auto gates = d_gates.size(1), hidden = output.size(2), later = batch * (steps - 1);
+  const auto rows = [&](int64_t count, int64_t first) { return transposed(rows_of(d_gates, count, gates, first * gates)); };
+  auto du = products::product(rows(later, reverse ? 0 : batch), rows_of(output, later, hidden, reverse ? batch * hidden : 0));
+  const auto is_zero = [](float x) { return x == 0; };
+  if (!std::all_of(h0.data, h0.data + batch * hidden, is_zero)) products::multiply(du, rows(batch, reverse ? later : 0), rows_of(h0.tensor, batch, hidden), /*adds=*/true);
+  return du;
+}
+
+}  // namespace
+
+// aten::mkldnn_rnn_layer_backward(input, W, U, b, b′, h₀, c₀, output, h, c, dL/doutput?, dL/dh?, dL/dc?, reverse, …, kept)
+//   -> (dL/dinput, dW, dU, db, db′, dL/dh₀, dL/dc₀)
+void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
+  const auto first = stack.size() - op.schema().arguments().size();
+  const auto at = [&](size_t i) { return tensor_at(stack, first, i); };
+  const auto kept = stack.back().toTensor();
+  if (!is_plain(kept)) return by_libtorch(op, stack);  // its own
+  const Values x(at(0)), u(at(2)), h0(at(5)), c0(at(6)), output(at(7)), d_h(at(11)), d_c(at(12));
+  auto dy = at(10);  // of a layer whose batch comes first it has the samples' rows in another order
+  if (dy.defined() && dy.stride(2) != 1) dy = contiguous(dy);
+  const auto* from_y = dy.defined() ? dy.const_data_ptr<float>() : nullptr;
+  const auto y_step = dy.defined() ? dy.stride(0) : 0, y_sample = dy.defined() ? dy.stride(1) : 0;
+  const bool reverse = stack[first + 13].toBool(), has_biases = stack[first + 17].toBool();
+  const int64_t steps = x.tensor.size(0), batch = x.tensor.size(1), hidden = u.tensor.size(1), rows = steps * batch, n = batch * hidden, in = x.tensor.size(2);
+  const auto options = x.tensor.options();
+  // Sums over time: what comes from later steps, and from the last state itself.
+  auto dh = filled(h0.tensor, d_h.data), dc = filled(c0.tensor, d_c.data), d_gates = at::empty({rows, 4 * hidden}, options);
+  const auto index = [&](int64_t s) { return reverse ? steps - 1 - s : s; };
+  const recurrence::Sharing sharing(batch, hidden, steps);
+  const recurrence::UnitBlocks blocks(sharing, hidden);
+  const Kept in_kept(kept, blocks);
+  const auto of_u = recurrence::StatePanels::floats(u.tensor, sharing);
+  CallMemory memory(of_u + 2 * n);
+  const recurrence::StatePanels panels(u.tensor, sharing, memory.take(of_u));
+  auto *parts_h = memory.take(n), *parts_c = memory.take(n);  // of each part [its samples, its units], while it is at work
+  auto *to_h = dh.mutable_data_ptr<float>(), *to_c = dc.mutable_data_ptr<float>(), *to_gates = d_gates.mutable_data_ptr<float>();
+  const std::vector<float> zeros(static_cast<size_t>(hidden));
+  const auto prepare = [&](int64_t i) { panels.fill(i); };
+  // In each round what the step that comes later in time gives its states, and then a step's gates.
+  sharing.over_time(steps + 1, prepare, [&](const recurrence::Part& part, int64_t round) {
+    const auto of_all = hidden * part.sample + part.unit;
+    const Rows<float> h = part_of(parts_h, part, batch), c = part_of(parts_c, part, batch), all_h = {to_h + of_all, hidden}, all_c = {to_c + of_all, hidden};
+    if (round == 0) {
+      copy_rows(part.samples, part.units, {all_h.data, hidden}, h);
+      copy_rows(part.samples, part.units, {all_c.data, hidden}, c);
+    } else {
+      const auto* later = to_gates + 4 * n * index(steps - round);
+      recurrence::fetch(sharing, part, 4 * hidden, later + 4 * hidden * part.sample);
+      panels.multiply(part, later, h.data);
+    }
+    if (round == steps) {
+      copy_rows(part.samples, part.units, {h.data, h.step}, all_h);
+      return copy_rows(part.samples, part.units, {c.data, c.step}, all_c);
+    }
+    const auto t = index(steps - 1 - round);
+    const auto end_unit = part.unit + part.units;
+    for (int64_t unit = part.unit, units = 0; unit < end_unit; unit += units) {
+      units = std::min(end_unit, in_kept.end_of(unit)) - unit;
+      for (int64_t b = part.sample; b < part.sample + part.samples; b++) {
+        const auto at = part.units * (b - part.sample) + unit - part.unit;
+        const auto* y = from_y != nullptr ? from_y + y_step * t + y_sample * b + unit : zeros.data();
+        backward_row(units, blocks.size, in_kept.gates(unit, t, b).data, in_kept.cells(unit, t, b).data, {y, h.data + at, c.data + at, to_gates + 4 * (n * t + hidden * b) + unit, hidden});
+      }
+    }
+  });
+  const auto all_t = transposed(d_gates);
+  auto dx = at::empty(x.tensor.sizes(), options), dx_rows = rows_of(dx, rows, in);
+  products::multiply(dx_rows, d_gates, at(1));
+  auto dw = products::product(all_t, rows_of(x.tensor, rows, in)), du = weight_gradient(d_gates, h0, output.tensor, steps, batch, reverse);
+  at::Tensor db, db2;  // without biases nobody asks for them
+  if (has_biases) {
+    db = at::empty({4 * hidden}, options);
+    sum_rows(rows, 4 * hidden, to_gates, db.mutable_data_ptr<float>());
+    db2 = filled(db, db.const_data_ptr<float>());
+  }
+  give(stack, stack.size() - first, {dx, dw, du, db, db2, dh, dc});
+}
+
+}  // namespace steppe::lstm
