@@ -127,6 +127,22 @@ void drop_dead_code(Program& program) {
   program.instructions = std::move(kept);
 }
 
+void look_through_views(Program& program) {
+  if (!program.backward_obstacle.empty()) return;  // there the operators themselves run
+  std::vector<const Program::View*> view_at(program.register_count);
+  for (auto& instruction : program.instructions) {
+    for (auto& view : instruction.views) {
+      if (const auto* under = view_at[view.base]) {
+        for (auto& operand : instruction.inputs)
+          if (operand.kind == Program::Operand::Kind::reg && operand.reg == view.base) operand.reg = under->base;
+        view.base = under->base;
+        view.offset += under->offset;
+      }
+    }
+    for (const auto& view : instruction.views) view_at[view.reg] = &view;
+  }
+}
+
 void expect_parameters_in_order(Program& program, const std::vector<Program::Layout>& layouts) {
   if (!program.backward_obstacle.empty()) return;  // autograd is to see the copy
   const auto parameters = static_cast<int32_t>(program.parameter_count);

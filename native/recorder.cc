@@ -183,6 +183,8 @@ std::shared_ptr<Program> Recorder::finish(const at::Tensor& loss) {
   drop_dead_code(*program_);
   replace_lstm_layers(*program_);  // it looks at its operands itself
   if (on_cpu_) replace_operators(*program_, layouts());
+  look_through_views(*program_);
+  drop_dead_code(*program_);
   expect_parameters_in_order(*program_, layouts());
   place_last_uses(*program_);
   place_turns(*program_, changed_buffer_of_registers());

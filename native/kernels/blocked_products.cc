@@ -1,9 +1,8 @@
 #include "blocked_products.h"
 
-#include <ATen/ops/empty.h>
-
 #include <algorithm>
 
+#include "../new_tensor.h"
 #include "loops/parallel.h"
 #include "loops/processors.h"
 
@@ -21,7 +20,7 @@ constexpr int64_t kLeastRows = 48, kLeastColumns = 2 * kLanes;
 constexpr int64_t kLeastWork = 1 << 22, kGrain = 1 << 20;  // multiplications: in all, for a thread
 constexpr int64_t kPackingGrain = 1 << 15;                 // elements for a thread
 
-at::Tensor memory(int64_t floats) { return at::empty({floats}, at::TensorOptions().dtype(at::kFloat)); }
+at::Tensor memory(int64_t floats) { return new_tensor({floats}); }
 
 // W's panels, each [in, width].
 void pack_panels(int64_t in, const PanelCut& panels, const Strided& w, float* to) {

@@ -1,6 +1,5 @@
 #include "products.h"
 
-#include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
 
 #include <algorithm>
@@ -18,7 +17,7 @@ namespace {
 constexpr int64_t kLeastWork = 1 << 15;   // multiplications
 constexpr int64_t kGrain = 1 << 15;       // multiplications for a thread
 constexpr int64_t kLeastRows = 8;         // for which W is worth being transposed
-constexpr int64_t kTransposed = 1 << 15;  // elements for a thread
+constexpr int64_t kTransposed = 1 << 12;  // elements for a thread
 
 struct Matrix {
   int64_t rows, columns, row, column;  // element (i, k) stands at i · row + k · column
@@ -43,7 +42,7 @@ Way choose(const Matrix& x, const Matrix& w) {
 
 // [in, out] of W [in, out] whose columns follow each other.
 at::Tensor with_rows(const at::Tensor& w, const Matrix& of) {
-  auto result = at::empty({of.rows, of.columns}, w.options());
+  auto result = new_tensor({of.rows, of.columns});
   const auto* from = w.const_data_ptr<float>();
   auto* to = result.mutable_data_ptr<float>();
   parallel_for(0, (of.columns + kLanes - 1) / kLanes, kTransposed / (of.rows * kLanes) + 1, [&](int64_t begin, int64_t end) {
@@ -87,7 +86,7 @@ void addmm(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
     HeldKernelThreads::let_go();
     return op.callBoxed(stack);
   }
-  auto y = at::empty({x.size(0), w.size(1)}, x.options());
+  auto y = new_tensor({x.size(0), w.size(1)});
   fill_rows(y, row);
   multiply(way, y, x, w, /*adds=*/true);
   give(stack, 5, {y});
@@ -126,7 +125,7 @@ void fill_rows(at::Tensor& y, const at::Tensor& row) {
 }
 
 at::Tensor product(const at::Tensor& x, const at::Tensor& w) {
-  auto y = at::empty({x.size(0), w.size(1)}, x.options());
+  auto y = new_tensor({x.size(0), w.size(1)});
   multiply(y, x, w);
   return y;
 }

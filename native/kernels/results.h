@@ -4,6 +4,8 @@
 
 #include <initializer_list>
 
+#include "../new_tensor.h"
+
 namespace steppe {
 
 // Ends a kernel: its results take the place of so many arguments.

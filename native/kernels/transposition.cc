@@ -1,7 +1,6 @@
 #include "transposition.h"
 
-#include <ATen/ops/empty.h>
-
+#include "../new_tensor.h"
 #include "loops/parallel.h"
 #include "loops/processors.h"
 #include "loops/row_product.h"
@@ -55,7 +54,7 @@ at::Tensor with_channels_last(const at::Tensor& image) {
     HeldKernelThreads::let_go();
     return image.contiguous(at::MemoryFormat::ChannelsLast);
   }
-  auto result = at::empty(image.sizes(), image.options().memory_format(at::MemoryFormat::ChannelsLast));
+  auto result = new_image(image.sizes());
   copy_image(result, image);
   return result;
 }

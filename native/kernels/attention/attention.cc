@@ -1,6 +1,5 @@
 #include "attention.h"
 
-#include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/empty_strided.h>
 
@@ -137,7 +136,7 @@ template <class Job>
 void each_head(const at::Tensor& q, const Sizes& sizes, int64_t floats, const Job& job) {
   const auto heads = q.size(0) * q.size(1), work = heads * sizes.queries * sizes.keys * sizes.width;
   const auto threads = std::clamp<int64_t>(std::min(kernel_thread_count(), work / kGrain), 1, std::max<int64_t>(heads, 1));
-  auto memory = at::empty({threads, floats}, q.options());
+  auto memory = new_tensor({threads, floats});
   auto* all = memory.mutable_data_ptr<float>();
   on_kernel_threads(threads, [&](int64_t i) {
     for (auto head = heads * i / threads; head < heads * (i + 1) / threads; head++) job(head, all + i * floats);
@@ -156,7 +155,7 @@ void attend(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   const auto q = arguments[0].toTensor(), k = arguments[1].toTensor(), v = arguments[2].toTensor();
   const auto sizes = sizes_of(q, k, arguments[4], arguments[6]);
   auto output = at::empty_like(q);
-  auto log_sums = at::empty({q.size(0), q.size(2), q.size(1)}, q.options()).transpose(1, 2);
+  auto log_sums = new_tensor({q.size(0), q.size(2), q.size(1)}).transpose(1, 2);
   const auto sums = log_sums.unsqueeze(-1);
   each_head(q, sizes, forward_memory(sizes), [&](int64_t head, float* memory) {
     forward_head(sizes, read(q, head), read(k, head), read(v, head), write(output, head), write(sums, head), memory);
@@ -178,7 +177,7 @@ void attend_backward(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   const auto log_sums = arguments[5].toTensor().unsqueeze(-1);
   const auto sizes = sizes_of(q, k, arguments[7], arguments[9]);
   const auto like = [](const at::Tensor& x) {
-    return at::empty({x.size(0), x.size(2), x.size(1), x.size(3)}, x.options()).transpose(1, 2);
+    return new_tensor({x.size(0), x.size(2), x.size(1), x.size(3)}).transpose(1, 2);
   };
   auto dq = like(q), dk = like(k), dv = like(v);
   each_head(q, sizes, backward_memory(sizes), [&](int64_t head, float* memory) {

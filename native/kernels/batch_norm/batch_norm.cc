@@ -1,6 +1,6 @@
 #include "batch_norm.h"
 
-#include <ATen/ops/empty.h>
+#include <c10/util/SmallVector.h>
 
 #include <algorithm>
 #include <array>
@@ -31,13 +31,18 @@ constexpr size_t kBackwardArguments = 10;
 // An optional tensor that is not given.
 bool is_nothing(const c10::IValue& value) { return value.isNone() || (value.isTensor() && !value.toTensor().defined()); }
 
-at::Tensor vector_like(const at::Tensor& x) { return at::empty({x.size(1)}, x.options()); }
-at::Tensor image_like(const at::Tensor& x) { return at::empty(x.sizes(), x.options().memory_format(at::MemoryFormat::ChannelsLast)); }
+at::Tensor vector_like(const at::Tensor& x) { return new_tensor({x.size(1)}); }
+at::Tensor image_like(const at::Tensor& x) { return new_image(x.sizes()); }
 Rows rows_of(const at::Tensor& x) { return {x.size(0) * x.size(2) * x.size(3), x.size(1)}; }
 Windows windows_of(const at::Tensor& x, const c10::IValue& kernel) {
-  const auto k = kernel.toIntVector();
-  return {x.size(0), x.size(2), x.size(3), x.size(2) / k[0], x.size(3) / k[1], k[0], k[1], x.size(1)};
+  const auto k = kernel.toIntList();
+  const int64_t height = k.get(0), width = k.get(1);
+  return {x.size(0), x.size(2), x.size(3), x.size(2) / height, x.size(3) / width, height, width, x.size(1)};
 }
+
+// A number for each channel.
+template <class T>
+using OfChannels = c10::SmallVector<T, 64>;
 
 // What batch norm does to a channel: x̂ = scale (x - mean) + shift.
 struct Scaling {
@@ -48,13 +53,13 @@ struct Scaling {
   // Without ReLU the backward does not look at the bias.
   Affine affine(bool relu) const { return {mean.const_data_ptr<float>(), scale.data(), bias.defined() ? bias.const_data_ptr<float>() : scale.data(), relu}; }
   at::Tensor mean, bias;
-  std::vector<float> scale;
+  OfChannels<float> scale;
 };
 
 // Mean and 1/σ of the batch into the tensors, and into the running statistics, if there are any.
 void take_statistics(const at::Tensor& x, const c10::IValue* arguments, at::Tensor& mean, at::Tensor& inverse) {
   const auto rows = rows_of(x);
-  std::vector<double> means(static_cast<size_t>(rows.channels)), squares(means.size());
+  OfChannels<double> means(static_cast<size_t>(rows.channels)), squares(means.size());
   batch_norm::moments(rows, x.const_data_ptr<float>(), means.data(), squares.data());
   const double eps = arguments[7].toDouble(), momentum = arguments[6].toDouble(), n = static_cast<double>(rows.count);
   auto *to_mean = mean.mutable_data_ptr<float>(), *to_inverse = inverse.mutable_data_ptr<float>();
@@ -63,7 +68,7 @@ void take_statistics(const at::Tensor& x, const c10::IValue* arguments, at::Tens
     const double variance = squares[c] / n + eps;
     to_inverse[c] = variance == 0 ? 0.0f : static_cast<float>(1.0 / std::sqrt(variance));
   }
-  const auto move = [&](const c10::IValue& running, const std::vector<double>& batch, double factor) {
+  const auto move = [&](const c10::IValue& running, const OfChannels<double>& batch, double factor) {
     if (is_nothing(running)) return;
     auto* to = running.toTensor().mutable_data_ptr<float>();
     for (int64_t c = 0; c < rows.channels; c++) to[c] = static_cast<float>(momentum * batch[c] * factor + (1.0 - momentum) * to[c]);
@@ -93,9 +98,8 @@ void normalize_and_pool(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   const auto windows = windows_of(x, arguments[kForwardArguments]);
   auto mean = vector_like(x), inverse = vector_like(x);
   take_statistics(x, arguments, mean, inverse);
-  const auto options = x.options().memory_format(at::MemoryFormat::ChannelsLast);
   const std::array<int64_t, 4> sizes = {windows.n, windows.channels, windows.out_height, windows.out_width};
-  auto y = at::empty(sizes, options), places = at::empty(sizes, options.dtype(at::kByte));
+  auto y = new_image(sizes), places = new_image(sizes, at::kByte);
   const Scaling scaling(arguments[1].toTensor(), arguments[2].toTensor(), mean, inverse);
   batch_norm::normalize_and_pool(windows, x.const_data_ptr<float>(), scaling.affine(true), y.mutable_data_ptr<float>(), places.mutable_data_ptr<uint8_t>());
   give(stack, kForwardArguments + 1, {y, mean, inverse, places});
@@ -130,8 +134,8 @@ struct Gradients {
   }
 
   const at::Tensor x, weight, mean, inverse;
-  std::vector<double> sum, dot;
-  std::vector<float> factors;
+  OfChannels<double> sum, dot;
+  c10::SmallVector<float, 192> factors;
 };
 
 void give_gradients(torch::jit::Stack& stack, size_t arguments, const at::Tensor& dx, const Gradients& gradients) {

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
-#include <vector>
 
 #include "../loops/parallel.h"
 #include "../loops/processors.h"
+#include "../loops/scratch.h"
 
 namespace steppe::batch_norm {
 namespace {
@@ -89,6 +89,28 @@ void moments_of_piece(int64_t rows, int64_t channels, const float* x, double* me
     for (; c + 2 * kLanes <= channels; c += 2 * kLanes) add_moments<2>(begin, n, channels, chunk + c, mean + c, squares + c);
     for (; c < channels; c += kLanes) add_moments<1>(begin, n, channels, chunk + c, mean + c, squares + c);
   }
+}
+
+// The moments of pieces of `rows` rows, one after the other, two rows of numbers each: into those of the first.
+STEPPE_FOR_ALL_PROCESSORS
+void join_pieces(int64_t rows, int64_t pieces, int64_t channels, double* numbers) {
+  for (int64_t i = 1; i < pieces; i++) {
+    const auto before = rows * i / pieces, here = rows * (i + 1) / pieces - before;
+    const auto* of_piece = numbers + 2 * i * channels;
+    for (int64_t c = 0; c < channels; c += kLanes) {
+      DoubleLanes mean = STEPPE_LOAD(DoubleLanes, numbers + c), squares = STEPPE_LOAD(DoubleLanes, numbers + channels + c);
+      join<DoubleLanes>(static_cast<double>(before), mean, squares, static_cast<double>(here), STEPPE_LOAD(DoubleLanes, of_piece + c), STEPPE_LOAD(DoubleLanes, of_piece + channels + c));
+      STEPPE_STORE(mean, numbers + c);
+      STEPPE_STORE(squares, numbers + channels + c);
+    }
+  }
+}
+
+// All pieces' numbers, so many each, into those of the first.
+STEPPE_FOR_ALL_PROCESSORS
+void add_pieces(int64_t pieces, int64_t count, double* numbers) {
+  for (int64_t i = 1; i < pieces; i++)
+    for (int64_t k = 0; k < count; k++) numbers[k] += numbers[i * count + k];
 }
 
 STEPPE_FOR_ALL_PROCESSORS
@@ -305,20 +327,25 @@ int64_t each_piece(int64_t n, int64_t least, const Use& use) {
   return pieces;
 }
 
-// Two numbers for each channel of each piece.
+// Two numbers for each channel of each piece, which whoever has the piece sets.
 struct Partial {
-  explicit Partial(int64_t channels) : channels(channels), numbers(static_cast<size_t>(2 * kPieces * channels)) {}
-  double* first(int64_t piece) { return numbers.data() + 2 * piece * channels; }
+  explicit Partial(int64_t channels) : channels(channels), numbers(reinterpret_cast<double*>(shared_scratch(2 * 2 * kPieces * channels))) {}
+  double* first(int64_t piece) { return numbers + 2 * piece * channels; }
   double* second(int64_t piece) { return first(piece) + channels; }
   void add_up(int64_t pieces, double* a, double* b) {
+    add_pieces(pieces, 2 * channels, numbers);
+    give(a, b);
+  }
+  void join_up(int64_t rows, int64_t pieces, double* mean, double* squares) {
+    join_pieces(rows, pieces, channels, numbers);
+    give(mean, squares);
+  }
+  void give(double* a, double* b) {
     std::copy_n(first(0), channels, a);
     std::copy_n(second(0), channels, b);
-    for (int64_t i = 1; i < pieces; i++) {
-      for (int64_t c = 0; c < channels; c++) a[c] += first(i)[c], b[c] += second(i)[c];
-    }
   }
   int64_t channels;
-  std::vector<double> numbers;
+  double* numbers;
 };
 
 constexpr int64_t kGrain = 8192;  // elements that are worth a thread
@@ -343,12 +370,7 @@ void moments(Rows rows, const float* x, double* mean, double* squares) {
   const auto pieces = each_piece(count, 4 * kChunk, [&](int64_t i, int64_t begin, int64_t end) {
     moments_of_piece(end - begin, channels, x + begin * channels, partial.first(i), partial.second(i));
   });
-  std::copy_n(partial.first(0), channels, mean);
-  std::copy_n(partial.second(0), channels, squares);
-  for (int64_t i = 1; i < pieces; i++) {
-    const auto before = count * i / pieces, here = count * (i + 1) / pieces - before;
-    for (int64_t c = 0; c < channels; c++) join<double>(static_cast<double>(before), mean[c], squares[c], static_cast<double>(here), partial.first(i)[c], partial.second(i)[c]);
-  }
+  partial.join_up(count, pieces, mean, squares);
 }
 
 void normalize(Rows rows, const float* x, Affine affine, float* y) {
@@ -375,6 +397,7 @@ void gradient_sums(Rows rows, const float* x, const float* dy, Affine affine, do
 void pooled_gradient_sums(Windows w, const float* x, const float* dy, const uint8_t* places, const float* mean, double* sum, double* dot) {
   Partial partial(w.channels);
   const auto pieces = each_piece(w.n * w.out_height, 4, [&](int64_t i, int64_t begin, int64_t end) {
+    std::fill_n(partial.first(i), 2 * w.channels, 0.0);
     for (int64_t row = begin; row < end; row++)
       add_pooled_sums_of_row(w, x + pixels_of_row(w, row), dy + windows_of_row(w, row), places + windows_of_row(w, row), mean, partial.first(i), partial.second(i));
   });

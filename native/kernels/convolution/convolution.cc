@@ -15,8 +15,8 @@ namespace {
 using convolution_ways::choose, convolution_ways::Way;
 
 std::array<int64_t, 2> pair_of(const c10::IValue& value) {
-  const auto list = value.toIntVector();
-  return {list.front(), list.back()};
+  const auto list = value.toIntList();
+  return {list.get(0), list.get(list.size() - 1)};
 }
 
 Convolution convolution_of(const at::Tensor& x, const at::Tensor& w, c10::IntArrayRef y, const c10::IValue* geometry) {

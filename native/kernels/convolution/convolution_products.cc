@@ -1,10 +1,9 @@
 #include "convolution_products.h"
 
-#include <ATen/ops/empty.h>
-
 #include <algorithm>
 #include <cstring>
 
+#include "../../new_tensor.h"
 #include "../loops/parallel.h"
 #include "../loops/processors.h"
 #include "../products.h"
@@ -98,7 +97,7 @@ at::Tensor matrix_of(const at::Tensor& weight) { return weight.permute({0, 2, 3,
 at::Tensor windows_of(const Convolution& c, const at::Tensor& x, int64_t first, int64_t count, at::Tensor& memory) {
   const auto pixels = c.y.pixels();
   if (c.is_pointwise()) return pixels_of(x).narrow(0, first * pixels, count * pixels);
-  if (!memory.defined()) memory = at::empty({count * pixels, c.window()}, x.options().memory_format(at::MemoryFormat::Contiguous));
+  if (!memory.defined()) memory = new_tensor({count * pixels, c.window()});
   auto rows = memory.narrow(0, 0, count * pixels);
   gather_windows(c, x.const_data_ptr<float>(), first, count, rows.mutable_data_ptr<float>());
   return rows;
@@ -107,7 +106,7 @@ at::Tensor windows_of(const Convolution& c, const at::Tensor& x, int64_t first, 
 }  // namespace
 
 at::Tensor output(const Convolution& c, const at::Tensor& x, const at::Tensor& w, const at::Tensor& bias) {
-  auto y = empty_image(c.y, x);
+  auto y = empty_image(c.y);
   auto to = pixels_of(y);
   const auto matrix = matrix_of(w).t();
   at::Tensor memory;
@@ -121,7 +120,7 @@ at::Tensor output(const Convolution& c, const at::Tensor& x, const at::Tensor& w
 }
 
 at::Tensor weight_gradient(const Convolution& c, const at::Tensor& dy, const at::Tensor& x) {
-  auto dw = empty_image(c.w, x);
+  auto dw = empty_image(c.w);
   auto to = matrix_of(dw);
   const auto from = pixels_of(dy);
   at::Tensor memory;
@@ -134,7 +133,7 @@ at::Tensor weight_gradient(const Convolution& c, const at::Tensor& dy, const at:
 }
 
 at::Tensor input_gradient(const Convolution& c, const at::Tensor& dy, const at::Tensor& w) {
-  auto dx = empty_image(c.x, dy);
+  auto dx = empty_image(c.x);
   const auto from = pixels_of(dy), matrix = matrix_of(w);
   if (c.is_pointwise()) {
     auto to = pixels_of(dx);
@@ -146,7 +145,7 @@ at::Tensor input_gradient(const Convolution& c, const at::Tensor& dy, const at::
   at::Tensor memory;
   each_block(c, [&](int64_t first, int64_t count) {
     const auto pixels = c.y.pixels();
-    if (!memory.defined()) memory = at::empty({count * pixels, c.window()}, dy.options());
+    if (!memory.defined()) memory = new_tensor({count * pixels, c.window()});
     auto rows = memory.narrow(0, 0, count * pixels);
     products::multiply(rows, from.narrow(0, first * pixels, count * pixels), matrix);
     scatter_windows(c, rows.const_data_ptr<float>(), first, count, dx.mutable_data_ptr<float>());

@@ -1,8 +1,9 @@
 #pragma once
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/empty.h>
 
 #include <array>
+
+#include "../../new_tensor.h"
 
 namespace steppe {
 
@@ -22,8 +23,6 @@ struct Convolution {
   bool is_pointwise() const { return w.pixels() == 1 && stride == std::array<int64_t, 2>{1, 1} && padding == std::array<int64_t, 2>{0, 0}; }
 };
 
-inline at::Tensor empty_image(const Image& image, const at::Tensor& like) {
-  return at::empty({image.n, image.channels, image.height, image.width}, like.options().memory_format(at::MemoryFormat::ChannelsLast));
-}
+inline at::Tensor empty_image(const Image& image) { return new_image({image.n, image.channels, image.height, image.width}); }
 
 }  // namespace steppe

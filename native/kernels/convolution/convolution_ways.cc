@@ -40,7 +40,7 @@ std::vector<float> turned(const Image& w, const float* from) {
 const float* data_of(const at::Tensor& bias) { return bias.defined() ? bias.const_data_ptr<float>() : nullptr; }
 
 at::Tensor output_directly(const Convolution& c, const at::Tensor& x, const at::Tensor& w, const at::Tensor& bias) {
-  auto y = empty_image(c.y, x);
+  auto y = empty_image(c.y);
   std::vector<float> matrix(static_cast<size_t>(c.window() * c.w.n));
   transpose_matrix(c.w.n, c.window(), w.const_data_ptr<float>(), matrix.data());
   direct_convolution::convolve(shape_of(c), x.const_data_ptr<float>(), matrix.data(), data_of(bias), y.mutable_data_ptr<float>());
@@ -48,14 +48,14 @@ at::Tensor output_directly(const Convolution& c, const at::Tensor& x, const at::
 }
 
 at::Tensor input_gradient_directly(const Convolution& c, const at::Tensor& dy, const at::Tensor& w) {
-  auto dx = empty_image(c.x, dy);
+  auto dx = empty_image(c.x);
   const auto matrix = turned(c.w, w.const_data_ptr<float>());
   direct_convolution::convolve(shape_of_input_gradient(c), dy.const_data_ptr<float>(), matrix.data(), nullptr, dx.mutable_data_ptr<float>());
   return dx;
 }
 
 at::Tensor weight_gradient_directly(const Convolution& c, const at::Tensor& dy, const at::Tensor& x) {
-  auto dw = empty_image(c.w, x);
+  auto dw = empty_image(c.w);
   std::vector<float> matrix(static_cast<size_t>(c.window() * c.w.n));
   direct_convolution::weight_gradient(shape_of(c), x.const_data_ptr<float>(), dy.const_data_ptr<float>(), matrix.data());
   transpose_matrix(c.window(), c.w.n, matrix.data(), dw.mutable_data_ptr<float>());
@@ -73,19 +73,19 @@ winograd::Shape tiled_input_gradient(const Convolution& c) {
 }
 
 at::Tensor output_by_tiles(const Convolution& c, const at::Tensor& x, const at::Tensor& w, const at::Tensor& bias) {
-  auto y = empty_image(c.y, x);
+  auto y = empty_image(c.y);
   winograd::convolve(tiled(c), x.const_data_ptr<float>(), w.const_data_ptr<float>(), /*turned=*/false, data_of(bias), y.mutable_data_ptr<float>());
   return y;
 }
 
 at::Tensor input_gradient_by_tiles(const Convolution& c, const at::Tensor& dy, const at::Tensor& w) {
-  auto dx = empty_image(c.x, dy);
+  auto dx = empty_image(c.x);
   winograd::convolve(tiled_input_gradient(c), dy.const_data_ptr<float>(), w.const_data_ptr<float>(), /*turned=*/true, nullptr, dx.mutable_data_ptr<float>());
   return dx;
 }
 
 at::Tensor weight_gradient_by_tiles(const Convolution& c, const at::Tensor& dy, const at::Tensor& x) {
-  auto dw = empty_image(c.w, x);
+  auto dw = empty_image(c.w);
   winograd::weight_gradient(tiled(c), x.const_data_ptr<float>(), dy.const_data_ptr<float>(), dw.mutable_data_ptr<float>());
   return dw;
 }

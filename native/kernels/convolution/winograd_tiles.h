@@ -1,11 +1,11 @@
 #pragma once
-#include <ATen/ops/empty.h>
 
 #include <algorithm>
 #include <array>
 #include <utility>
 #include <vector>
 
+#include "../../new_tensor.h"
 #include "../loops/parallel.h"
 #include "../loops/prefetch.h"
 #include "../loops/row_product.h"
@@ -22,7 +22,7 @@ constexpr int64_t kGap = kLanes;  // between the 16 planes of a transform: else 
 
 class Memory {
  public:
-  explicit Memory(int64_t floats) : tensor_(at::empty({floats}, at::TensorOptions().dtype(at::kFloat))), next_(tensor_.mutable_data_ptr<float>()) {}
+  explicit Memory(int64_t floats) : tensor_(new_tensor({floats})), next_(tensor_.mutable_data_ptr<float>()) {}
   float* take(int64_t floats) { return std::exchange(next_, next_ + floats); }
   float* rest() { return next_; }
 

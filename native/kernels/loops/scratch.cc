@@ -1,7 +1,8 @@
 #include "scratch.h"
 
-#include <ATen/ops/empty.h>
 #include <c10/core/impl/alloc_cpu.h>
+
+#include "../../new_tensor.h"
 
 namespace steppe {
 namespace {
@@ -40,7 +41,7 @@ float* shared_scratch(int64_t floats) {
 
 CallMemory::CallMemory(int64_t floats) {
   if (floats > kMostKept) {
-    large_ = at::empty({floats}, at::TensorOptions().dtype(at::kFloat));
+    large_ = new_tensor({floats});
     next_ = large_.mutable_data_ptr<float>();
   } else if (floats > 0) {
     next_ = shared_scratch(floats);

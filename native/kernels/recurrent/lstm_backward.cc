@@ -35,9 +35,8 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const auto y_step = dy.defined() ? dy.stride(0) : 0, y_sample = dy.defined() ? dy.stride(1) : 0;
   const bool reverse = stack[first + 13].toBool(), has_biases = stack[first + 17].toBool();
   const int64_t steps = x.tensor.size(0), batch = x.tensor.size(1), hidden = u.tensor.size(1), rows = steps * batch, n = batch * hidden, in = x.tensor.size(2);
-  const auto options = x.tensor.options();
   // Sums over time: what comes from later steps, and from the last state itself.
-  auto dh = filled(h0.tensor, d_h.data), dc = filled(c0.tensor, d_c.data), d_gates = at::empty({rows, 4 * hidden}, options);
+  auto dh = filled(h0.tensor, d_h.data), dc = filled(c0.tensor, d_c.data), d_gates = new_tensor({rows, 4 * hidden});
   const auto index = [&](int64_t s) { return reverse ? steps - 1 - s : s; };
   const recurrence::Sharing sharing(batch, hidden, steps);
   const recurrence::UnitBlocks blocks(sharing, hidden);
@@ -77,12 +76,12 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
     }
   });
   const auto all_t = transposed(d_gates);
-  auto dx = at::empty(x.tensor.sizes(), options), dx_rows = rows_of(dx, rows, in);
+  auto dx = new_tensor(x.tensor.sizes()), dx_rows = rows_of(dx, rows, in);
   products::multiply(dx_rows, d_gates, at(1));
   auto dw = products::product(all_t, rows_of(x.tensor, rows, in)), du = weight_gradient(d_gates, h0, output.tensor, steps, batch, reverse);
   at::Tensor db, db2;  // without biases nobody asks for them
   if (has_biases) {
-    db = at::empty({4 * hidden}, options);
+    db = new_tensor({4 * hidden});
     sum_rows(rows, 4 * hidden, to_gates, db.mutable_data_ptr<float>());
     db2 = filled(db, db.const_data_ptr<float>());
   }

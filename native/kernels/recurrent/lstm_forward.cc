@@ -49,8 +49,7 @@ void forward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const Values x(at(0)), u(at(2)), h0(at(5)), c0(at(6));
   const bool reverse = stack[first + 7].toBool(), has_biases = stack[first + 12].toBool();
   const int64_t steps = x.tensor.size(0), batch = x.tensor.size(1), hidden = u.tensor.size(1), in = x.tensor.size(2), rows = steps * batch, n = batch * hidden;
-  const auto options = x.tensor.options();
-  auto output = at::empty({steps, batch, hidden}, options), kept = at::empty({steps, batch, 6 * hidden}, options);
+  auto output = new_tensor({steps, batch, hidden}), kept = new_tensor({steps, batch, 6 * hidden});
   const recurrence::Sharing sharing(batch, hidden, steps);
   const recurrence::UnitBlocks blocks(sharing, hidden);
   const Kept in_kept(kept, blocks);
@@ -64,7 +63,7 @@ void forward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   auto* cells = memory.take(n);  // of each part [its samples, its units]: as the last time step left them
   at::Tensor of_inputs;  // gates from inputs, where they are one product for all threads; of one block they stand where they belong
   if (!multiplies_inputs) {
-    of_inputs = ours ? at::empty({rows, 4 * hidden}, options) : rows_of(kept, rows, 4 * hidden);
+    of_inputs = ours ? new_tensor({rows, 4 * hidden}) : rows_of(kept, rows, 4 * hidden);
     products::multiply(of_inputs, rows_of(x.tensor, rows, in), transposed(w.tensor));
   }
   const auto* from_inputs = ours && !multiplies_inputs ? of_inputs.const_data_ptr<float>() : nullptr;

@@ -1,11 +1,11 @@
 #pragma once
 #include <ATen/core/stack.h>
-#include <ATen/ops/empty.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "../../kernel_threads.h"
+#include "../../new_tensor.h"
 #include "../../views.h"
 #include "lstm_loops.h"
 #include "recurrence.h"
@@ -62,7 +62,7 @@ inline at::Tensor transposed(const at::Tensor& x) { return view_of(x, {x.size(1)
 
 // A new tensor like x with the values at `from`, or zeros.
 inline at::Tensor filled(const at::Tensor& x, const float* from) {
-  auto result = at::empty(x.sizes(), x.options());
+  auto result = new_tensor(x.sizes());
   auto* to = result.mutable_data_ptr<float>();
   if (from == nullptr) {
     std::fill_n(to, x.numel(), 0.0f);

@@ -1,36 +1,25 @@
 #include "class_losses.h"
 
 #include <ATen/core/Reduction.h>
-#include <ATen/ops/empty.h>
 
 #include <algorithm>
 
-#include "../loops/parallel.h"
 #include "../results.h"
 #include "class_losses_loops.h"
+#include "class_losses_rows.h"
+#include "cross_entropy.h"
 
 namespace steppe {
 namespace class_losses {
 namespace {
 
-constexpr int64_t kGrain = 1 << 13;      // elements
 constexpr int64_t kLeastElements = 64;  // fewer than of any batch worth training on: to the bit as LibTorch has it
-
-struct Rows {
-  int64_t count, classes;
-  explicit Rows(const at::Tensor& x) : count(x.numel() / std::max<int64_t>(x.size(-1), 1)), classes(x.size(-1)) {}
-};
-
-template <class Body>
-void over(const Rows& rows, const Body& body) {
-  parallel_for(0, rows.count, kGrain / rows.classes + 1, [&](int64_t begin, int64_t end) { body(end - begin, begin * rows.classes); });
-}
 
 // aten::_log_softmax(x, dimension, half to float)
 constexpr size_t kLogSoftmax = 3;
 void log_softmax(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   const auto x = (stack.end() - kLogSoftmax)->toTensor();
-  auto y = at::empty(x.sizes(), x.options());
+  auto y = new_tensor(x.sizes());
   const auto* from = x.const_data_ptr<float>();
   auto* to = y.mutable_data_ptr<float>();
   const Rows rows(x);
@@ -43,23 +32,13 @@ constexpr size_t kLogSoftmaxBackward = 4;
 void log_softmax_backward(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   const auto* arguments = stack.data() + stack.size() - kLogSoftmaxBackward;
   const auto dy = arguments[0].toTensor(), y = arguments[1].toTensor();
-  auto dx = at::empty(y.sizes(), y.options());
+  auto dx = new_tensor(y.sizes());
   const auto *from = dy.const_data_ptr<float>(), *of_y = y.const_data_ptr<float>();
   auto* to = dx.mutable_data_ptr<float>();
   const Rows rows(y);
   over(rows, [&](int64_t count, int64_t at) { log_softmax_rows_backward(count, rows.classes, from + at, of_y + at, to + at); });
   give(stack, kLogSoftmaxBackward, {dx});
 }
-
-// Of each row the index of its class; a row whose index is `ignored` does not count.
-struct Targets {
-  Rows rows;
-  const int64_t* of_rows;
-  int64_t ignored;
-  bool are_in_range() const {
-    return std::all_of(of_rows, of_rows + rows.count, [&](int64_t target) { return target == ignored || (target >= 0 && target < rows.classes); });
-  }
-};
 
 // aten::nll_loss_forward(y [rows, classes], targets, weight?, reduction, ignored) -> (loss, targets that count)
 constexpr size_t kNllLoss = 5;
@@ -69,17 +48,7 @@ void nll_loss(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const Targets t{Rows(y), targets.const_data_ptr<int64_t>(), arguments[4].toInt()};
   if (!t.are_in_range()) return op.callBoxed(stack);  // its error
   const auto* from = y.const_data_ptr<float>();
-  double sum = 0;
-  int64_t count = 0;
-  for (int64_t i = 0; i < t.rows.count; i++) {
-    if (t.of_rows[i] == t.ignored) continue;
-    sum -= from[i * t.rows.classes + t.of_rows[i]];
-    count++;
-  }
-  if (arguments[3].toInt() == at::Reduction::Mean) sum /= static_cast<double>(count);
-  auto loss = at::empty({}, y.options()), counted = at::empty({}, y.options());
-  *loss.mutable_data_ptr<float>() = static_cast<float>(sum);
-  *counted.mutable_data_ptr<float>() = static_cast<float>(count);
+  const auto [loss, counted] = t.loss(arguments[3].toInt(), [&](int64_t i) { return from[i * t.rows.classes + t.of_rows[i]]; });
   give(stack, kNllLoss, {loss, counted});
 }
 
@@ -90,9 +59,8 @@ void nll_loss_backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) 
   const auto y = arguments[1].toTensor(), targets = arguments[2].toTensor();
   const Targets t{Rows(y), targets.const_data_ptr<int64_t>(), arguments[5].toInt()};
   if (!t.are_in_range()) return op.callBoxed(stack);
-  const float d_loss = *arguments[0].toTensor().const_data_ptr<float>(), count = *arguments[6].toTensor().const_data_ptr<float>();
-  const float each = arguments[4].toInt() == at::Reduction::Mean ? -d_loss / count : -d_loss;
-  auto dy = at::empty(y.sizes(), y.options());
+  const float each = gradient_of_each(arguments[0].toTensor(), arguments[4].toInt(), arguments[6].toTensor());
+  auto dy = new_tensor(y.sizes());
   auto* to = dy.mutable_data_ptr<float>();
   over(t.rows, [&](int64_t count_here, int64_t at) {
     std::fill_n(to + at, count_here * t.rows.classes, 0.0f);
@@ -156,6 +124,7 @@ void replace_class_losses(Program& program, const Layouts& layouts) {
       if (of.is_number(0) && of.are_rows_and_targets(1) && of.is_nothing(3) && of.reduces(4) && of.is_number(6)) instruction.kernel = nll_loss_backward;
     }
   }
+  fuse_cross_entropies(program);
 }
 
 }  // namespace steppe

@@ -50,6 +50,15 @@ void log_softmax_rows_backward(int64_t rows, int64_t classes, const float* __res
   }
 }
 
+STEPPE_FOR_ALL_PROCESSORS
+void cross_entropy_rows_backward(int64_t rows, int64_t classes, float each, const int64_t* targets, int64_t ignored, const float* __restrict__ y, float* __restrict__ dx) {
+  for (int64_t i = 0; i < rows; i++, y += classes, dx += classes) {
+    const float sum = targets[i] == ignored ? 0.0f : each;
+    for (int64_t k = 0; k < classes; k++) dx[k] = 0.0f - exponential_or_nothing(y[k]) * sum;
+    if (targets[i] != ignored) dx[targets[i]] = each - exponential_or_nothing(y[targets[i]]) * each;
+  }
+}
+
 STEPPE_LOOPS_END
 
 }  // namespace steppe::class_losses

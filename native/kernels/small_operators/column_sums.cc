@@ -1,7 +1,5 @@
 #include "column_sums.h"
 
-#include <ATen/ops/empty.h>
-
 #include <algorithm>
 #include <numeric>
 
@@ -44,7 +42,7 @@ void sum(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   const auto columns = x.size(-1);
   std::vector<int64_t> sizes(arguments[2].toBool() ? static_cast<size_t>(x.dim()) : 1, 1);
   sizes.back() = columns;
-  auto result = at::empty(sizes, x.options());
+  auto result = new_tensor(sizes);
   sum_rows(x.numel() / columns, columns, x.const_data_ptr<float>(), result.mutable_data_ptr<float>());
   give(stack, kArguments, {result});
 }

@@ -1,7 +1,5 @@
 #include "copies.h"
 
-#include <ATen/ops/empty.h>
-
 #include <algorithm>
 
 #include "../loops/parallel.h"
@@ -18,14 +16,14 @@ constexpr size_t kArguments = 2;     // aten::clone(x, memory format?)
 
 void of_image(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   const auto x = stack.end()[-2].toTensor();
-  auto result = at::empty(x.sizes(), x.options().memory_format(x.is_contiguous() ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous));
+  auto result = x.is_contiguous() ? new_image(x.sizes()) : new_tensor(x.sizes());
   copy_image(result, x);
   give(stack, kArguments, {result});
 }
 
 void of_rows(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   const auto x = stack.end()[-2].toTensor();
-  auto result = at::empty(x.sizes(), x.options());
+  auto result = new_tensor(x.sizes());
   const auto rows = *StridedRows::of(x.sizes(), x.strides());
   const auto* from = x.const_data_ptr<float>();
   auto* to = result.mutable_data_ptr<float>();

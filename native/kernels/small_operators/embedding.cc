@@ -1,7 +1,5 @@
 #include "embedding.h"
 
-#include <ATen/ops/empty.h>
-
 #include <algorithm>
 
 #include "../loops/parallel.h"
@@ -38,7 +36,7 @@ void forward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   if (!are_in_range(index, count, weight.size(0))) return op.callBoxed(stack);  // its error
   auto sizes = indices.sizes().vec();
   sizes.push_back(width);
-  auto result = at::empty(sizes, weight.options());
+  auto result = new_tensor(sizes);
   const auto* from = weight.const_data_ptr<float>();
   auto* to = result.mutable_data_ptr<float>();
   parallel_for(0, count, kGrain / (width + 1) + 1, [&](int64_t begin, int64_t end) {
@@ -55,7 +53,7 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const auto rows = *StridedRows::of(dy.sizes(), dy.strides());
   const auto* index = indices.const_data_ptr<int64_t>();
   if (!are_in_range(index, rows.count(), words)) return op.callBoxed(stack);
-  auto result = at::empty({words, rows.length}, dy.options());
+  auto result = new_tensor({words, rows.length});
   const auto* from = dy.const_data_ptr<float>();
   auto* to = result.mutable_data_ptr<float>();
   // Each thread has columns, and adds the rows in their order.

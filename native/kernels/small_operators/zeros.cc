@@ -1,7 +1,5 @@
 #include "zeros.h"
 
-#include <ATen/ops/empty.h>
-
 #include <algorithm>
 
 #include "../results.h"
@@ -15,7 +13,7 @@ constexpr int64_t kMostElements = 1 << 16;  // that one thread sets in the time 
 
 // aten::zeros(sizes, dtype?, layout?, device?, pinned?), of float32 on the CPU
 void make(const c10::OperatorHandle&, torch::jit::Stack& stack) {
-  auto result = at::empty((stack.end() - kArguments)->toDimVector(), at::TensorOptions(at::kCPU).dtype(at::kFloat));
+  auto result = new_tensor((stack.end() - kArguments)->toDimVector());
   std::fill_n(result.mutable_data_ptr<float>(), result.numel(), 0.0f);
   give(stack, kArguments, {result});
 }
