@@ -52,7 +52,8 @@ class Program {
     std::vector<Output> outputs;
     std::vector<View> views;         // if there are any, they are all that the operator does
     std::optional<Reuse> reuse;
-    void (*kernel)(const c10::OperatorHandle&, torch::jit::Stack&) = nullptr;  // takes LibTorch's place
+    // Takes LibTorch's place. Where nothing keeps the backward from being recorded it may want other operands than the operator, which then never runs.
+    void (*kernel)(const c10::OperatorHandle&, torch::jit::Stack&) = nullptr;
     bool takes_turn = false;         // the kernel does, by itself, for a batch norm's running statistics
     std::vector<int32_t> last_uses;  // registers to let go of afterwards
     int32_t turn = -1;               // its number among those that draw, or touch a buffer that the program changes

@@ -74,6 +74,9 @@ bool ignores_statistics(const Program::Instruction& instruction) {
   return false;
 }
 
+// Whether an operator changes where in memory a tensor lies that is there already.
+bool moves_tensors(const c10::OperatorHandle& op) { return op.hasTag(at::Tag::inplace_view); }
+
 std::vector<int32_t> registers_of(const Program::Operand& operand) {
   std::vector<int32_t> registers;
   if (operand.kind == Program::Operand::Kind::reg) registers.push_back(operand.reg);
@@ -130,14 +133,18 @@ void drop_dead_code(Program& program) {
 void look_through_views(Program& program) {
   if (!program.backward_obstacle.empty()) return;  // there the operators themselves run
   std::vector<const Program::View*> view_at(program.register_count);
+  std::vector<bool> moved(program.register_count);  // in memory, by an operator that changes where a tensor lies
   for (auto& instruction : program.instructions) {
+    if (instruction.views.empty() && moves_tensors(instruction.op))
+      for (const auto reg : input_registers(instruction)) moved[reg] = true;
     for (auto& view : instruction.views) {
-      if (const auto* under = view_at[view.base]) {
-        for (auto& operand : instruction.inputs)
-          if (operand.kind == Program::Operand::Kind::reg && operand.reg == view.base) operand.reg = under->base;
-        view.base = under->base;
-        view.offset += under->offset;
-      }
+      const auto* under = view_at[view.base];
+      if (under == nullptr || moved[under->base] || moved[view.base]) continue;
+      const auto operand = std::ranges::find_if(instruction.inputs, [&](const auto& each) { return each.kind == Program::Operand::Kind::reg && each.reg == view.base; });
+      if (operand == instruction.inputs.end()) continue;
+      operand->reg = under->base;
+      view.base = under->base;
+      view.offset += under->offset;
     }
     for (const auto& view : instruction.views) view_at[view.reg] = &view;
   }

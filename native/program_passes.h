@@ -20,7 +20,7 @@ std::vector<int32_t> input_registers(const Program::Instruction& instruction);
 
 // Drops operators whose results nobody reads and that change nothing.
 void drop_dead_code(Program& program);
-// A view of a view becomes one of what that looks at: it stays with nobody else to read it.
+// A view of a view becomes one of what that looks at. The one between is gone where nobody else reads it.
 void look_through_views(Program& program);
 // A parameter that is read only through a copy in another order is expected in that order, and the copy is gone: whoever has the
 // parameter so already, for all passes of a step, saves it; `Program` makes it otherwise. `layouts`: by register.

@@ -33,10 +33,22 @@ test("what is read itself stays", () => {
 test("several views at once, of a view", () => {
   const text = program((hidden) => {
     const [a, b] = hidden.view([4, 24]).split(12, 1);
-    return a!.sin().mul(b!.narrow(1, 0, 12)).sum();
+    return a!.sin().narrow(1, 0, 11).mul(b!.narrow(1, 1, 11)).sum();
   });
   expect(count(text, "split")).toBe(1);
   expect(count(text, "view ")).toBe(0);
+});
+
+test("of a tensor that is then put elsewhere in memory, what the first view looked at", () => {
+  program((hidden) => {
+    const copy = hidden.mul(2);
+    return torch.noGrad(() => {
+      const detached = copy.detach().clone();
+      const view = detached.view([96]);
+      detached.asStrided_([4], [1], 50);
+      return view.narrow(0, 10, 30).sum();
+    }).add(copy.sin().sum());
+  });
 });
 
 test("a change through a view of a view is seen", () => {

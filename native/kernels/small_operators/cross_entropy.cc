@@ -122,6 +122,8 @@ class Fusion {
 }  // namespace
 }  // namespace class_losses
 
-void fuse_cross_entropies(Program& program) { class_losses::Fusion(program).run(); }
+void fuse_cross_entropies(Program& program) {
+  if (program.backward_obstacle.empty()) class_losses::Fusion(program).run();
+}
 
 }  // namespace steppe
