@@ -140,7 +140,10 @@ void look_through_views(Program& program) {
     for (auto& view : instruction.views) {
       const auto* under = view_at[view.base];
       if (under == nullptr || moved[under->base] || moved[view.base]) continue;
-      const auto operand = std::ranges::find_if(instruction.inputs, [&](const auto& each) { return each.kind == Program::Operand::Kind::reg && each.reg == view.base; });
+      // Several views of one operand find it named anew by the first of them.
+      const auto operand = std::ranges::find_if(instruction.inputs, [&](const auto& each) {
+        return each.kind == Program::Operand::Kind::reg && (each.reg == view.base || each.reg == under->base);
+      });
       if (operand == instruction.inputs.end()) continue;
       operand->reg = under->base;
       view.base = under->base;
