@@ -8,13 +8,14 @@
 #include "loops/parallel.h"
 #include "loops/processors.h"
 #include "loops/row_product.h"
+#include "loops/scratch.h"
 #include "results.h"
 
 namespace steppe {
 namespace products {
 namespace {
 
-constexpr int64_t kLeastWork = 1 << 15;   // multiplications
+constexpr int64_t kLeastWork = 1 << 10;   // multiplications
 constexpr int64_t kGrain = 1 << 15;       // multiplications for a thread
 constexpr int64_t kLeastRows = 8;         // for which W is worth being transposed
 constexpr int64_t kTransposed = 1 << 12;  // elements for a thread
@@ -37,19 +38,17 @@ Way choose(const Matrix& x, const Matrix& w) {
   if (out < kLanes) return w.has_columns() && x.has_rows() && in >= 4 * kLanes ? Way::dots : Way::libtorch;
   if (in * std::min(out, 4 * kLanes) > row_product::kMostInPanel) return large;
   if (w.has_rows()) return Way::rows;
-  return w.has_columns() && x.rows >= kLeastRows ? Way::transposed : Way::libtorch;
+  if (!w.has_columns()) return Way::libtorch;
+  return x.rows < kLeastRows && x.has_rows() && in >= kLanes ? Way::dots : Way::transposed;
 }
 
-// [in, out] of W [in, out] whose columns follow each other.
-at::Tensor with_rows(const at::Tensor& w, const Matrix& of) {
-  auto result = new_tensor({of.rows, of.columns});
+// W [in, out], whose columns follow each other, in rows.
+void put_in_rows(const at::Tensor& w, const Matrix& of, float* to) {
   const auto* from = w.const_data_ptr<float>();
-  auto* to = result.mutable_data_ptr<float>();
   parallel_for(0, (of.columns + kLanes - 1) / kLanes, kTransposed / (of.rows * kLanes) + 1, [&](int64_t begin, int64_t end) {
     const auto first = begin * kLanes, last = std::min(of.columns, end * kLanes);
     row_product::transpose(last - first, of.rows, {from + first * of.column, of.column}, {to + first, of.columns});
   });
-  return result;
 }
 
 void multiply(Way way, at::Tensor& y, const at::Tensor& x, const at::Tensor& w, bool adds) {
@@ -59,8 +58,12 @@ void multiply(Way way, at::Tensor& y, const at::Tensor& x, const at::Tensor& w, 
     const row_product::Strided left(x.const_data_ptr<float>(), of_x.row, of_x.column), right(w.const_data_ptr<float>(), of_w.row, of_w.column);
     return blocked_products::multiply(of_x.rows, in, out, left, right, {y.mutable_data_ptr<float>(), out}, adds);
   }
-  const auto matrix = way == Way::transposed ? with_rows(w, of_w) : w;
-  const auto *left = x.const_data_ptr<float>(), *right = matrix.const_data_ptr<float>();
+  const bool turns = way == Way::transposed;
+  CallMemory memory(turns ? in * out : 0);
+  auto* in_rows = memory.take(turns ? in * out : 0);
+  if (turns) put_in_rows(w, of_w, in_rows);
+  const auto *left = x.const_data_ptr<float>(), *right = turns ? in_rows : w.const_data_ptr<float>();
+  const auto step = turns ? out : of_w.row;
   auto* to = y.mutable_data_ptr<float>();
   parallel_for(0, of_x.rows, kGrain / (in * out) + 1, [&](int64_t begin, int64_t end) {
     const auto* from = left + begin * of_x.row;
@@ -68,7 +71,7 @@ void multiply(Way way, at::Tensor& y, const at::Tensor& x, const at::Tensor& w, 
     if (way == Way::dots) {
       row_product::multiply_by_rows(end - begin, in, out, {from, of_x.row}, {right, of_w.column}, rows, adds);
     } else {
-      row_product::multiply(end - begin, in, out, {from, of_x.row, of_x.column}, {right, matrix.stride(0)}, rows, adds);
+      row_product::multiply(end - begin, in, out, {from, of_x.row, of_x.column}, {right, step}, rows, adds);
     }
   });
 }

@@ -10,6 +10,7 @@
 #include "small_operators/copies.h"
 #include "small_operators/counts.h"
 #include "small_operators/embedding.h"
+#include "small_operators/relu.h"
 #include "small_operators/row_additions.h"
 #include "small_operators/zeros.h"
 
@@ -26,6 +27,7 @@ void replace_operators(Program& program, const Layouts& layouts) {
   replace_products(program, layouts);
   replace_class_losses(program, layouts);
   replace_column_sums(program, layouts);
+  replace_relus(program, layouts);
   replace_row_additions(program, layouts);
   replace_zeros(program, layouts);
 }

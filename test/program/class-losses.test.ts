@@ -25,6 +25,8 @@ describe.each([1, 2])("on %i threads", (threads) => {
   test.each<[string, number, number, number, Options, number]>([
     ["fewer classes than a register has lanes", 8, 5, 10, {}, 1],
     ["one row", 1, 5, 100, {}, 1],
+    ["few rows of ten classes", 2, 5, 10, {}, 1],
+    ["few rows of ten classes, a sum", 1, 5, 11, { reduction: "sum" }, 1],
     ["one class", 70, 5, 1, {}, 1],
     ["whole registers", 9, 5, 48, {}, 1],
     ["some left over, many rows", 700, 7, 83, {}, 1],

@@ -20,15 +20,19 @@ const rows = (n: number) => torch.randn([n, 3]);
 
 describe.each([1, 2])("on %i threads", (threads) => {
   test.each<[string, number, [number, number, boolean?], string[]]>([
-    ["whole registers", 48, [64, 64], ["addmm", "backward mm", "backward mm"]],
-    ["without bias", 48, [64, 64, false], ["mm", "backward mm", "backward mm"]],
-    ["columns that fill no register", 70, [77, 83], ["addmm", "backward mm", "backward mm"]],
+    ["whole registers", 48, [64, 64], ["addmm", "addmm", "backward mm", "backward mm"]],
+    ["without bias", 48, [64, 64, false], ["addmm", "mm", "backward mm", "backward mm"]],
+    ["columns that fill no register", 70, [77, 83], ["addmm", "addmm", "backward mm", "backward mm"]],
     ["few columns: sums of products of rows", 9, [1571, 10], ["addmm", "addmm", "backward mm", "backward mm"]],
     ["one column", 41, [1571, 1], ["addmm", "addmm", "backward mm", "backward mm"]],
     ["many rows, all widths of registers", 1000, [40, 123], ["addmm", "addmm", "backward mm", "backward mm"]],
-    ["few rows: a matrix is not transposed for them", 5, [128, 128], ["backward mm", "backward mm"]],
-    ["too little to be worth it", 8, [16, 16], []],
-    ["too large for a cache, few rows", 16, [512, 512], ["backward mm"]],
+    ["few rows: sums of products of rows", 5, [128, 128], ["addmm", "addmm", "backward mm", "backward mm"]],
+    ["one row, columns and sums that fill no register", 1, [70, 37], ["addmm", "backward mm", "backward mm"]],
+    ["seven rows without bias, all but one column in registers", 7, [100, 33, false], ["addmm", "mm", "backward mm", "backward mm"]],
+    ["few rows of many features", 3, [2048, 64], ["addmm", "backward mm", "backward mm"]],
+    ["a small net", 8, [16, 16], ["addmm", "backward mm", "backward mm"]],
+    ["too little to be worth it", 7, [12, 12], []],
+    ["too large for a cache, few rows", 16, [512, 512], ["addmm", "backward mm"]],
     ["too large for a cache", 101, [517, 522], ["addmm", ...ifLarge("addmm", "backward mm"), "backward mm"]],
     ["too large for a cache, deep", 1043, [131, 1100], ["addmm", ...ifLarge("addmm", "backward mm", "backward mm")]],
   ])("%s", (_, n, [features, out, bias], expected) => {
@@ -42,6 +46,7 @@ describe.each([1, 2])("on %i threads", (threads) => {
 test.each<[number, number, number]>([
   [203, 96, 160],
   [203, 111, 13],
+  [6, 1024, 96],
   ...(large ? [[101, 530, 301] as [number, number, number]] : []),
 ])("the number of threads changes nothing: %i rows, %i features, %i columns", (n, features, out) => {
   torch.manualSeed(5);

@@ -4,7 +4,7 @@ import type { Tensor } from "../../lib/index.js";
 import { ownKernels, recorded } from "./own-kernels.js";
 import { expectReplayLikeAutograd, expectReplayNearAutograd } from "./replay.js";
 
-// Zeros, and a row that is added to all rows, by kernels of our own: LibTorch's numbers, to the bit.
+// Zeros, a row that is added to all rows, and relu, by kernels of our own: LibTorch's numbers, to the bit.
 
 torch.setNumThreads(1);
 
@@ -99,5 +99,73 @@ describe("zeros", () => {
     ["integers", () => torch.zeros([4], { dtype: "int64" })],
   ])("%s: LibTorch's", (_, zeros) => {
     expect(own((x) => zeros().sum().add(x), make([2, 3]), torch.randn([3]), /zeros/)).toEqual([]);
+  });
+});
+
+describe("relu and its backward", () => {
+  const relus = /relu|threshold/;
+  const { relu, threshold } = nn.functional;
+
+  test.each([[[]], [[1]], [[37]], [[5, 64]], [[2, 3, 4, 5]], [[0, 4]], [[130, 257]]])("%j, in place where nobody else reads what it is taken of", (shape) => {
+    expect(own((x) => relu(x), make(shape), torch.randn([1]), relus)).toEqual(["relu", "backward threshold_backward"]);
+  });
+
+  test("of what is read again", () => {
+    expect(own((x) => relu(x).add(x).add(relu(x.mul(2))), make([5, 9]), torch.randn([1]), relus)).toEqual(["relu", "relu", "backward threshold_backward", "backward threshold_backward"]);
+  });
+
+  test("whose gradient is read again", () => {
+    expect(own((x) => relu(x.mul(3)).add(x), make([5, 9]), torch.randn([1]), relus)).toEqual(["relu", "backward threshold_backward"]);
+  });
+
+  test("of a parameter and of an input themselves, which stay as they are", () => {
+    const model = make([4, 6]);
+    const x = torch.randn([4, 6]);
+    const before = [model.rows.toArray(), x.toArray()];
+    const { text } = recorded({ model, loss: (x: Tensor) => relu(model.rows).add(relu(x)).square().sum() }, [x]);
+    expect(ownKernels(text, relus)).toEqual(["relu", "relu", "backward threshold_backward"]);
+    expect([model.rows.toArray(), x.toArray()]).toEqual(before);
+  });
+
+  test("an image with the channels last", () => {
+    torch.manualSeed(3);
+    const model = new nn.Sequential(new nn.Conv2d(2, 4, 3), new nn.ReLU(), new nn.Conv2d(4, 2, 3));
+    const loss = (x: Tensor) => model.forward(x).square().mean();
+    const batch = () => [torch.randn([3, 2, 7, 7])];
+    expect(ownKernels(expectReplayNearAutograd(model, loss, [batch(), batch()]).text, relus)).toEqual(["relu", "backward threshold_backward"]);
+  });
+
+  test("infinities, zeros and what is no number", () => {
+    const model = new Rows([8]);
+    torch.noGrad(() => model.rows.zero_());
+    const x = torch.tensor([Infinity, -Infinity, NaN, 0, -0, 1e-45, -1e-45, -3]);
+    const own = recorded({ model, loss: (x: Tensor) => relu(x.add(model.rows)).mul(torch.arange(8).add(1)).sum() }, [x]);
+    expect(own.gradients[0]!.toArray()).toEqual([1, 0, 3, 0, 0, 6, 0, 0]);
+    const signs = (rows: Tensor) => relu(x.mul(rows.add(1))).reciprocal().select(0, 4);
+    expect(recorded({ model, loss: () => signs(model.rows) }, []).loss).toBe(signs(model.rows).item());
+  });
+
+  test("of a threshold its backward alone", () => {
+    expect(own((x) => threshold(x, 0.3, -2), make([6, 7]), torch.randn([1]), relus)).toEqual(["backward threshold_backward"]);
+  });
+
+  test("the number of threads changes nothing", () => {
+    const model = make([301, 257]);
+    const batch = [torch.randn([301, 257])];
+    const gradient = (threads: number) => {
+      torch.setNumThreads(threads);
+      const { gradients } = recorded({ model, loss: (x: Tensor) => relu(x.mul(model.rows)).sin().sum() }, batch);
+      torch.setNumThreads(1);
+      return gradients[0]!;
+    };
+    expect(torch.equal(gradient(3), gradient(1))).toBe(true);
+  });
+
+  test.each<[string, Sum]>([
+    ["rows with gaps", (x) => relu(x.narrow(1, 0, 3))],
+    ["transposed", (x) => relu(x.t())],
+    ["float64", (x) => relu(x.to("float64"))],
+  ])("%s: LibTorch's", (_, sum) => {
+    expect(own(sum, make([4, 6]), torch.randn([6]), relus).filter((name) => name === "relu")).toEqual([]);
   });
 });

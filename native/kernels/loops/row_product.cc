@@ -77,6 +77,24 @@ void multiply_all(const Product& product, int64_t rows, int64_t out, Rows<const 
   }
 }
 
+// Exchanges the off-diagonal blocks of D × D of two vectors: after D = 8, 4, 2, 1 a block of 16 × 16 is transposed.
+template <int D, int... L>
+STEPPE_INSIDE void exchange(Lanes& a, Lanes& b, std::integer_sequence<int, L...>) {
+#if defined(__clang__)
+  const Lanes low = __builtin_shufflevector(a, b, ((L & D) == 0 ? L : 16 + L - D)...), high = __builtin_shufflevector(a, b, ((L & D) == 0 ? L + D : 16 + L)...);
+#else
+  using Places = int32_t __attribute__((vector_size(kLanes * sizeof(int32_t))));
+  const Lanes low = __builtin_shuffle(a, b, Places{((L & D) == 0 ? L : 16 + L - D)...}), high = __builtin_shuffle(a, b, Places{((L & D) == 0 ? L + D : 16 + L)...});
+#endif
+  a = low;
+  b = high;
+}
+
+template <int D>
+STEPPE_INSIDE void exchange_all(Lanes (&lines)[kLanes]) {
+  STEPPE_EACH(i, 16) if ((i & D) == 0) exchange<D>(lines[i], lines[i + D], std::make_integer_sequence<int, 16>());
+}
+
 // P rows of x with C rows of W.
 template <int P, int C>
 STEPPE_INSIDE void dots(int64_t in, Rows<const float> x, Rows<const float> w, Rows<float> y, bool adds) {
@@ -98,6 +116,25 @@ STEPPE_INSIDE void dots(int64_t in, Rows<const float> x, Rows<const float> w, Ro
   }
 }
 
+// A row of x with as many rows of W as a register has numbers. Each sum is taken as in `dots`.
+STEPPE_INSIDE void dots_with_lanes(int64_t in, const float* x, Rows<const float> w, float* y, bool adds) {
+  Lanes sums[kLanes] = {};
+  int64_t k = 0;
+  for (; k + kLanes <= in; k += kLanes) {
+    const auto row = STEPPE_CONST_LANES(x + k);
+    STEPPE_EACH(c, 16) sums[c] += row * STEPPE_CONST_LANES(w.data + c * w.step + k);
+  }
+  exchange_all<8>(sums);
+  exchange_all<4>(sums);
+  exchange_all<2>(sums);
+  exchange_all<1>(sums);
+  Lanes sum = {};
+  STEPPE_EACH(lane, 16) sum += sums[lane];
+  for (; k < in; k++)
+    for (int64_t c = 0; c < kLanes; c++) sum[c] += x[k] * w.data[c * w.step + k];
+  STEPPE_LANES(y) = adds ? STEPPE_LANES(y) + sum : sum;
+}
+
 template <int C>
 STEPPE_INSIDE void dots_of_rows(int64_t rows, int64_t in, Rows<const float> x, Rows<const float> w, Rows<float> y, bool adds) {
   for (; rows > 0; rows -= kMostDotRows, x.data += kMostDotRows * x.step, y.data += kMostDotRows * y.step) {
@@ -111,6 +148,9 @@ STEPPE_INSIDE void dots_of_rows(int64_t rows, int64_t in, Rows<const float> x, R
 
 STEPPE_FOR_ALL_PROCESSORS
 void all_dots(int64_t rows, int64_t in, int64_t out, Rows<const float> x, Rows<const float> w, Rows<float> y, bool adds) {
+  for (; out >= kLanes; out -= kLanes, w.data += kLanes * w.step, y.data += kLanes)
+    for (int64_t i = 0; i < rows; i++) dots_with_lanes(in, x.data + i * x.step, w, y.data + i * y.step, adds);
+  if (out == 0) return;
   const auto blocks = (out + kMostDotColumns - 1) / kMostDotColumns, most = (out + blocks - 1) / blocks;
   for (int64_t column = 0; column < out; column += most) {
     const Rows<const float> from = {w.data + column * w.step, w.step};
@@ -121,24 +161,6 @@ void all_dots(int64_t rows, int64_t in, int64_t out, Rows<const float> x, Rows<c
 #undef STEPPE_CASE
     }
   }
-}
-
-// Exchanges the off-diagonal blocks of D × D of two vectors: after D = 8, 4, 2, 1 a block of 16 × 16 is transposed.
-template <int D, int... L>
-STEPPE_INSIDE void exchange(Lanes& a, Lanes& b, std::integer_sequence<int, L...>) {
-#if defined(__clang__)
-  const Lanes low = __builtin_shufflevector(a, b, ((L & D) == 0 ? L : 16 + L - D)...), high = __builtin_shufflevector(a, b, ((L & D) == 0 ? L + D : 16 + L)...);
-#else
-  using Places = int32_t __attribute__((vector_size(kLanes * sizeof(int32_t))));
-  const Lanes low = __builtin_shuffle(a, b, Places{((L & D) == 0 ? L : 16 + L - D)...}), high = __builtin_shuffle(a, b, Places{((L & D) == 0 ? L + D : 16 + L)...});
-#endif
-  a = low;
-  b = high;
-}
-
-template <int D>
-STEPPE_INSIDE void exchange_all(Lanes (&lines)[kLanes]) {
-  STEPPE_EACH(i, 16) if ((i & D) == 0) exchange<D>(lines[i], lines[i + D], std::make_integer_sequence<int, 16>());
 }
 
 // Sixteen rows to as many columns.

@@ -57,15 +57,15 @@ void forward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   if (has_biases) by_blocks(Values(at(3)).data, Values(at(4)).data, blocks, bias.data());
   const Values w(at(1));
   const bool ours = sharing.ours(), multiplies_inputs = ours && recurrence::GatePanels::suit(w.tensor);
-  const auto of_u = ours ? u.tensor.numel() : 0, of_w = multiplies_inputs ? w.tensor.numel() : 0;
-  CallMemory memory(of_u + of_w + n);
-  const recurrence::GatePanels states(u.tensor, blocks, memory.take(of_u)), inputs(w.tensor, blocks, memory.take(of_w));
-  auto* cells = memory.take(n);  // of each part [its samples, its units]: as the last time step left them
   at::Tensor of_inputs;  // gates from inputs, where they are one product for all threads; of one block they stand where they belong
   if (!multiplies_inputs) {
     of_inputs = ours ? new_tensor({rows, 4 * hidden}) : rows_of(kept, rows, 4 * hidden);
     products::multiply(of_inputs, rows_of(x.tensor, rows, in), transposed(w.tensor));
   }
+  const auto of_u = ours ? u.tensor.numel() : 0, of_w = multiplies_inputs ? w.tensor.numel() : 0;
+  CallMemory memory(of_u + of_w + n);
+  const recurrence::GatePanels states(u.tensor, blocks, memory.take(of_u)), inputs(w.tensor, blocks, memory.take(of_w));
+  auto* cells = memory.take(n);  // of each part [its samples, its units]: as the last time step left them
   const auto* from_inputs = ours && !multiplies_inputs ? of_inputs.const_data_ptr<float>() : nullptr;
   auto* out = output.mutable_data_ptr<float>();
   const auto index = [&](int64_t s) { return reverse ? steps - 1 - s : s; };

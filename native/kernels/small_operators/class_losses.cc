@@ -13,7 +13,7 @@ namespace steppe {
 namespace class_losses {
 namespace {
 
-constexpr int64_t kLeastElements = 64;  // fewer than of any batch worth training on: to the bit as LibTorch has it
+constexpr int64_t kLeastElements = 64, kLeastClasses = 10;  // less than of any batch worth training on: to the bit as LibTorch has it
 
 // aten::_log_softmax(x, dimension, half to float)
 constexpr size_t kLogSoftmax = 3;
@@ -77,7 +77,11 @@ class Operands {
   bool is(size_t count) const { return inputs_.size() == count; }
   bool is_scores(size_t i) const {
     const auto* layout = layout_of(inputs_[i], layouts_);
-    return layout != nullptr && layout->dtype == at::kFloat && !layout->sizes.empty() && c10::multiply_integers(layout->sizes) >= kLeastElements && is_contiguous(*layout);
+    return layout != nullptr && layout->dtype == at::kFloat && !layout->sizes.empty() && is_contiguous(*layout) && is_enough(layout->sizes);
+  }
+  static bool is_enough(const std::vector<int64_t>& sizes) {
+    const auto elements = c10::multiply_integers(sizes);
+    return elements >= kLeastElements || (elements > 0 && sizes.back() >= kLeastClasses);
   }
   // Scores in two dimensions, and an index of a class for each row of them.
   bool are_rows_and_targets(size_t i) const {

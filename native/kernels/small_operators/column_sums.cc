@@ -14,6 +14,7 @@ namespace {
 constexpr int64_t kBlock = 32;           // rows that are summed in float32; blocks in float64
 constexpr int64_t kGrain = 1 << 15;      // elements
 constexpr int64_t kLeastElements = 64, kMostElements = 1 << 20;
+constexpr int64_t kFewRows = 2;          // whose sum is one rounding, as LibTorch's is
 constexpr int64_t kColumns = 64;         // that are summed at a time
 
 STEPPE_LOOPS_BEGIN
@@ -77,7 +78,8 @@ void replace_column_sums(Program& program, const Layouts& layouts) {
     const auto* x = layout_of(inputs[0], layouts);
     if (x == nullptr || x->dtype != at::kFloat || !is_contiguous(*x) || !inputs[1].constant.isIntList() || !inputs[3].constant.isNone()) continue;
     const auto elements = c10::multiply_integers(x->sizes);
-    if (elements < kLeastElements || elements > kMostElements) continue;
+    const bool is_tiny = elements < kLeastElements && elements > kFewRows * x->sizes.back();
+    if (elements == 0 || is_tiny || elements > kMostElements) continue;
     if (are_all_but_last(inputs[1].constant.toIntVector(), static_cast<int64_t>(x->sizes.size()))) instruction.kernel = sum;
   }
 }
