@@ -4,13 +4,14 @@
 #include "batch_norm/batch_norm.h"
 #include "batch_norm/plain_strides.h"
 #include "convolution/convolution.h"
+#include "layer_norm/layer_norm.h"
 #include "products.h"
 #include "small_operators/class_losses.h"
 #include "small_operators/column_sums.h"
 #include "small_operators/copies.h"
 #include "small_operators/counts.h"
+#include "small_operators/elementwise.h"
 #include "small_operators/embedding.h"
-#include "small_operators/relu.h"
 #include "small_operators/row_additions.h"
 #include "small_operators/zeros.h"
 
@@ -21,13 +22,14 @@ void replace_operators(Program& program, const Layouts& layouts) {
   replace_batch_norms(program, layouts);
   straighten_batch_norms(program, layouts);
   replace_attention(program, layouts);
+  replace_layer_norms(program, layouts);
   replace_copies(program, layouts);
   replace_embeddings(program, layouts);
   replace_counts(program, layouts);
   replace_products(program, layouts);
   replace_class_losses(program, layouts);
   replace_column_sums(program, layouts);
-  replace_relus(program, layouts);
+  replace_elementwise(program, layouts);
   replace_row_additions(program, layouts);
   replace_zeros(program, layouts);
 }

@@ -4,7 +4,7 @@ import type { Tensor } from "../../lib/index.js";
 import { ownKernels, recorded } from "./own-kernels.js";
 import { expectReplayLikeAutograd, expectReplayNearAutograd } from "./replay.js";
 
-// Zeros, a row that is added to all rows, and relu, by kernels of our own: LibTorch's numbers, to the bit.
+// Zeros, a row that is added to all rows, relu, and sums of two tensors by kernels of our own: LibTorch's numbers, to the bit.
 
 torch.setNumThreads(1);
 
@@ -44,7 +44,7 @@ describe("a row added to all rows, in place", () => {
 
   test("what looks at the same memory sees it", () => {
     const sum: Sum = (x, row) => x.view([8, 3]).add_(row).exp().sum().add(x);
-    expect(own(sum, make([4, 6]), torch.randn([3]), /add_/)).toEqual(["add_"]);
+    expect(own(sum, make([4, 6]), torch.randn([3]), /add_/)).toEqual(["add_", "backward add_"]);
   });
 
   test("infinities and what is no number", () => {
@@ -72,7 +72,6 @@ describe("a row added to all rows, in place", () => {
     ["rows with gaps", (x, row) => x.transpose(0, 1).add_(row.narrow(0, 0, 4).mul(2))],
     ["one number for all", (x, row) => x.add_(row.narrow(0, 0, 1).mul(2))],
     ["a number for each row", (x, row) => x.add_(row.narrow(0, 0, 4).unsqueeze(1).mul(2))],
-    ["all elements", (x) => x.add_(x.mul(2))],
     ["float64", (x, row) => x.to("float64").add_(row.to("float64"))],
     ["another dtype", (x, row) => x.add_(row.to("float64"))],
   ])("%s: LibTorch's", (_, sum) => {
@@ -167,5 +166,60 @@ describe("relu and its backward", () => {
     ["float64", (x) => relu(x.to("float64"))],
   ])("%s: LibTorch's", (_, sum) => {
     expect(own(sum, make([4, 6]), torch.randn([6]), relus).filter((name) => name === "relu")).toEqual([]);
+  });
+});
+
+describe("a sum of two tensors", () => {
+  const sums = /aten::add(_\.|\.)Tensor/;
+  const counted = (text: string) => ownKernels(text, sums);
+
+  test.each([[[]], [[1]], [[37]], [[5, 64]], [[2, 3, 4, 5]], [[0, 4]], [[130, 257]]])("%j", (shape) => {
+    expect(own((x) => x.add(x.mul(2)), make(shape), torch.randn([1]), sums)).toContain("add");
+    expect(own((x) => x.add_(x.mul(2)), make(shape), torch.randn([1]), sums)).toContain("add_");
+  });
+
+  test("of a tensor and itself, of what is read again, and over the second operand", () => {
+    expect(own((x) => x.add(x), make([5, 9]), torch.randn([1]), sums)).toContain("add");
+    expect(own((x) => x.add_(x), make([5, 9]), torch.randn([1]), sums)).toContain("add_");
+    expect(own((x) => x.mul(2).add(x).mul(x), make([5, 9]), torch.randn([1]), sums)).toContain("add");
+    expect(own((x) => x.add(x.mul(3)).add(x), make([5, 9]), torch.randn([1]), sums)).toEqual(expect.arrayContaining(["add", "add"]));
+  });
+
+  test("a layer's output beside its input: images with the channels last", () => {
+    torch.manualSeed(3);
+    const model = new nn.Sequential(new nn.Conv2d(2, 4, 3), new nn.Conv2d(4, 4, 3, { padding: 1 }), new nn.Conv2d(4, 2, 3));
+    const [first, middle, last] = [model[0]!, model[1]!, model[2]!] as nn.Conv2d[];
+    const loss = (x: Tensor) => {
+      const hidden = first!.forward(x);
+      return last!.forward(middle!.forward(hidden).add(hidden)).square().mean();
+    };
+    expect(counted(expectReplayNearAutograd(model, loss, [[torch.randn([3, 2, 9, 9])]]).text)).toEqual(expect.arrayContaining(["add"]));
+  });
+
+  test("in place, what looks at the same memory sees it", () => {
+    expect(own((x) => x.view([8, 3]).add_(x.mul(3).view([8, 3])).exp().sum().add(x), make([4, 6]), torch.randn([3]), sums)).toContain("add_");
+  });
+
+  test("over a part of itself is LibTorch's error", () => {
+    const model = make([20]);
+    const loss = (x: Tensor) => {
+      const all = x.mul(1);
+      all.narrow(0, 0, 12).add_(all.narrow(0, 4, 12));
+      return all.mul(model.rows).sum();
+    };
+    expect(() => recorded({ model, loss }, [torch.randn([20])])).toThrow("memory location");
+  });
+
+  test.each<[string, Sum]>([
+    ["times a number", (x) => x.add(x.mul(3), { alpha: 2 })],
+    ["one number for all", (x, row) => x.add(row.narrow(0, 0, 1).mul(2))],
+    ["rows with gaps", (x) => x.narrow(1, 0, 3).add(x.narrow(1, 2, 3))],
+    ["float64", (x) => x.to("float64").add(x.to("float64").mul(2))],
+    ["another dtype", (x) => x.add(x.to("float64"))],
+  ])("%s: LibTorch's", (_, sum) => {
+    const model = make([4, 6]);
+    const loss = (x: Tensor, row: Tensor) => sum(x.mul(model.rows), row).sin().sum().to("float32");
+    const { text } = expectReplayLikeAutograd(model, loss, [[torch.randn([4, 6]), torch.randn([6])]]);
+    expect(counted(text.split("\n").filter((line) => line.startsWith("forward")).join("\n"))).toEqual([]);
   });
 });
