@@ -17,13 +17,13 @@ namespace {
 
 constexpr int64_t kLeastWork = 1 << 10;   // multiplications
 constexpr int64_t kGrain = 1 << 15;       // multiplications for a thread
-constexpr int64_t kLeastRows = 8;         // for which W is worth being transposed
+constexpr int64_t kLeastRows = 8;         // for which W is transposed rather than each of its columns multiplied with each of them
 constexpr int64_t kTransposed = 1 << 12;  // elements for a thread
 
 struct Matrix {
   int64_t rows, columns, row, column;  // element (i, k) stands at i · row + k · column
   static Matrix of(c10::IntArrayRef sizes, c10::IntArrayRef strides) { return {sizes[0], sizes[1], strides[0], strides[1]}; }
-  bool has_rows() const { return column == 1 && row >= columns; }
+  bool has_rows() const { return column == 1 && (rows == 1 || row >= columns); }
   bool has_columns() const { return row == 1 && column >= rows; }
 };
 

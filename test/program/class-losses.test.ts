@@ -139,3 +139,12 @@ test("tiny ones, weights of classes, and other dtypes, are LibTorch's", () => {
   const [x, y] = batch(20, 5, 4);
   expect(kernels(recorded(wide, [x!.to("float64"), y!]).text)).toEqual([]);
 });
+
+test("sums over no dimension of a number are none of columns", () => {
+  torch.manualSeed(3);
+  const model = new nn.Linear(3, 1);
+  for (const sum of [(x: Tensor) => x.sum(0), (x: Tensor) => x.sum([])]) {
+    const loss = (x: Tensor) => sum(model.forward(x).sum()).square();
+    expect(recorded({ model, loss }, [torch.ones([2, 3])]).loss).toBe(loss(torch.ones([2, 3])).item());
+  }
+});

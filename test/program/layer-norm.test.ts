@@ -40,6 +40,7 @@ describe.each([1, 2])("on %i threads", (threads) => {
     ["without bias", [40, 50], 1, { bias: false }, 0],
     ["another eps", [40, 50], 1, { eps: 0.5 }, 0],
     ["a mean that is large beside what varies", [40, 50], 1, {}, 30],
+    ["a mean that is larger yet, of long rows", [9, 600], 1, {}, 1000],
   ])("%s", (_, shape, of, options, far) => {
     torch.setNumThreads(threads);
     torch.manualSeed(5);
@@ -82,6 +83,14 @@ test("rows all of whose numbers are the same, infinities and what is no number, 
   const result = recorded({ model, loss }, [batch]);
   expect(kernels(result.text)).toEqual(["native_layer_norm"]);
   expect(result.loss).toBe(loss(batch).item());
+});
+
+test.each([[256, 3], [600, 1000.1], [4096, 30000.3], [777, 1e6 + 0.7], [601, -0.1]])("rows of %i times %d have nothing that varies", (columns, value) => {
+  const norm = new nn.LayerNorm([columns]);
+  const x = torch.full([8, columns], value, { dtype: "float32" });
+  const { loss, text } = recorded({ model: norm, loss: (x: Tensor) => norm.forward(x).abs().sum() }, [x]);
+  expect(kernels(text)).toContain("native_layer_norm");
+  expect(loss).toBe(0);
 });
 
 test("the number of threads changes nothing", () => {

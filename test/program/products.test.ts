@@ -77,3 +77,12 @@ test("a factor of a sum is LibTorch's", () => {
   step.sync(torch.randn([48, 64]));
   expect(products(step.programs[0]!.text)).not.toContain("addmm");
 });
+
+test("one row that is a column turned round is a row", () => {
+  torch.manualSeed(5);
+  const make = () => {
+    const model = new nn.Linear(64, 64);
+    return { model, loss: (x: Tensor) => model.forward(x.t()).sin().mul(torch.arange(64)).mean() };
+  };
+  if (hasWideRegisters) expect(products(expectLikeAutograd(make, [torch.randn([64, 1])]))).toEqual(["addmm", "backward mm"]);
+});

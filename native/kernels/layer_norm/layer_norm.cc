@@ -62,15 +62,16 @@ void backward(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   const auto sizes = x.sizes().slice(x.dim() - normalized);
   auto dx = which[0] ? new_tensor(x.sizes()) : at::Tensor(), d_weight = which[1] ? new_tensor(sizes) : at::Tensor(), d_bias = which[2] ? new_tensor(sizes) : at::Tensor();
   const auto pieces = std::clamp<int64_t>(rows.count / kLeastRows, 1, kPieces), columns = rows.columns, step = 2 * columns;
-  CallMemory memory(pieces * step);
-  auto* sums = memory.take(pieces * step);
+  const bool has_sums = which[1] || which[2];
+  CallMemory memory(has_sums ? pieces * step : 0);
+  auto* sums = memory.take(has_sums ? pieces * step : 0);
   const auto *from = dy.const_data_ptr<float>(), *of_x = x.const_data_ptr<float>(), *means = mean.const_data_ptr<float>(), *rstds = rstd.const_data_ptr<float>();
   auto* to = which[0] ? dx.mutable_data_ptr<float>() : nullptr;
   parallel_for(0, pieces, kGrain * pieces / (rows.count * columns) + 1, [&](int64_t begin, int64_t end) {
     for (auto piece = begin; piece < end; piece++) {
       const auto first = rows.count * piece / pieces, last = rows.count * (piece + 1) / pieces, at = first * columns;
-      auto* of_piece = sums + piece * step;
-      std::fill_n(of_piece, step, 0.0f);
+      auto* of_piece = has_sums ? sums + piece * step : nullptr;
+      if (has_sums) std::fill_n(of_piece, step, 0.0f);
       backward_rows(last - first, columns, from + at, of_x + at, means + first, rstds + first, weight, to == nullptr ? nullptr : to + at, which[1] ? of_piece : nullptr,
                which[2] ? of_piece + columns : nullptr);
     }

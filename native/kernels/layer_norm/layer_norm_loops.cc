@@ -36,36 +36,49 @@ STEPPE_INSIDE float in_halves(const Lanes& of) {
 
 STEPPE_INSIDE float all_of(const Lanes (&sums)[4]) { return in_halves((sums[0] + sums[1]) + (sums[2] + sums[3])); }
 
-// Σ (x - m), or of its squares.
+struct Moments {
+  double sum, squares;
+};
+
+// Σ (x - m), and of its squares where they are asked for.
 template <bool kSquares>
-STEPPE_INSIDE double sum_of(int64_t count, const float* x, float m) {
-  double all = 0;
+STEPPE_INSIDE Moments sum_of(int64_t count, const float* x, float m) {
+  Moments all{};
   for (int64_t first = 0; first < count; first += kBlock) {
     const auto end = std::min(count, first + kBlock);
-    Lanes sums[4] = {};
+    Lanes sums[4] = {}, squares[4] = {};
     auto i = first;
     for (; i + 4 * kLanes <= end; i += 4 * kLanes) {
       STEPPE_EACH(k, 4) {
         const auto centred = STEPPE_CONST_LANES(x + i + k * kLanes) - m;
-        sums[k] += kSquares ? centred * centred : centred;
+        sums[k] += centred;
+        if (kSquares) squares[k] += centred * centred;
       }
     }
     for (; i + kLanes <= end; i += kLanes) {
       const auto centred = STEPPE_CONST_LANES(x + i) - m;
-      sums[0] += kSquares ? centred * centred : centred;
+      sums[0] += centred;
+      if (kSquares) squares[0] += centred * centred;
     }
-    float rest = 0;
-    for (; i < end; i++) rest += kSquares ? (x[i] - m) * (x[i] - m) : x[i] - m;
-    all += all_of(sums) + rest;
+    float rest = 0, rest_squares = 0;
+    for (; i < end; i++) {
+      rest += x[i] - m;
+      rest_squares += (x[i] - m) * (x[i] - m);
+    }
+    all.sum += all_of(sums) + rest;
+    if (kSquares) all.squares += all_of(squares) + rest_squares;
   }
   return all;
 }
 
+// The mean is taken twice: a sum of large numbers that hardly differ is off by more than they differ, and what is left of it is not.
 STEPPE_FOR_ALL_PROCESSORS
 void normalize_row(int64_t columns, double eps, const float* x, const Affine& affine, float* __restrict__ y, float* mean, float* rstd) {
   const auto count = static_cast<double>(columns);
-  const auto m = static_cast<float>(sum_of<false>(columns, x, 0) / count);
-  const auto r = static_cast<float>(1 / std::sqrt(sum_of<true>(columns, x, m) / count + eps));
+  const auto near = static_cast<float>(sum_of<false>(columns, x, 0).sum / count);
+  const auto [left, squares] = sum_of<true>(columns, x, near);
+  const auto m = static_cast<float>(near + left / count);
+  const auto r = static_cast<float>(1 / std::sqrt(std::max(0.0, squares / count - left / count * (left / count)) + eps));
   const auto *weight = affine.weight, *bias = affine.bias;
   if (weight != nullptr && bias != nullptr) {
     for (int64_t i = 0; i < columns; i++) y[i] = (x[i] - m) * r * weight[i] + bias[i];

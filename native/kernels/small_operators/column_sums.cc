@@ -76,7 +76,7 @@ void replace_column_sums(Program& program, const Layouts& layouts) {
     const auto& inputs = instruction.inputs;
     if (instruction.op.operator_name() != c10::OperatorName("aten::sum", "dim_IntList") || inputs.size() != kArguments) continue;
     const auto* x = layout_of(inputs[0], layouts);
-    if (x == nullptr || x->dtype != at::kFloat || !is_contiguous(*x) || !inputs[1].constant.isIntList() || !inputs[3].constant.isNone()) continue;
+    if (x == nullptr || x->dtype != at::kFloat || x->sizes.size() < 2 || !is_contiguous(*x) || !inputs[1].constant.isIntList() || !inputs[3].constant.isNone()) continue;
     const auto elements = c10::multiply_integers(x->sizes);
     const bool is_tiny = elements < kLeastElements && elements > kFewRows * x->sizes.back();
     if (elements == 0 || is_tiny || elements > kMostElements) continue;

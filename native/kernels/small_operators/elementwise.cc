@@ -15,7 +15,7 @@ constexpr int64_t kGrain = 1 << 14;  // elements
 
 STEPPE_LOOPS_BEGIN
 
-// A NaN stays one, and so does -0. y may be x.
+// A NaN stays one, and so does -0, as LibTorch has it on x86. y may be x.
 STEPPE_FOR_ALL_PROCESSORS
 void keep_positive(int64_t count, const float* x, float* y) {
   _Pragma("GCC ivdep")

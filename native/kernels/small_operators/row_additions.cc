@@ -35,6 +35,7 @@ void add(const c10::OperatorHandle&, torch::jit::Stack& stack) {
 void replace_row_additions(Program& program, const Layouts& layouts) {
   for (auto& instruction : program.instructions) {
     const auto& inputs = instruction.inputs;
+    if (instruction.kernel != nullptr) continue;
     if (instruction.op.operator_name() != c10::OperatorName("aten::add_", "Tensor") || inputs.size() != 3 || !is_one(inputs[2])) continue;
     const auto *x = layout_of(inputs[0], layouts), *row = layout_of(inputs[1], layouts);
     if (x == nullptr || row == nullptr || x->dtype != at::kFloat || row->dtype != at::kFloat || !is_contiguous(*x) || !is_contiguous(*row)) continue;
