@@ -52,6 +52,10 @@ inline const Program::Layout* layout_of(const Program::Operand& operand, const L
   return reg < 0 ? nullptr : &layouts[reg];
 }
 
+// Where a tensor may be given, none.
+inline bool is_nothing(const c10::IValue& value) { return value.isNone() || (value.isTensor() && !value.toTensor().defined()); }
+inline bool is_nothing(const Program::Operand& operand) { return operand.kind == Program::Operand::Kind::constant && is_nothing(operand.constant); }
+
 // A constant number of one.
 inline bool is_one(const Program::Operand& operand) {
   return operand.kind == Program::Operand::Kind::constant && operand.constant.isScalar() && operand.constant.toScalar().equal(1);

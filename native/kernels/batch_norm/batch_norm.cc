@@ -29,7 +29,6 @@ constexpr size_t kBackwardArguments = 10;
 // pooling: the places of the maxima, and the kernel.
 
 // An optional tensor that is not given.
-bool is_nothing(const c10::IValue& value) { return value.isNone() || (value.isTensor() && !value.toTensor().defined()); }
 
 at::Tensor vector_like(const at::Tensor& x) { return new_tensor({x.size(1)}); }
 at::Tensor image_like(const at::Tensor& x) { return new_image(x.sizes()); }

@@ -25,8 +25,7 @@ struct Rows {
 };
 
 const float* data_of(const c10::IValue& value) {
-  if (value.isNone() || !value.toTensor().defined()) return nullptr;
-  return value.toTensor().const_data_ptr<float>();
+  return is_nothing(value) ? nullptr : value.toTensor().const_data_ptr<float>();
 }
 
 // aten::native_layer_norm(x, normalized shape, weight?, bias?, eps) -> (y, mean, 1/√(variance + eps))
@@ -90,11 +89,7 @@ class Operands {
     const auto* layout = layout_of(inputs_[i], layouts_);
     return layout != nullptr && layout->dtype == at::kFloat && is_contiguous(*layout) ? layout : nullptr;
   }
-  bool is_nothing_or_row(size_t i) const {
-    const auto& value = inputs_[i].constant;
-    const bool is_nothing = inputs_[i].kind == Program::Operand::Kind::constant && (value.isNone() || (value.isTensor() && !value.toTensor().defined()));
-    return is_nothing || at(i) != nullptr;
-  }
+  bool is_nothing_or_row(size_t i) const { return is_nothing(inputs_[i]) || at(i) != nullptr; }
   bool is_constant(size_t i) const { return inputs_[i].kind == Program::Operand::Kind::constant; }
   // Rows that are worth it.
   bool are_rows(size_t i, size_t normalized) const {

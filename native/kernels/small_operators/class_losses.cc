@@ -89,10 +89,7 @@ class Operands {
     const bool are_targets = targets != nullptr && targets->dtype == at::kLong && targets->sizes.size() == 1 && is_contiguous(*targets);
     return are_targets && is_scores(i) && layout_of(inputs_[i], layouts_)->sizes.size() == 2;
   }
-  bool is_nothing(size_t i) const {
-    const auto& value = inputs_[i].constant;
-    return inputs_[i].kind == Program::Operand::Kind::constant && (value.isNone() || (value.isTensor() && !value.toTensor().defined()));
-  }
+  bool is_nothing(size_t i) const { return steppe::is_nothing(inputs_[i]); }
   bool is_number(size_t i) const {
     const auto* layout = layout_of(inputs_[i], layouts_);
     return layout != nullptr && layout->dtype == at::kFloat && layout->sizes.empty();
