@@ -28,8 +28,6 @@ constexpr size_t kBackwardArguments = 10;
 // Behind these, forward: [kernel height, kernel width], or with no pooling nothing. Backward, for ReLU alone: the bias. For
 // pooling: the places of the maxima, and the kernel.
 
-// An optional tensor that is not given.
-
 at::Tensor vector_like(const at::Tensor& x) { return new_tensor({x.size(1)}); }
 at::Tensor image_like(const at::Tensor& x) { return new_image(x.sizes()); }
 Rows rows_of(const at::Tensor& x) { return {x.size(0) * x.size(2) * x.size(3), x.size(1)}; }
@@ -216,7 +214,7 @@ class Fusion {
   bool is_new_image(int32_t reg) { return reg >= 0 && is_new_channels_last_image(layouts_[reg]); }
   // A vector of float32 without gaps, for each channel.
   bool is_vector(int32_t reg, int64_t channels) { return reg >= 0 && layouts_[reg].dtype == at::kFloat && layouts_[reg].sizes == std::vector{channels} && layouts_[reg].strides == std::vector<int64_t>{1}; }
-  bool is_none(size_t i, size_t k) { return at(i).inputs[k].kind == Program::Operand::Kind::constant && is_nothing(at(i).inputs[k].constant); }
+  bool is_none(size_t i, size_t k) { return is_nothing(at(i).inputs[k]); }
   bool is_true(size_t i, size_t k) { return at(i).inputs[k].kind == Program::Operand::Kind::constant && at(i).inputs[k].constant.isBool() && at(i).inputs[k].constant.toBool(); }
   // Whether nobody but these, each once, reads a register.
   bool only(int32_t reg, std::vector<size_t> users) {
