@@ -6,6 +6,7 @@
 #include "convolution/convolution.h"
 #include "layer_norm/layer_norm.h"
 #include "products.h"
+#include "small_operators/cat.h"
 #include "small_operators/class_losses.h"
 #include "small_operators/column_sums.h"
 #include "small_operators/copies.h"
@@ -24,6 +25,7 @@ void replace_operators(Program& program, const Layouts& layouts) {
   replace_attention(program, layouts);
   replace_layer_norms(program, layouts);
   replace_copies(program, layouts);
+  replace_cats(program, layouts);
   replace_embeddings(program, layouts);
   replace_counts(program, layouts);
   replace_products(program, layouts);

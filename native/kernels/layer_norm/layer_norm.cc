@@ -5,6 +5,7 @@
 #include "../loops/parallel.h"
 #include "../loops/scratch.h"
 #include "../results.h"
+#include "../small_operators/column_sums.h"
 #include "layer_norm_loops.h"
 
 namespace steppe {
@@ -24,9 +25,7 @@ struct Rows {
   }
 };
 
-const float* data_of(const c10::IValue& value) {
-  return is_nothing(value) ? nullptr : value.toTensor().const_data_ptr<float>();
-}
+const float* data_of(const c10::IValue& value) { return is_nothing(value) ? nullptr : value.toTensor().const_data_ptr<float>(); }
 
 // aten::native_layer_norm(x, normalized shape, weight?, bias?, eps) -> (y, mean, 1/√(variance + eps))
 constexpr size_t kForward = 5;
@@ -60,23 +59,25 @@ void backward(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   const auto* weight = data_of(arguments[5]);
   const auto sizes = x.sizes().slice(x.dim() - normalized);
   auto dx = which[0] ? new_tensor(x.sizes()) : at::Tensor(), d_weight = which[1] ? new_tensor(sizes) : at::Tensor(), d_bias = which[2] ? new_tensor(sizes) : at::Tensor();
-  const auto pieces = std::clamp<int64_t>(rows.count / kLeastRows, 1, kPieces), columns = rows.columns, step = 2 * columns;
-  const bool has_sums = which[1] || which[2];
-  CallMemory memory(has_sums ? pieces * step : 0);
-  auto* sums = memory.take(has_sums ? pieces * step : 0);
+  // Of each piece of rows the sums that the weight's gradient is made of, and behind those of all of them the bias's.
+  const auto pieces = std::clamp<int64_t>(rows.count / kLeastRows, 1, kPieces), columns = rows.columns, of_weight = which[1] ? pieces * columns : 0, of_bias = which[2] ? pieces * columns : 0;
+  CallMemory memory(of_weight + of_bias);
+  auto *weight_sums = memory.take(of_weight), *bias_sums = memory.take(of_bias);
   const auto *from = dy.const_data_ptr<float>(), *of_x = x.const_data_ptr<float>(), *means = mean.const_data_ptr<float>(), *rstds = rstd.const_data_ptr<float>();
   auto* to = which[0] ? dx.mutable_data_ptr<float>() : nullptr;
+  const auto part = [&](float* all, int64_t at) { return all == nullptr ? nullptr : all + at; };
+  const auto zeros = [&](float* all, int64_t piece) {
+    if (all != nullptr) std::fill_n(all + piece * columns, columns, 0.0f);
+    return part(all, piece * columns);
+  };
   parallel_for(0, pieces, kGrain * pieces / (rows.count * columns) + 1, [&](int64_t begin, int64_t end) {
     for (auto piece = begin; piece < end; piece++) {
       const auto first = rows.count * piece / pieces, last = rows.count * (piece + 1) / pieces, at = first * columns;
-      auto* of_piece = has_sums ? sums + piece * step : nullptr;
-      if (has_sums) std::fill_n(of_piece, step, 0.0f);
-      backward_rows(last - first, columns, from + at, of_x + at, means + first, rstds + first, weight, to == nullptr ? nullptr : to + at, which[1] ? of_piece : nullptr,
-               which[2] ? of_piece + columns : nullptr);
+      backward_rows(last - first, columns, from + at, of_x + at, means + first, rstds + first, weight, part(to, at), zeros(weight_sums, piece), zeros(bias_sums, piece));
     }
   });
-  if (which[1]) add_up(pieces, step, columns, sums, d_weight.mutable_data_ptr<float>());
-  if (which[2]) add_up(pieces, step, columns, sums + columns, d_bias.mutable_data_ptr<float>());
+  if (which[1]) sum_rows(pieces, columns, weight_sums, d_weight.mutable_data_ptr<float>());
+  if (which[2]) sum_rows(pieces, columns, bias_sums, d_bias.mutable_data_ptr<float>());
   give(stack, kBackward, {dx, d_weight, d_bias});
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <utility>
 
 #include "../loops/lanes.h"
 
@@ -13,28 +12,7 @@ constexpr int64_t kBlock = 1024;  // numbers that are summed in float32; blocks 
 
 STEPPE_LOOPS_BEGIN
 
-// Each lane plus the one that stands D further, round about.
-template <int D, int... L>
-STEPPE_INSIDE void add_turned(Lanes& x, std::integer_sequence<int, L...>) {
-#if defined(__clang__)
-  x += __builtin_shufflevector(x, x, ((L + D) % 16)...);
-#else
-  using Places = int32_t __attribute__((vector_size(kLanes * sizeof(int32_t))));
-  x += __builtin_shuffle(x, Places{((L + D) % 16)...});
-#endif
-}
-
-STEPPE_INSIDE float in_halves(const Lanes& of) {
-  auto x = of;
-  constexpr auto kAll = std::make_integer_sequence<int, 16>();
-  add_turned<8>(x, kAll);
-  add_turned<4>(x, kAll);
-  add_turned<2>(x, kAll);
-  add_turned<1>(x, kAll);
-  return x[0];
-}
-
-STEPPE_INSIDE float all_of(const Lanes (&sums)[4]) { return in_halves((sums[0] + sums[1]) + (sums[2] + sums[3])); }
+STEPPE_INSIDE float all_of(const Lanes (&sums)[4]) { return sum_of_lanes((sums[0] + sums[1]) + (sums[2] + sums[3])); }
 
 struct Moments {
   double sum, squares;
@@ -78,7 +56,7 @@ void normalize_row(int64_t columns, double eps, const float* x, const Affine& af
   const auto near = static_cast<float>(sum_of<false>(columns, x, 0).sum / count);
   const auto [left, squares] = sum_of<true>(columns, x, near);
   const auto m = static_cast<float>(near + left / count);
-  const auto r = static_cast<float>(1 / std::sqrt(std::max(0.0, squares / count - left / count * (left / count)) + eps));
+  const auto r = static_cast<float>(1 / std::sqrt(std::max(squares / count - left / count * (left / count), 0.0) + eps));
   const auto *weight = affine.weight, *bias = affine.bias;
   if (weight != nullptr && bias != nullptr) {
     for (int64_t i = 0; i < columns; i++) y[i] = (x[i] - m) * r * weight[i] + bias[i];
@@ -115,8 +93,8 @@ STEPPE_INSIDE void dx_of_row(int64_t columns, const float* dy, const float* x, f
       rest += g;
       rest_products += g * ((x[i] - m) * r);
     }
-    all += in_halves(sums[0] + sums[1]) + rest;
-    all_normalized += in_halves(products[0] + products[1]) + rest_products;
+    all += sum_of_lanes(sums[0] + sums[1]) + rest;
+    all_normalized += sum_of_lanes(products[0] + products[1]) + rest_products;
   }
   const auto a = static_cast<float>(all / static_cast<double>(columns)), b = static_cast<float>(all_normalized / static_cast<double>(columns));
   for (int64_t i = 0; i < columns; i++) dx[i] = r * ((kHasWeight ? dy[i] * weight[i] : dy[i]) - a - (x[i] - m) * r * b);
@@ -145,18 +123,6 @@ void add_row(int64_t columns, const float* dy, const float* x, float m, float r,
   }
 }
 
-STEPPE_FOR_ALL_PROCESSORS
-void add_columns(int64_t count, int64_t step, int64_t columns, const float* from, float* __restrict__ to) {
-  constexpr int64_t kColumns = 64;
-  for (int64_t first = 0; first < columns; first += kColumns) {
-    const auto width = std::min(kColumns, columns - first);
-    double sums[kColumns] = {};
-    for (int64_t i = 0; i < count; i++)
-      for (int64_t k = 0; k < width; k++) sums[k] += from[i * step + first + k];
-    for (int64_t k = 0; k < width; k++) to[first + k] = static_cast<float>(sums[k]);
-  }
-}
-
 STEPPE_LOOPS_END
 
 }  // namespace
@@ -173,7 +139,5 @@ void backward_rows(int64_t rows, int64_t columns, const float* dy, const float* 
     add_row(columns, dy + at, x + at, mean[i], rstd[i], d_weight, d_bias);
   }
 }
-
-void add_up(int64_t count, int64_t step, int64_t columns, const float* from, float* to) { add_columns(count, step, columns, from, to); }
 
 }  // namespace steppe::layer_norm

@@ -16,7 +16,4 @@ void normalize_rows(int64_t rows, int64_t columns, double eps, const float* x, c
 void backward_rows(int64_t rows, int64_t columns, const float* dy, const float* x, const float* mean, const float* rstd, const float* weight, float* dx, float* d_weight,
               float* d_bias);
 
-// to[k] ← Σ from[k + i · step], i < count.
-void add_up(int64_t count, int64_t step, int64_t columns, const float* from, float* to);
-
 }  // namespace steppe::layer_norm

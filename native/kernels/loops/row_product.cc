@@ -128,8 +128,10 @@ STEPPE_INSIDE void dots_with_lanes(int64_t in, const float* x, Rows<const float>
   exchange_all<4>(sums);
   exchange_all<2>(sums);
   exchange_all<1>(sums);
-  Lanes sum = {};
-  STEPPE_EACH(lane, 16) sum += sums[lane];
+  STEPPE_EACH(lane, 8) sums[lane] += sums[lane + 8];
+  STEPPE_EACH(lane, 4) sums[lane] += sums[lane + 4];
+  STEPPE_EACH(lane, 2) sums[lane] += sums[lane + 2];
+  auto sum = sums[0] + sums[1];
   for (; k < in; k++)
     for (int64_t c = 0; c < kLanes; c++) sum[c] += x[k] * w.data[c * w.step + k];
   STEPPE_LANES(y) = adds ? STEPPE_LANES(y) + sum : sum;
