@@ -9,6 +9,7 @@
 namespace steppe::blocked_products {
 namespace {
 
+using row_product::Onto;
 using row_product::PanelCut;
 using row_product::Rows;
 using row_product::Strided;
@@ -49,7 +50,7 @@ bool suit(int64_t rows, int64_t in, int64_t out) {
   return has_avx512() && !mkl_is_fast() && rows >= kLeastRows && in >= kLanes && out >= kLeastColumns && rows * in * out >= kLeastWork;
 }
 
-void multiply(int64_t rows, int64_t in, int64_t out, Strided x, Strided w, Rows<float> y, bool adds) {
+void multiply(int64_t rows, int64_t in, int64_t out, Strided x, Strided w, Rows<float> y, Onto onto) {
   const PanelCut panels{out};
   const auto of_w = memory(in * out);
   auto* packed = of_w.mutable_data_ptr<float>();
@@ -65,14 +66,15 @@ void multiply(int64_t rows, int64_t in, int64_t out, Strided x, Strided w, Rows<
       for (int64_t panel = 0; panel < panels.count(); panel++) {
         const auto column = panels.begin(panel), width = panels.width(panel);
         const Rows<const float> block = {packed + column * in + k * width, width};
-        const bool more = adds || k > 0;
+        const auto to = [&](int64_t row) { return Rows<float>{y.data + row * y.step + column, y.step}; };
+        const auto base = [&](int64_t row) { return k > 0 ? Onto::itself(to(row)) : onto.at(row, column); };
         if (!in_strips) {
-          row_product::multiply(end - begin, depth, width, {x.data + begin * x.row + k, x.row}, block, {y.data + begin * y.step + column, y.step}, more);
+          row_product::multiply(end - begin, depth, width, {x.data + begin * x.row + k, x.row}, block, to(begin), base(begin));
           continue;
         }
         for (auto row = begin; row < end; row += kStrip) {
           const auto count = std::min(kStrip, end - row);
-          row_product::multiply(count, depth, width, {strips + row * in + k * count, 1, count}, block, {y.data + row * y.step + column, y.step}, more);
+          row_product::multiply(count, depth, width, {strips + row * in + k * count, 1, count}, block, to(row), base(row));
         }
       }
     }

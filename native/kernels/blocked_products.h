@@ -11,8 +11,8 @@ namespace steppe::blocked_products {
 
 // Whether that is worth the while.
 bool suit(int64_t rows, int64_t in, int64_t out);
-// y ← x W or y + x W; x [rows, in] and W [in, out] with elements that follow each other in rows or in columns. Results do not depend on the
+// y ← x W, added to something; x [rows, in] and W [in, out] with elements that follow each other in rows or in columns. Results do not depend on the
 // number of threads.
-void multiply(int64_t rows, int64_t in, int64_t out, row_product::Strided x, row_product::Strided w, row_product::Rows<float> y, bool adds);
+void multiply(int64_t rows, int64_t in, int64_t out, row_product::Strided x, row_product::Strided w, row_product::Rows<float> y, row_product::Onto onto);
 
 }  // namespace steppe::blocked_products

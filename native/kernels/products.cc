@@ -1,5 +1,6 @@
 #include "products.h"
 
+#include <ATen/ops/addmm.h>
 #include <ATen/ops/mm.h>
 
 #include <algorithm>
@@ -14,6 +15,8 @@
 namespace steppe {
 namespace products {
 namespace {
+
+using row_product::Onto;
 
 constexpr int64_t kLeastWork = 1 << 10;   // multiplications
 constexpr int64_t kGrain = 1 << 15;       // multiplications for a thread
@@ -51,12 +54,12 @@ void put_in_rows(const at::Tensor& w, const Matrix& of, float* to) {
   });
 }
 
-void multiply(Way way, at::Tensor& y, const at::Tensor& x, const at::Tensor& w, bool adds) {
+void multiply(Way way, at::Tensor& y, const at::Tensor& x, const at::Tensor& w, Onto onto) {
   const auto of_x = Matrix::of(x.sizes(), x.strides()), of_w = Matrix::of(w.sizes(), w.strides());
   const auto in = of_w.rows, out = of_w.columns;
   if (way == Way::blocked) {
     const row_product::Strided left(x.const_data_ptr<float>(), of_x.row, of_x.column), right(w.const_data_ptr<float>(), of_w.row, of_w.column);
-    return blocked_products::multiply(of_x.rows, in, out, left, right, {y.mutable_data_ptr<float>(), out}, adds);
+    return blocked_products::multiply(of_x.rows, in, out, left, right, {y.mutable_data_ptr<float>(), out}, onto);
   }
   const bool turns = way == Way::transposed;
   CallMemory memory(turns ? in * out : 0);
@@ -69,9 +72,9 @@ void multiply(Way way, at::Tensor& y, const at::Tensor& x, const at::Tensor& w, 
     const auto* from = left + begin * of_x.row;
     const row_product::Rows<float> rows = {to + begin * out, out};
     if (way == Way::dots) {
-      row_product::multiply_by_rows(end - begin, in, out, {from, of_x.row}, {right, of_w.column}, rows, adds);
+      row_product::multiply_by_rows(end - begin, in, out, {from, of_x.row}, {right, of_w.column}, rows, onto.at(begin, 0));
     } else {
-      row_product::multiply(end - begin, in, out, {from, of_x.row, of_x.column}, {right, step}, rows, adds);
+      row_product::multiply(end - begin, in, out, {from, of_x.row, of_x.column}, {right, step}, rows, onto.at(begin, 0));
     }
   });
 }
@@ -90,8 +93,7 @@ void addmm(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
     return op.callBoxed(stack);
   }
   auto y = new_tensor({x.size(0), w.size(1)});
-  fill_rows(y, row);
-  multiply(way, y, x, w, /*adds=*/true);
+  multiply(way, y, x, w, Onto::row(row.const_data_ptr<float>()));
   give(stack, 5, {y});
 }
 
@@ -112,7 +114,7 @@ bool is_row(const Program::Operand& operand, int64_t length, const Layouts& layo
 
 void multiply(at::Tensor& y, const at::Tensor& x, const at::Tensor& w, bool adds) {
   const auto way = choose(x, w);
-  if (way != Way::libtorch) return multiply(way, y, x, w, adds);
+  if (way != Way::libtorch) return multiply(way, y, x, w, Onto::itself_if(adds, {y.mutable_data_ptr<float>(), y.size(1)}));
   HeldKernelThreads::let_go();
   if (adds) {
     y.addmm_(x, w);
@@ -121,10 +123,11 @@ void multiply(at::Tensor& y, const at::Tensor& x, const at::Tensor& w, bool adds
   }
 }
 
-void fill_rows(at::Tensor& y, const at::Tensor& row) {
-  const auto* from = row.const_data_ptr<float>();
-  auto* to = y.mutable_data_ptr<float>();
-  for (int64_t i = 0; i < y.size(0); i++) std::copy_n(from, y.size(1), to + i * y.size(1));
+void multiply_onto_row(at::Tensor& y, const at::Tensor& x, const at::Tensor& w, const at::Tensor& row) {
+  const auto way = choose(x, w);
+  if (way != Way::libtorch) return multiply(way, y, x, w, Onto::row(row.const_data_ptr<float>()));
+  HeldKernelThreads::let_go();
+  at::addmm_out(y, row, x, w);
 }
 
 at::Tensor product(const at::Tensor& x, const at::Tensor& w) {

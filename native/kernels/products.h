@@ -8,8 +8,8 @@ namespace products {
 // y ← x W, or y + x W, with x [rows, in] and W [in, out] in any order, y [rows, out] contiguous. By loops of ours where they are the faster way, else by
 // LibTorch. Numbers do not depend on the number of threads where the loops are ours. They use the thread's CallMemory (scratch.h).
 void multiply(at::Tensor& y, const at::Tensor& x, const at::Tensor& w, bool adds = false);
-// Sets each row of y to this one.
-void fill_rows(at::Tensor& y, const at::Tensor& row);
+// y ← x W + row, in each of y's rows.
+void multiply_onto_row(at::Tensor& y, const at::Tensor& x, const at::Tensor& w, const at::Tensor& row);
 at::Tensor product(const at::Tensor& x, const at::Tensor& w);
 
 }  // namespace products

@@ -113,8 +113,11 @@ at::Tensor output(const Convolution& c, const at::Tensor& x, const at::Tensor& w
   each_block(c, [&](int64_t first, int64_t count) {
     const auto rows = windows_of(c, x, first, count, memory);
     auto block = to.narrow(0, first * c.y.pixels(), count * c.y.pixels());
-    if (bias.defined()) products::fill_rows(block, bias);
-    products::multiply(block, rows, matrix, /*adds=*/bias.defined());
+    if (bias.defined()) {
+      products::multiply_onto_row(block, rows, matrix, bias);
+    } else {
+      products::multiply(block, rows, matrix);
+    }
   });
   return y;
 }

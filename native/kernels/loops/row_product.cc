@@ -16,13 +16,13 @@ struct Product {
   int64_t in;
   Strided x;
   Rows<float> y;
-  bool adds;
+  Onto onto;
 };
 
-// P rows, V registers of columns: those of W from w on. Of the first `done` columns, which a block before has done, none is written; only
+// P rows, V registers of columns: those of W from w on, and of y's and of what they are added to. Of the first `done` columns, which a block before has done, none is written; only
 // where V is 1.
 template <int P, int V>
-STEPPE_INSIDE void block(const Product& product, const float* x, Rows<const float> w, float* y, int64_t done) {
+STEPPE_INSIDE void block(const Product& product, const float* x, Rows<const float> w, float* y, Onto onto, int64_t done) {
   const auto x_step = product.x.row, x_column = product.x.column, y_step = product.y.step;
   Lanes sums[P][V] = {};
   for (int64_t k = 0; k < product.in; k++, x += x_column, w.data += w.step) {
@@ -33,14 +33,12 @@ STEPPE_INSIDE void block(const Product& product, const float* x, Rows<const floa
   if (V == 1 && done > 0) {
     STEPPE_EACH(p, P) for (auto lane = done; lane < kLanes; lane++) {
       auto& to = y[p * y_step + lane];
-      to = product.adds ? to + sums[p][0][lane] : sums[p][0][lane];
+      to = onto.data != nullptr ? onto.data[p * onto.step + lane] + sums[p][0][lane] : sums[p][0][lane];
     }
     return;
   }
-  STEPPE_EACH(p, P) STEPPE_EACH(v, V) {
-    auto& to = STEPPE_LANES(y + p * y_step + v * kLanes);
-    to = product.adds ? to + sums[p][v] : sums[p][v];
-  }
+  if (onto.data != nullptr) STEPPE_EACH(p, P) STEPPE_EACH(v, V) sums[p][v] += STEPPE_CONST_LANES(onto.data + p * onto.step + v * kLanes);
+  STEPPE_EACH(p, P) STEPPE_EACH(v, V) STEPPE_LANES(y + p * y_step + v * kLanes) = sums[p][v];
 }
 
 template <int V>
@@ -49,8 +47,9 @@ STEPPE_INSIDE void columns_of_rows(const Product& product, int64_t rows, Rows<co
   for (int64_t at = 0; at < rows; at += most) {
     const auto* x = product.x.data + at * product.x.row;
     auto* y = product.y.data + at * product.y.step + column;
+    const auto onto = product.onto.at(at, column);
     switch (std::min(most, rows - at)) {
-#define STEPPE_CASE(P) case P: block<P, V>(product, x, w, y, done); break;
+#define STEPPE_CASE(P) case P: block<P, V>(product, x, w, y, onto, done); break;
       STEPPE_CASE(1) STEPPE_CASE(2) STEPPE_CASE(3) STEPPE_CASE(4) STEPPE_CASE(5) STEPPE_CASE(6)
 #undef STEPPE_CASE
     }
@@ -97,7 +96,7 @@ STEPPE_INSIDE void exchange_all(Lanes (&lines)[kLanes]) {
 
 // P rows of x with C rows of W.
 template <int P, int C>
-STEPPE_INSIDE void dots(int64_t in, Rows<const float> x, Rows<const float> w, Rows<float> y, bool adds) {
+STEPPE_INSIDE void dots(int64_t in, Rows<const float> x, Rows<const float> w, Rows<float> y, Onto onto) {
   Lanes sums[P][C] = {};
   int64_t k = 0;
   for (; k + kLanes <= in; k += kLanes) {
@@ -111,13 +110,12 @@ STEPPE_INSIDE void dots(int64_t in, Rows<const float> x, Rows<const float> w, Ro
   STEPPE_EACH(p, P) STEPPE_EACH(c, C) {
     float sum = sum_of_lanes(sums[p][c]);
     for (auto rest = k; rest < in; rest++) sum += x.data[p * x.step + rest] * w.data[c * w.step + rest];
-    auto& to = y.data[p * y.step + c];
-    to = adds ? to + sum : sum;
+    y.data[p * y.step + c] = onto.data != nullptr ? onto.data[p * onto.step + c] + sum : sum;
   }
 }
 
 // A row of x with as many rows of W as a register has numbers. Each sum is taken as in `dots`.
-STEPPE_INSIDE void dots_with_lanes(int64_t in, const float* x, Rows<const float> w, float* y, bool adds) {
+STEPPE_INSIDE void dots_with_lanes(int64_t in, const float* x, Rows<const float> w, float* y, const float* onto) {
   Lanes sums[kLanes] = {};
   int64_t k = 0;
   for (; k + kLanes <= in; k += kLanes) {
@@ -134,14 +132,14 @@ STEPPE_INSIDE void dots_with_lanes(int64_t in, const float* x, Rows<const float>
   auto sum = sums[0] + sums[1];
   for (; k < in; k++)
     for (int64_t c = 0; c < kLanes; c++) sum[c] += x[k] * w.data[c * w.step + k];
-  STEPPE_LANES(y) = adds ? STEPPE_LANES(y) + sum : sum;
+  STEPPE_LANES(y) = onto != nullptr ? STEPPE_CONST_LANES(onto) + sum : sum;
 }
 
 template <int C>
-STEPPE_INSIDE void dots_of_rows(int64_t rows, int64_t in, Rows<const float> x, Rows<const float> w, Rows<float> y, bool adds) {
-  for (; rows > 0; rows -= kMostDotRows, x.data += kMostDotRows * x.step, y.data += kMostDotRows * y.step) {
+STEPPE_INSIDE void dots_of_rows(int64_t rows, int64_t in, Rows<const float> x, Rows<const float> w, Rows<float> y, Onto onto) {
+  for (; rows > 0; rows -= kMostDotRows, x.data += kMostDotRows * x.step, y.data += kMostDotRows * y.step, onto = onto.at(kMostDotRows, 0)) {
     switch (std::min(rows, kMostDotRows)) {
-#define STEPPE_CASE(P) case P: dots<P, C>(in, x, w, y, adds); break;
+#define STEPPE_CASE(P) case P: dots<P, C>(in, x, w, y, onto); break;
       STEPPE_CASE(1) STEPPE_CASE(2) STEPPE_CASE(3) STEPPE_CASE(4)
 #undef STEPPE_CASE
     }
@@ -149,16 +147,16 @@ STEPPE_INSIDE void dots_of_rows(int64_t rows, int64_t in, Rows<const float> x, R
 }
 
 STEPPE_FOR_ALL_PROCESSORS
-void all_dots(int64_t rows, int64_t in, int64_t out, Rows<const float> x, Rows<const float> w, Rows<float> y, bool adds) {
-  for (; out >= kLanes; out -= kLanes, w.data += kLanes * w.step, y.data += kLanes)
-    for (int64_t i = 0; i < rows; i++) dots_with_lanes(in, x.data + i * x.step, w, y.data + i * y.step, adds);
+void all_dots(int64_t rows, int64_t in, int64_t out, Rows<const float> x, Rows<const float> w, Rows<float> y, Onto onto) {
+  for (; out >= kLanes; out -= kLanes, w.data += kLanes * w.step, y.data += kLanes, onto = onto.at(0, kLanes))
+    for (int64_t i = 0; i < rows; i++) dots_with_lanes(in, x.data + i * x.step, w, y.data + i * y.step, onto.at(i, 0).data);
   if (out == 0) return;
   const auto blocks = (out + kMostDotColumns - 1) / kMostDotColumns, most = (out + blocks - 1) / blocks;
   for (int64_t column = 0; column < out; column += most) {
     const Rows<const float> from = {w.data + column * w.step, w.step};
     const Rows<float> to = {y.data + column, y.step};
     switch (std::min(most, out - column)) {
-#define STEPPE_CASE(C) case C: dots_of_rows<C>(rows, in, x, from, to, adds); break;
+#define STEPPE_CASE(C) case C: dots_of_rows<C>(rows, in, x, from, to, onto.at(0, column)); break;
       STEPPE_CASE(1) STEPPE_CASE(2) STEPPE_CASE(3) STEPPE_CASE(4) STEPPE_CASE(5)
 #undef STEPPE_CASE
     }
@@ -198,12 +196,12 @@ STEPPE_LOOPS_END
 
 }  // namespace
 
-void multiply(int64_t rows, int64_t in, int64_t out, Strided x, Rows<const float> w, Rows<float> y, bool adds) {
-  multiply_all({in, x, y, adds}, rows, out, w);
+void multiply(int64_t rows, int64_t in, int64_t out, Strided x, Rows<const float> w, Rows<float> y, Onto onto) {
+  multiply_all({in, x, y, onto}, rows, out, w);
 }
 
-void multiply_by_rows(int64_t rows, int64_t in, int64_t out, Rows<const float> x, Rows<const float> w, Rows<float> y, bool adds) {
-  all_dots(rows, in, out, x, w, y, adds);
+void multiply_by_rows(int64_t rows, int64_t in, int64_t out, Rows<const float> x, Rows<const float> w, Rows<float> y, Onto onto) {
+  all_dots(rows, in, out, x, w, y, onto);
 }
 
 void fill_panel(int64_t in, int64_t width, Strided w, Rows<float> to) {

@@ -27,10 +27,23 @@ struct Strided {
   int64_t row, column;
 };
 
-// y ← x W, or y + x W, with W [in, out]; out is at least kLanes. Each row's numbers do not depend on the others.
-void multiply(int64_t rows, int64_t in, int64_t out, Strided x, Rows<const float> w, Rows<float> y, bool adds);
-// y ← x Wᵀ, or y + x Wᵀ, with W [out, in], for few columns: each number is the sum of one row's products with another's.
-void multiply_by_rows(int64_t rows, int64_t in, int64_t out, Rows<const float> x, Rows<const float> w, Rows<float> y, bool adds);
+// What a product is added to: nothing, y itself, or a row, to each of y's.
+struct Onto {
+  static Onto nothing() { return {nullptr, 0}; }
+  static Onto row(const float* row) { return {row, 0}; }
+  static Onto itself(Rows<float> y) { return {y.data, y.step}; }
+  static Onto itself_if(bool adds, Rows<float> y) { return adds ? itself(y) : nothing(); }
+  Onto at(int64_t row, int64_t column) const { return data == nullptr ? *this : Onto{data + row * step + column, step}; }
+  const float* data;
+  int64_t step;
+};
+
+// y ← x W, added to something, with W [in, out]; out is at least kLanes. Each row's numbers do not depend on the others.
+void multiply(int64_t rows, int64_t in, int64_t out, Strided x, Rows<const float> w, Rows<float> y, Onto onto);
+// y ← x Wᵀ, added to something, with W [out, in], for few columns: each number is the sum of one row's products with another's.
+void multiply_by_rows(int64_t rows, int64_t in, int64_t out, Rows<const float> x, Rows<const float> w, Rows<float> y, Onto onto);
+
+inline void multiply(int64_t rows, int64_t in, int64_t out, Strided x, Rows<const float> w, Rows<float> y, bool adds) { multiply(rows, in, out, x, w, y, Onto::itself_if(adds, y)); }
 
 // How columns are cut into panels: the last one takes along what would be less than a register.
 struct PanelCut {
