@@ -183,6 +183,7 @@ std::shared_ptr<Program> Recorder::finish(const at::Tensor& loss) {
   drop_dead_code(*program_);
   replace_lstm_layers(*program_);  // it looks at its operands itself
   if (on_cpu_) replace_operators(*program_, layouts());
+  keys_.resize(program_->register_count);  // what lies between kernels of our own alone is nothing that was recorded
   look_through_views(*program_);
   drop_dead_code(*program_);
   expect_parameters_in_order(*program_, layouts());

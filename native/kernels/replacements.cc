@@ -13,6 +13,7 @@
 #include "small_operators/counts.h"
 #include "small_operators/elementwise.h"
 #include "small_operators/embedding.h"
+#include "small_operators/gelu.h"
 #include "small_operators/row_additions.h"
 #include "small_operators/zeros.h"
 
@@ -34,6 +35,7 @@ void replace_operators(Program& program, const Layouts& layouts) {
   replace_elementwise(program, layouts);
   replace_row_additions(program, layouts);
   replace_zeros(program, layouts);
+  replace_gelus(program, layouts);  // the last: it adds registers
 }
 
 }  // namespace steppe

@@ -6,6 +6,7 @@
 #include "../loops/parallel.h"
 #include "../loops/processors.h"
 #include "../results.h"
+#include "alike.h"
 
 namespace steppe {
 namespace elementwise {
@@ -37,8 +38,6 @@ void add_up(int64_t count, const float* a, const float* b, float* y) {
 }
 
 STEPPE_LOOPS_END
-
-at::Tensor new_like(const at::Tensor& x) { return at::Tensor(at::detail::empty_strided_cpu(x.sizes(), x.strides(), at::kFloat)); }
 
 // aten::relu(x), or its form in place where nobody else reads x
 void relu(const c10::OperatorHandle&, torch::jit::Stack& stack) {
@@ -93,14 +92,6 @@ void add_in_place(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   }
   add_into(a, a, b);
   stack.erase(stack.end() - 2, stack.end());
-}
-
-// Elements follow each other in memory, in the same order.
-bool are_alike(std::initializer_list<const Program::Layout*> all) {
-  const auto each = [&](const auto& is) {
-    return std::ranges::all_of(all, [&](const auto* layout) { return layout != nullptr && layout->dtype == at::kFloat && layout->sizes == (*all.begin())->sizes && is(*layout); });
-  };
-  return *all.begin() != nullptr && (each(is_new_contiguous) || each(is_new_channels_last_image));
 }
 
 decltype(Program::Instruction::kernel) kernel_for(const Program::Instruction& instruction, const Layouts& layouts) {
