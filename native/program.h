@@ -39,7 +39,8 @@ class Program {
     std::vector<int64_t> sizes, strides;
     int64_t offset;  // in elements, from the base's first one
   };
-  // The operator's form that writes its result into an operand that is read for the last time.
+  // The operator's form that writes its result into an operand that is read for the last time. A kernel of our own may want it for itself; whether it
+  // is the last time is known once the program has all its instructions (reuse_operands).
   struct Reuse {
     c10::OperatorHandle op;
     uint32_t operand;

@@ -115,6 +115,16 @@ std::vector<int32_t> input_registers(const Program::Instruction& instruction) {
   return registers;
 }
 
+std::vector<std::vector<size_t>> users_of_registers(const Program& program) {
+  std::vector<std::vector<size_t>> users(program.register_count);
+  for (size_t i = 0; i < program.instructions.size(); i++)
+    for (const auto reg : input_registers(program.instructions[i])) users[reg].push_back(i);
+  const auto results = result_registers(program);
+  for (size_t reg = 0; reg < results.size(); reg++)
+    if (results[reg]) users[reg].push_back(kNobody);
+  return users;
+}
+
 void drop_dead_code(Program& program) {
   auto live = result_registers(program);
   std::vector<Program::Instruction> kept;
@@ -220,15 +230,20 @@ void place_last_uses(Program& program) {
 
 void reuse_operands(Program& program, const std::function<bool(int32_t, int32_t)>& alike) {
   for (auto& instruction : program.instructions) {
+    const auto ends = [&](uint32_t position) {
+      const auto& operand = instruction.inputs[position];
+      return operand.kind == Program::Operand::Kind::reg && std::ranges::count(instruction.last_uses, operand.reg) > 0;
+    };
+    if (instruction.reuse.has_value()) {  // as a kernel of our own wants it
+      if (!ends(instruction.reuse->operand)) instruction.reuse.reset();
+      continue;
+    }
     const auto found = variants().find(c10::toString(instruction.op.operator_name()));
     if (found == variants().end() || instruction.outputs.size() != 1) continue;
     const auto& [name, overload, in_place, operands] = found->second;
     const auto result = instruction.outputs[0].regs.at(0);
     for (const auto position : operands) {
-      const auto& operand = instruction.inputs[position];
-      const auto& ends = instruction.last_uses;
-      if (operand.kind != Program::Operand::Kind::reg || std::find(ends.begin(), ends.end(), operand.reg) == ends.end()) continue;
-      if (result < 0 || !alike(operand.reg, result)) continue;
+      if (!ends(position) || result < 0 || !alike(instruction.inputs[position].reg, result)) continue;
       const auto variant = c10::Dispatcher::singleton().findSchema({name, overload});
       if (variant.has_value()) instruction.reuse = Program::Reuse{*variant, position, in_place};
       break;

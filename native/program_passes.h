@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <vector>
@@ -17,6 +18,9 @@ bool draws_numbers(const c10::OperatorHandle& op);
 std::vector<size_t> written_arguments(const c10::OperatorHandle& op);
 // The registers that an instruction reads, some more than once.
 std::vector<int32_t> input_registers(const Program::Instruction& instruction);
+// By register: the instructions that read it, each as often as it does, and behind them kNobody where it is a result.
+std::vector<std::vector<size_t>> users_of_registers(const Program& program);
+constexpr size_t kNobody = SIZE_MAX;  // no instruction
 
 // Drops operators whose results nobody reads and that change nothing.
 void drop_dead_code(Program& program);

@@ -57,6 +57,8 @@ describe.each([["none"], ["tanh"]] as const)("approximate %s", (approximate) => 
     }, pair],
     ["of its own result", (x, rows) => gelu(gelu(x.mul(rows))), [...pair.slice(0, 1), ...pair, ...pair.slice(1)]],
     ["of a parameter, which stays as it is", (x, rows) => gelu(rows).mul(x), pair],
+    ["of two copies of a parameter, which are the parameter itself", (x, rows) => gelu(rows.clone()).mul(gelu(rows.clone()).mul(x)), ["gelu", "gelu", "backward gelu_backward", "backward gelu_backward"]],
+    ["of a copy of a parameter, of which another is read later", (x, rows) => gelu(rows.clone()).mul(rows.clone().sin()).mul(x), pair],
     ["of an input, whose backward nobody asks for", (x, rows) => gelu(x).mul(rows), ["gelu"]],
   ])("%s", (_, of, expected) => {
     expect(ours(program([7, 33], of))).toEqual(expected);

@@ -180,20 +180,12 @@ void differentiate_pooled(const c10::OperatorHandle&, torch::jit::Stack& stack) 
 // Finds the instructions that are to be one.
 class Fusion {
  public:
-  Fusion(Program& program, const Layouts& layouts) : program_(program), layouts_(layouts), users_(program.register_count), makers_(program.register_count, kNobody), removed_(program.instructions.size()) {
+  Fusion(Program& program, const Layouts& layouts) : program_(program), layouts_(layouts), users_(users_of_registers(program)), makers_(program.register_count, kNobody), removed_(program.instructions.size()) {
     for (size_t i = 0; i < program.instructions.size(); i++) {
-      for (const auto reg : input_registers(program.instructions[i])) users_[reg].push_back(i);
       for (const auto& output : program.instructions[i].outputs)
         for (const auto reg : output.regs)
           if (reg >= 0) makers_[reg] = i;
     }
-    // Somebody outside looks at a result.
-    const auto keep = [&](int32_t reg) {
-      if (reg >= 0) users_[reg].push_back(kNobody);
-    };
-    keep(program.loss_register);
-    for (const auto reg : program.extra_registers) keep(reg);
-    for (const auto reg : program.gradient_registers) keep(reg);
   }
 
   void run() {
@@ -204,7 +196,6 @@ class Fusion {
   }
 
  private:
-  static constexpr size_t kNobody = SIZE_MAX;  // no instruction
   Program::Instruction& at(size_t i) { return program_.instructions[i]; }
   bool is(size_t i, const char* name) { return i < program_.instructions.size() && c10::toString(at(i).op.operator_name()) == name; }
   int32_t result(size_t i, size_t k = 0) { return k < at(i).outputs.size() && !at(i).outputs[k].list && !at(i).outputs[k].regs.empty() ? at(i).outputs[k].regs[0] : Program::kNone; }
@@ -325,7 +316,7 @@ class Fusion {
 
   Program& program_;
   const Layouts& layouts_;
-  std::vector<std::vector<size_t>> users_;  // by register, an instruction as often as it reads it
+  const std::vector<std::vector<size_t>> users_;  // by register
   std::vector<size_t> makers_;
   std::vector<uint8_t> removed_;
 };

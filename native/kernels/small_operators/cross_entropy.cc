@@ -61,16 +61,7 @@ void backward(const c10::OperatorHandle&, torch::jit::Stack& stack) {
 
 class Fusion {
  public:
-  explicit Fusion(Program& program) : program_(program), readers_(program.register_count), removed_(program.instructions.size()) {
-    for (const auto& instruction : program.instructions)
-      for (const auto reg : input_registers(instruction)) readers_[reg]++;
-    const auto keep = [&](int32_t reg) {
-      if (reg >= 0) readers_[reg]++;
-    };
-    keep(program.loss_register);
-    for (const auto reg : program.extra_registers) keep(reg);
-    for (const auto reg : program.gradient_registers) keep(reg);
-  }
+  explicit Fusion(Program& program) : program_(program), users_(users_of_registers(program)), removed_(program.instructions.size()) {}
 
   void run() {
     for (size_t i = 0; i < program_.instructions.size(); i++) {
@@ -107,7 +98,7 @@ class Fusion {
 
   void join_backward(size_t i) {
     const auto j = next(i);
-    if (!is_ours(j, "aten::_log_softmax_backward_data") || register_of(at(j).inputs[0]) != result(i) || readers_[result(i)] != 1) return;
+    if (!is_ours(j, "aten::_log_softmax_backward_data") || register_of(at(j).inputs[0]) != result(i) || users_[result(i)].size() != 1) return;
     if (register_of(at(j).inputs[1]) != register_of(at(i).inputs[1])) return;
     at(j).kernel = backward;
     at(j).inputs = at(i).inputs;
@@ -115,7 +106,7 @@ class Fusion {
   }
 
   Program& program_;
-  std::vector<int64_t> readers_;  // by register; whoever looks at a result counts, too
+  const std::vector<std::vector<size_t>> users_;  // by register
   std::vector<uint8_t> removed_;
 };
 

@@ -153,16 +153,7 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
 
 class Replacement {
  public:
-  Replacement(Program& program, const Layouts& layouts) : program_(program), layouts_(layouts), users_(program.register_count) {
-    for (size_t i = 0; i < program.instructions.size(); i++)
-      for (const auto reg : input_registers(program.instructions[i])) users_[reg].push_back(i);
-    const auto keep = [&](int32_t reg) {
-      if (reg >= 0) users_[reg].push_back(kNobody);
-    };
-    keep(program.loss_register);
-    for (const auto reg : program.extra_registers) keep(reg);
-    for (const auto reg : program.gradient_registers) keep(reg);
-  }
+  Replacement(Program& program, const Layouts& layouts) : program_(program), layouts_(layouts), users_(users_of_registers(program)) {}
 
   void run() {
     for (size_t i = 0; i < program_.instructions.size(); i++) {
@@ -174,7 +165,6 @@ class Replacement {
   }
 
  private:
-  static constexpr size_t kNobody = SIZE_MAX;  // no instruction
   Program::Instruction& at(size_t i) { return program_.instructions[i]; }
   bool suits(size_t i, const char* name, size_t x) {
     if (at(i).op.operator_name() != c10::OperatorName(name, "") || at(i).outputs.size() != 1 || at(i).inputs.size() != x + 2) return false;
@@ -191,14 +181,14 @@ class Replacement {
     const auto slopes = static_cast<int32_t>(program_.register_count++);
     at(i).kernel = forward_with_slopes;
     at(i).outputs.push_back({false, {slopes}});
-    at(i).reuse = Program::Reuse{at(i).op, 0, /*in_place=*/true};  // x ends here
+    at(i).reuse = Program::Reuse{at(i).op, 0, /*in_place=*/true};  // x ends here, if it does not become a slot
     at(j).kernel = backward<true>;
     at(j).inputs[1].reg = slopes;
   }
 
   Program& program_;
   const Layouts& layouts_;
-  std::vector<std::vector<size_t>> users_;  // by register, an instruction as often as it reads it
+  const std::vector<std::vector<size_t>> users_;  // by register
 };
 
 }  // namespace
