@@ -6,12 +6,16 @@ namespace steppe::elements {
 namespace {
 
 constexpr int64_t kPiece = 1 << 12;  // elements whose squares are summed by themselves
+constexpr int64_t kChunk = 1 << 10;
+constexpr double kLeastSafe = 0x1p-80, kMostSafe = 0x1p100;  // what was lost below float32's smallest number is less than 1e-11 of more than this
 
 STEPPE_LOOPS_BEGIN
 
-constexpr int64_t kLanes = 8;
+constexpr int64_t kLanes = 8, kWide = 16;
 using Doubles = double __attribute__((vector_size(kLanes * sizeof(double)), aligned(8), may_alias));
 using Floats = float __attribute__((vector_size(kLanes * sizeof(float)), aligned(4), may_alias));
+using WideFloats = float __attribute__((vector_size(kWide * sizeof(float)), aligned(4), may_alias));
+using WideDoubles = double __attribute__((vector_size(kWide * sizeof(double)), aligned(8), may_alias));
 
 STEPPE_INSIDE void add_squares(const float* x, Doubles& sums) {
   const auto values = __builtin_convertvector(*reinterpret_cast<const Floats*>(x), Doubles);
@@ -41,6 +45,30 @@ STEPPE_INSIDE double sum_of_squares(const T* x, int64_t n) {
   return sum;
 }
 
+// Of kChunk numbers, by sums of eight squares in float32, which are added in float64: twice as fast. Where squares might leave float32's range all
+// are taken in float64.
+STEPPE_INSIDE double sum_of_chunk(const float* x) {
+  WideFloats sums[8] = {};
+  for (int64_t i = 0; i < kChunk; i += 8 * kWide) {
+    for (int k = 0; k < 8; k++) {
+      const auto values = *reinterpret_cast<const WideFloats*>(x + i + k * kWide);
+      sums[k] += values * values;
+    }
+  }
+  WideDoubles all = {};
+  for (const auto& each : sums) all += __builtin_convertvector(each, WideDoubles);
+  double sum = 0;
+  for (int lane = 0; lane < kWide; lane++) sum += all[lane];
+  return sum > kLeastSafe && sum < kMostSafe ? sum : sum_of_squares(x, kChunk);
+}
+
+STEPPE_INSIDE double sum_by_chunks(const float* x, int64_t n) {
+  double sum = 0;
+  int64_t i = 0;
+  for (; i + kChunk <= n; i += kChunk) sum += sum_of_chunk(x + i);
+  return sum + sum_of_squares(x + i, n - i);
+}
+
 // out may be w.
 template <class T>
 STEPPE_INSIDE void sum(T* out, const T* w, const T* d, T b, T a, int64_t n) {
@@ -53,7 +81,7 @@ STEPPE_INSIDE void sum(T* out, const T* w, const T* d, T b, T a, int64_t n) {
   }
 }
 
-STEPPE_FOR_ALL_PROCESSORS double square_sum_of(const float* x, int64_t n) { return sum_of_squares(x, n); }
+STEPPE_FOR_ALL_PROCESSORS double square_sum_of(const float* x, int64_t n) { return sum_by_chunks(x, n); }
 STEPPE_FOR_ALL_PROCESSORS double square_sum_of(const double* x, int64_t n) { return sum_of_squares(x, n); }
 STEPPE_FOR_ALL_PROCESSORS void add_of(float* out, const float* w, const float* d, float b, float a, int64_t n) { sum(out, w, d, b, a, n); }
 STEPPE_FOR_ALL_PROCESSORS void add_of(double* out, const double* w, const double* d, double b, double a, int64_t n) { sum(out, w, d, b, a, n); }

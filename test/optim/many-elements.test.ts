@@ -2,7 +2,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { nn, optim, torch } from "../../lib/index.js";
 import type { DType, Tensor } from "../../lib/index.js";
 
-// Norms, perturbations and shards' sums go over the elements of all parameters in pieces of 16,384, some on each thread. Of a loss
+// Norms, perturbations and shards' sums go over the elements of all parameters in pieces of 4,096, some on each thread. Of a loss
 // x̄ Σ‖w_k‖²/2 a step is known: w ← w − lr x̄ (w + ρ w/‖w‖), for all shards together, too.
 
 const threads = torch.getNumThreads();
@@ -54,4 +54,30 @@ describe.each([
     });
     for (const count of [2, 3, 5]) step(dtype, options, count).weights.forEach((w, k) => expect(torch.equal(w, one.weights[k]!), `w${k} with ${count} threads`).toBe(true));
   });
+});
+
+// The gradient of Σ c w is c. Squares of float32 numbers are summed in float32 as far as they stay within its range.
+test.each<[string, (random: Tensor) => Tensor]>([
+  ["as they are", (random) => random],
+  ["whose squares are beyond float32", (random) => random.mul(1e25)],
+  ["whose squares are just within float32", (random) => random.mul(3e18)],
+  ["whose squares are below float32", (random) => random.mul(1e-25)],
+  ["at float32's smallest", (random) => random.mul(1e-41)],
+  ["of all sizes", (random) => random.mul(torch.pow(10, torch.linspace(-40, 30, random.numel())))],
+  ["one of them large", (random) => torch.cat([random.mul(1e-30), torch.tensor([1e20])])],
+  ["zeros but for one", (random) => torch.cat([torch.zeros([random.numel()]), torch.tensor([1e-30])])],
+])("the norm of numbers %s", (_, of) => {
+  for (const count of [1, 15, 1024, 4096, 10_000]) {
+    torch.manualSeed(count);
+    const c = of(torch.randn([count]));
+    const net = new (class extends nn.Module {
+      w = nn.parameter(torch.zeros([c.numel()]));
+    })();
+    const step = optim.create(net, { method: "none", base: { name: "sgd", lr: 0 } }).compile((c: Tensor) => net.w.mul(c).sum());
+    const { gradNorm } = step.sync(c);
+    const wide = c.to("float64");
+    const most = Number(wide.abs().max().item());
+    const norm = most * Math.sqrt(Number(wide.div(most).square().sum().item()));
+    expect(Math.abs(gradNorm! / norm - 1), `of ${count}`).toBeLessThan(2e-7);
+  }
 });

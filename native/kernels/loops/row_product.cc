@@ -19,8 +19,8 @@ struct Product {
   Onto onto;
 };
 
-// P rows, V registers of columns: those of W from w on, and of y's and of what they are added to. Of the first `done` columns, which a block before has done, none is written; only
-// where V is 1.
+// P rows, V registers of columns: those of W from w on, and of y's and of what they are added to. None of the first `done` columns is written,
+// which a block before has done; only where V is 1.
 template <int P, int V>
 STEPPE_INSIDE void block(const Product& product, const float* x, Rows<const float> w, float* y, Onto onto, int64_t done) {
   const auto x_step = product.x.row, x_column = product.x.column, y_step = product.y.step;
