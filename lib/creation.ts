@@ -6,6 +6,9 @@ import { followContext } from "./scope.js";
 import { Tensor } from "./tensor.js";
 import type { Device, DType } from "./types.js";
 
+/** Of a tensor in LibTorch. */
+const MOST_DIMENSIONS = 64;
+
 /** What {@link tensorFrom} takes: a number, nested arrays of numbers (booleans, bigints, {re, im}), or a typed array. */
 export type TensorData = Element | TypedArray | readonly TensorData[];
 
@@ -70,7 +73,10 @@ function flatArray(array: TypedArray): Flat {
 /** Walks nested arrays once: shape, kind of elements, values. */
 function nestedArray(data: TensorData, asked: DType | undefined): Flat {
   const shape: number[] = [];
-  for (let level: unknown = data; Array.isArray(level); level = (level as unknown[])[0]) shape.push(level.length);
+  for (let level: unknown = data; Array.isArray(level); level = (level as unknown[])[0]) {
+    shape.push(level.length);
+    if (shape.length > MOST_DIMENSIONS) throw new SteppeError("ARGUMENT", `Expected arrays at most ${MOST_DIMENSIONS} deep for data but received deeper ones, or one that holds itself.`);
+  }
   const elements: Element[] = [];
   collect(data, shape, 0, "data", elements);
   const dtype = carrier(elements, asked === undefined ? undefined : toDType(asked));
@@ -102,7 +108,8 @@ function collect(value: unknown, shape: readonly number[], depth: number, path: 
   if (!Array.isArray(value) || value.length !== shape[depth]) {
     throw new SteppeError("ARGUMENT", `Expected an array of ${shape[depth]} for ${path}, as its siblings are, but received ${describe(value)}.`);
   }
-  value.forEach((element, i) => collect(element, shape, depth + 1, `${path}[${i}]`, into));
+  // Not forEach, which leaves out what a sparse array lacks.
+  for (let i = 0; i < value.length; i++) collect(value[i], shape, depth + 1, `${path}[${i}]`, into);
 }
 
 /** A dtype in which JavaScript can write the elements as they are; the addon converts from there to the one asked for. */

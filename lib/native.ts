@@ -246,6 +246,7 @@ export interface Native {
    * `ownOrder`: images keep the order that they have in memory; else convolutions may bring them into a faster one.
    * `shapesFrom`: computes no operator of so many elements that need not be, to write it down; 0: computes all.
    */
+  recordStandIns(inputs: Handle[], parameters: Handle[]): Handle[];
   recordBegin(parameters: Handle[], buffers: Handle[], inputs: Handle[], ownOrder: boolean, shapesFrom: number): void;
   /** Unless `here`, a promise: the training thread records the backward and checks the program. */
   recordEnd(loss: Handle, extras: Handle[], here: boolean): NativeProgram | Promise<NativeProgram>;

@@ -2,7 +2,7 @@ import { inspect } from "node:util";
 import { backward } from "./autograd.js";
 import { convert, type ToOptions } from "./conversion.js";
 import { adopt, call, family } from "./dispatch.js";
-import { checkKeys, expected } from "./errors.js";
+import { SteppeError, checkKeys, expected } from "./errors.js";
 import { native, type Handle } from "./native.js";
 import { settle, type Nest } from "./nest.js";
 import type { TensorMethods } from "./ops.generated.js";
@@ -242,8 +242,16 @@ export class Tensor {
     return format(this);
   }
 
-  /** A number where JavaScript wants one (`+t`); only for one element. */
+  /**
+   * A number where JavaScript wants one (`+t`, `t < 1`).
+   *
+   * @throws SteppeError `ARGUMENT` for more or less than one element, and for complex numbers: operators work on tensors by their names
+   */
   valueOf(): unknown {
-    return this.isAlive && this.numel() === 1 && !this.dtype.startsWith("complex") ? this.item() : this;
+    if (this.numel() !== 1 || this.dtype.startsWith("complex")) {
+      const what = this.numel() === 1 ? `a ${this.dtype} number` : `a tensor of ${this.numel()} elements`;
+      throw new SteppeError("ARGUMENT", `Expected a tensor of one real number where JavaScript wants a number (+t, t < 1, t * 2) but received ${what}. Tensors have methods for it: t.mul(2), t.lt(1), t.item().`);
+    }
+    return this.item();
   }
 }

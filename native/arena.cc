@@ -32,6 +32,7 @@ struct alignas(64) Arena::Block {
 };
 
 bool Arena::BySize::operator()(const Block* a, const Block* b) const { return a->size != b->size ? a->size < b->size : a < b; }
+bool Arena::BySize::operator()(const Block* a, size_t size) const { return a->size < size; }
 
 size_t Arena::size_of(void* data) { return Block::of(data)->size; }
 uint32_t Arena::number_of(void* data) { return Block::of(data)->arena; }
@@ -133,11 +134,10 @@ size_t Arena::touched() const {
 }
 
 Arena::Block* Arena::take_merged(size_t size, bool may_grow) {
-  Block wanted{size, size, nullptr, nullptr, number_, true};
-  auto found = merged_.lower_bound(&wanted);
+  auto found = merged_.lower_bound(size);
   if (found == merged_.end()) {
     if (!may_grow || !add_segment(size)) return nullptr;
-    found = merged_.lower_bound(&wanted);
+    found = merged_.lower_bound(size);
   }
   auto* block = *found;
   auto*& frontier = frontier_of(block);

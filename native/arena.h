@@ -39,7 +39,9 @@ class Arena {
  private:
   struct Block;
   struct BySize {
+    using is_transparent = void;
     bool operator()(const Block* a, const Block* b) const;
+    bool operator()(const Block* a, size_t size) const;
   };
 
   Block* take_small(size_t size);

@@ -141,24 +141,31 @@ void Handles::hold_one_by_one(const Nest& nest, napi_value tensors) {
 }
 
 void Handles::free_dead_nests(bool collected) {
-  size_t kept = 0;
-  for (size_t n = 0; n < nests_.size(); n++) {
-    Napi::HandleScope scope(env_);
-    Nest& nest = nests_[n];
-    napi_value tensors = nullptr;
-    napi_get_reference_value(env_, nest.tensors, &tensors);
-    if (tensors == nullptr) {
-      for (uint32_t i = 0; i < nest.count; i++) release(nest.handles[i]);
-    } else if (collected || nest.survived) {
-      hold_one_by_one(nest, tensors);
-    } else {
-      nest.survived = true;
-      nests_[kept++] = nest;
-      continue;
+  // An environment that is being ended answers no more: what it did not get to stays, for `clear`.
+  size_t kept = 0, n = 0;
+  const auto close_up = [&] { nests_.erase(nests_.begin() + static_cast<std::ptrdiff_t>(kept), nests_.begin() + static_cast<std::ptrdiff_t>(n)); };
+  try {
+    for (; n < nests_.size(); n++) {
+      Napi::HandleScope scope(env_);
+      Nest& nest = nests_[n];
+      napi_value tensors = nullptr;
+      napi_get_reference_value(env_, nest.tensors, &tensors);
+      if (tensors == nullptr) {
+        for (uint32_t i = 0; i < nest.count; i++) release(nest.handles[i]);
+      } else if (collected || nest.survived) {
+        hold_one_by_one(nest, tensors);
+      } else {
+        nest.survived = true;
+        nests_[kept++] = nest;
+        continue;
+      }
+      napi_delete_reference(env_, nest.tensors);
     }
-    napi_delete_reference(env_, nest.tensors);
+  } catch (...) {
+    close_up();
+    throw;
   }
-  nests_.resize(kept);
+  close_up();
 }
 
 void Handles::free_unheld(bool collected) {
@@ -180,6 +187,10 @@ void Handles::free_unheld(bool collected) {
 void Handles::sweep(bool all) {
   if (sweeping_) return;
   sweeping_ = true;
+  struct Over {
+    bool& sweeping;
+    ~Over() { sweeping = false; }
+  } over{sweeping_};
   sweeps_++;
   since_full_.bytes += growth_.bytes;
   since_full_.tensors += growth_.tensors;
@@ -205,7 +216,6 @@ void Handles::sweep(bool all) {
   report_external_bytes(now.bytes);
   limit_ = {std::max(least_limit_.bytes, now.bytes / 2), std::max(least_limit_.tensors, now.tensors / 2)};
   growth_ = {};
-  sweeping_ = false;
 }
 
 // V8 schedules its collections by the memory that it knows of.

@@ -127,7 +127,8 @@ int64_t kernel_thread_count() {
   return leads != nullptr ? leads->size() : at::get_num_threads();
 }
 
-HeldKernelThreads::HeldKernelThreads() : outer_(std::exchange(holding().wanted, !at::in_parallel_region())) {}
+// Those that are held are a parallel region of this thread's own.
+HeldKernelThreads::HeldKernelThreads() : outer_(std::exchange(holding().wanted, holding().held || !at::in_parallel_region())) {}
 
 HeldKernelThreads::~HeldKernelThreads() {
   if (!outer_) let_go();

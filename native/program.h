@@ -68,7 +68,7 @@ class Program {
   // How a tensor lies in memory. What comes later in the program relies on a slot's.
   struct Layout {
     std::vector<int64_t> sizes, strides;
-    bool strided = true;
+    bool strided = true;  // its elements stand in memory as they are, neither negated nor conjugated
     at::ScalarType dtype = at::ScalarType::Undefined;
   };
 

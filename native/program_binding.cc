@@ -18,6 +18,14 @@ namespace {
 
 std::shared_ptr<Program> program_of(Call& call) { return call.instance().programs.get(static_cast<uint32_t>(call.integer(0, "program")), "program"); }
 
+// recordStandIns(inputs, parameters): handles of tensors to give the loss function in the inputs' places.
+Napi::Value record_stand_ins(Call& call) {
+  const auto all = Recorder::stand_ins(call.tensors(0, "inputs"), call.tensors(1, "parameters"));
+  auto result = Napi::Array::New(call.env(), all.size());
+  for (size_t i = 0; i < all.size(); i++) result[static_cast<uint32_t>(i)] = call.instance().handles.add(all[i], false);
+  return result;
+}
+
 // recordBegin(parameters, buffers, inputs, ownOrder, shapesFrom)
 Napi::Value record_begin(Call& call) {
   at::autocast::clear_cache();  // weights that were cast before would be constants of the program
@@ -158,6 +166,7 @@ Napi::Value free_program(Call& call) {
 }  // namespace
 
 void register_programs(Napi::Env env, Napi::Object exports) {
+  define<record_stand_ins>(env, exports, "recordStandIns");
   define<record_begin>(env, exports, "recordBegin");
   define<record_end>(env, exports, "recordEnd");
   define<record_abort>(env, exports, "recordAbort");

@@ -152,7 +152,7 @@ void Recorder::check_layouts(const std::atomic<bool>& cancelled) const {
 // By register.
 Layouts Recorder::layouts() const {
   Layouts result;
-  for (const auto& key : keys_) result.push_back({key.sizes, key.strides, /*strided=*/key.dtype != at::ScalarType::Undefined, key.dtype});
+  for (const auto& key : keys_) result.push_back({key.sizes, key.strides, /*strided=*/key.strided && !key.conjugated && !key.negated, key.dtype});
   return result;
 }
 

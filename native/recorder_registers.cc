@@ -15,8 +15,28 @@ const void* Recorder::storage_of(const at::Tensor& tensor) {
 }
 
 Recorder::Key Recorder::key_of(const at::Tensor& tensor) {
-  if (!tensor.has_storage()) return {storage_of(tensor), tensor.scalar_type(), 0, false, false, {}, {}};
-  return {storage_of(tensor), tensor.scalar_type(), tensor.storage_offset(), tensor.is_conj(), tensor.is_neg(), tensor.sizes().vec(), tensor.strides().vec()};
+  if (!tensor.has_storage()) return {storage_of(tensor), tensor.scalar_type(), 0, false, false, false, {}, {}};
+  return {storage_of(tensor), tensor.scalar_type(), tensor.storage_offset(), tensor.is_conj(), tensor.is_neg(), tensor.layout() == at::kStrided, tensor.sizes().vec(), tensor.strides().vec()};
+}
+
+Tensors Recorder::stand_ins(const Tensors& inputs, const Tensors& parameters) {
+  std::map<const void*, c10::Storage> storages;  // by what they stand for: inputs that share memory go on doing so
+  Tensors result = inputs;
+  for (auto& input : result) {
+    const bool is_parameter = std::any_of(parameters.begin(), parameters.end(), [&](const auto& parameter) { return storage_of(parameter) == storage_of(input); });
+    if (is_parameter || !input.has_storage() || input.layout() != at::kStrided || input.is_conj() || input.is_neg() || input.is_quantized() || input.requires_grad()) continue;
+    auto& storage = storages[storage_of(input)];
+    if (!storage) {
+      const auto& own = input.storage();
+      auto* held = new c10::Storage(own);
+      c10::DataPtr data(own.data_ptr().get(), held, [](void* context) { delete static_cast<c10::Storage*>(context); }, own.device());
+      storage = c10::Storage(c10::Storage::use_byte_size_t(), own.nbytes(), std::move(data), /*allocator=*/nullptr, /*resizable=*/false);
+    }
+    auto stand_in = at::detail::make_tensor<c10::TensorImpl>(c10::Storage(storage), input.key_set(), input.dtype());
+    stand_in.unsafeGetTensorImpl()->set_sizes_and_strides(input.sizes(), input.strides(), input.storage_offset());
+    input = std::move(stand_in);
+  }
+  return result;
 }
 
 int32_t Recorder::reg_of(const at::Tensor& tensor) const {

@@ -21,6 +21,8 @@ std::string describe_input(const Tensors& inputs, size_t i, const Tensors& param
   } else if (!tensor.is_contiguous()) {
     for (const auto stride : tensor.strides()) text += "/" + std::to_string(stride);
   }
+  if (tensor.is_neg()) text += "-";
+  if (tensor.is_conj()) text += "*";
   for (size_t j = 0; j < i; j++)
     if (same_place(inputs[j], tensor)) text += "=" + std::to_string(j);
   for (size_t k = 0; k < parameters.size(); k++)

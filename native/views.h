@@ -11,6 +11,6 @@ inline at::Tensor view_of(const at::Tensor& x, at::IntArrayRef sizes, at::IntArr
 }
 
 // Nobody else holds it, and nobody looks at its memory through another tensor.
-inline bool is_sole(const at::Tensor& x) { return x.use_count() == 1 && x.storage().use_count() == 1; }
+inline bool is_sole(const at::Tensor& x) { return x.use_count() == 1 && x.has_storage() && x.storage().use_count() == 1; }
 
 }  // namespace steppe

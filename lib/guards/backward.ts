@@ -15,6 +15,8 @@ const batchNormBackward = (gradient: string, training: string, ...saved: string[
   ...["weight", ...saved].map(ofOneDnn),
   ...perChannels(...saved).map((rule) => where(training, rule)), // outside training the forward saves nothing
 ];
+/** See the forward's guard. */
+const inRows = tensor("input", "a contiguous tensor where output_mask has no gradient for it", (t, all) => (all("output_mask") as unknown[] | undefined)?.[0] === true || t.isContiguous());
 const paddingBackward = (sliding: number) => [length("padding", 2 * sliding), samePlanes("grad_output", "self", sliding)];
 const maxima = (sliding: number) => [samePlanes("grad_output", "self", sliding), sameShape("indices", "grad_output"), placesIn("indices", "self", sliding)];
 const fractionalBackward = (sliding: number) => [
@@ -65,7 +67,7 @@ export const backward: Readonly<Record<string, readonly Rule[]>> = {
   "aten::fractional_max_pool3d_backward": fractionalBackward(3),
   "aten::embedding_backward": lookedUp("grad"),
   "aten::embedding_dense_backward": lookedUp("grad_output"),
-  "aten::native_group_norm_backward": [positive("group")],
+  "aten::native_group_norm_backward": [positive("group"), inRows],
   "aten::_softmax_backward_data": [sameShape("output", "grad_output")],
   "aten::_log_softmax_backward_data": [sameShape("output", "grad_output")],
   "aten::_batch_norm_impl_index_backward": batchNormBackward("grad_output", "train", "save_mean", "save_var_transform"),

@@ -1,4 +1,5 @@
 /** What operators take on trust, those that compute gradients aside: an overload, or all of a name. */
+import { native } from "../native.js";
 import type { Tensor } from "../tensor.js";
 import { recurrentStates, recurrentWeights } from "./recurrent.js";
 import {
@@ -21,6 +22,11 @@ const running = [
 const gain = tensor("g", "a tensor of v's number of dimensions, with one element per slice along dim", (g, all) => {
   const [v, dim] = [all("v") as Tensor, Number(all("dim") ?? 0)];
   return dim >= -1 && dim < v.dim() && g.dim() === v.dim() && g.shape.every((size, i) => size === (i === dim ? v.shape[i] : 1));
+});
+/** The backward of LibTorch's group norm reads beyond its memory where the channels lie last and the input wants no gradient. */
+const groupsInRows = tensor("input", "a contiguous tensor, or one that requires gradients,", (t, all) => {
+  const trained = ["weight", "bias"].some((name) => (all(name) as Tensor | null | undefined)?.requiresGrad === true);
+  return t.requiresGrad || t.isContiguous() || !trained || !native.gradMode();
 });
 const recurrent = (gates: number) => [positive("num_layers"), elements("batch_sizes"), recurrentWeights(gates), recurrentStates(gates)];
 
@@ -81,7 +87,8 @@ export const forward: Readonly<Record<string, readonly Rule[]>> = {
   "aten::_sobol_engine_ff_": [shaped("self", ["dimension"]), shaped("sobolstate", ["dimension", 30])],
   "aten::_sobol_engine_draw": [shaped("quasi", ["dimension"]), shaped("sobolstate", ["dimension", 30])],
   "aten::quantized_lstm_cell": [length("hx", 2)],
-  "aten::native_group_norm": [positive("group")],
+  "aten::native_group_norm": [positive("group"), groupsInRows],
+  "aten::group_norm": [groupsInRows],
   "aten::choose_qparams_optimized": [positive("n_bins"), fraction("ratio")],
   "aten::_weight_norm": [elements("v"), gain],
   "aten::_weight_norm_interface": [elements("v"), gain],

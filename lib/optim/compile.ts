@@ -255,6 +255,11 @@ export function compileStep<Args extends unknown[]>(
   Object.defineProperty(step, "programs", {
     get: (): ProgramInfo[] => programs.list(),
   });
+  step.reset = () => {
+    if (context.queued()) throw new SteppeError("ARGUMENT", "Await the steps that are under way before step.reset().");
+    known = null;
+    programs.clear();
+  };
   step.explain = () => explain(step.programs, onDevice === 0 ? undefined : (program) => native.engineDeviceNote(context.engine, program, onDevice === 2));
   programs.freeAfter(step);
   context.compiled(programs.freeing);

@@ -23,6 +23,13 @@ export interface CompiledStep<Args extends unknown[]> {
   (...args: Args): Promise<StepReport>;
   /** The same, here and now, after all steps that are under way. Throws `ARGUMENT` while one of them is still to be recorded: await it first. */
   sync(...args: Args): StepReport;
+  /**
+   * Forgets what was recorded: the next call records the loss function anew. For what a program cannot know: a part of the model that was
+   * replaced by assignment (`net.head = new nn.Linear(8, 2)`, `net.scale = torch.tensor(2)`), a number that its `forward` reads
+   * (`dropout.p = 0`), a variable of the loss function. Other modes, hooks, and what `setSubmodule`, `registerBuffer` and the like put into the
+   * model, are seen without. Throws `ARGUMENT` while a step is still to be recorded.
+   */
+  reset(): void;
   /** The recorded programs, to look at: one per signature and number of samples. */
   readonly programs: readonly ProgramInfo[];
   /** In words: what was recorded, and where autograd runs the backward, and why; with `graphs`, why steps are not captured. */

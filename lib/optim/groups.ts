@@ -175,6 +175,7 @@ export function collect(trained: Trained, base: BaseName, defaults: Values, chan
       if (isUninitialized(tensor)) {
         throw expected("a parameter with a shape", `parameter ${name}`, tensor, "Its lazy layer has seen no input: run the model once before its optimizer is made.");
       }
+      if (!tensor.isLeaf) throw expected("a leaf tensor, which no operator has made,", `parameter ${name}`, tensor, "Steps would change it and not what it was made of.");
       seen.add(tensor);
       const home = homeOf(tensor);
       result.parameters.push(tensor);

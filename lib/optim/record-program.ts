@@ -2,7 +2,7 @@ import { SteppeError } from "../errors.js";
 import { native, type NativeProgram } from "../native.js";
 import { recording } from "../recording.js";
 import { scope } from "../scope.js";
-import type { Tensor } from "../tensor.js";
+import { Tensor } from "../tensor.js";
 
 /** What is to be written down. */
 export interface Recordable {
@@ -48,7 +48,7 @@ function attempt(what: Recordable, here: boolean, way: Way): NativeProgram | Pro
   const around = what.around ?? (<T>(body: () => T): T => body());
   // A function, so that the scope ends with the forward.
   const next = around(() => scope(() => {
-    const inputs = what.inputs();
+    const inputs = native.recordStandIns(handles(what.inputs()), handles(what.parameters)).map((handle) => new Tensor(handle));
     native.recordBegin(handles(what.parameters), handles(what.buffers), handles(inputs), ownOrder, shapesFrom);
     recording.active = true;
     recording.byShapes = shapesFrom > 0;

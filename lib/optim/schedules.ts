@@ -28,6 +28,7 @@ export interface Schedule {
    * @param step the number of steps before it
    * @param initial the value without a schedule
    * @param lr the same step's learning rate, for "proportional"
+   * @throws SteppeError `ARGUMENT` for what is no number of steps, or no number
    */
   valueAt(step: number, initial: number, lr?: Rate): number;
   /**
@@ -107,7 +108,10 @@ export function schedule(options: RhoScheduleOptions, name = "schedule"): Schedu
   const afterWarmup = shapes[kind as keyof typeof shapes](values, drops);
   return {
     name: kind as RhoScheduleOptions["name"],
-    valueAt: (step, initial, lr) => (step < warmupSteps ? (initial * step) / warmupSteps : afterWarmup(step - warmupSteps, initial, lr)),
+    valueAt: (step, initial, lr) => {
+      checkMoment(step, initial);
+      return step < warmupSteps ? (initial * step) / warmupSteps : afterWarmup(step - warmupSteps, initial, lr);
+    },
     report: () => {
       throw new SteppeError("ARGUMENT", `A ${kind} schedule takes no metric: only "plateau" does.`);
     },
@@ -206,6 +210,11 @@ function oneCycle(values: Values): ValueAt {
   };
 }
 
+function checkMoment(step: number, initial: number): void {
+  if (!Number.isInteger(step) || step < 0) throw expected("an integer of at least 0", "step", step);
+  if (typeof initial !== "number" || Number.isNaN(initial)) throw expected("a number", "initial", initial);
+}
+
 function plateau(values: Values, name: string): Schedule {
   const { factor, patience, threshold, cooldown, min, eps } = values as Record<string, number>;
   const sign = modes[values["mode"]!] === "min" ? 1 : -1;
@@ -217,7 +226,8 @@ function plateau(values: Values, name: string): Schedule {
   };
   return {
     name: "plateau",
-    valueAt(_step, initial) {
+    valueAt(step, initial) {
+      checkMoment(step, initial);
       let value = initial;
       for (let i = 0; i < now.reductions; i++) {
         const next = Math.max(value * factor!, min!);

@@ -23,6 +23,8 @@
 namespace steppe::optim {
 namespace {
 
+constexpr double kLineTolerance = 1e-9;  // of the line search, whatever toleranceChange is: torch.optim does not hand that on
+
 double inner(const at::Tensor& a, const at::Tensor& b) { return a.dot(b).item<double>(); }
 double largest(const at::Tensor& x) { return x.abs().max().item<double>(); }
 at::Tensor scalar(double value) { return at::scalar_tensor(value, at::kDouble); }
@@ -171,7 +173,7 @@ at::Tensor Lbfgs::iterate(const Tensors& w, const Objective& objective, const Hy
         auto [f_t, g_t] = evaluate(point);
         return LinePoint{t, f_t, g_t, inner(g_t, m.d)};
       };
-      const auto found = strong_wolfe(at, {0, f, g, slope}, m.t, largest(m.d), tolerance_change, max_evaluations - evaluations);
+      const auto found = strong_wolfe(at, {0, f, g, slope}, m.t, largest(m.d), kLineTolerance, max_evaluations - evaluations);
       f = found.f;
       g = found.g;
       m.t = found.t;

@@ -58,12 +58,11 @@ class Sgd : public Base {
  private:
   void update(const Part& part, bool first) {
     const auto& h = part.h;
+    const bool has_momentum = h["momentum"] != 0;
     Tensors b;
-    if (h["momentum"] != 0) {
-      if (first)
-        for (size_t i = 0; i < part.index.size(); i++) momentum_buffer_[part.index[i]] = at::empty_like(part.w[i]);
-      b = like_w(momentum_buffer_, part);
-    }
+    if (has_momentum && !first) b = like_w(momentum_buffer_, part);
+    if (has_momentum && first)
+      for (const auto& w : part.w) b.push_back(at::empty_like(w));
     const bool has_no_fused = has_no_fused_kernel(part.w[0]), by_loops = !has_no_fused && fit_sgd_loops(part.w, part.d);
     if (!by_loops) HeldKernelThreads::let_go();
     if (has_no_fused) {
@@ -74,6 +73,9 @@ class Sgd : public Base {
       at::_fused_sgd_(part.w, part.d, b, h["weightDecay"], h["momentum"], h["lr"], h["dampening"], h["nesterov"] != 0,
                       h["maximize"] != 0, first);
     }
+    // Not before they hold numbers: memory may have run out.
+    if (has_momentum && first)
+      for (size_t i = 0; i < part.index.size(); i++) momentum_buffer_[part.index[i]] = b[i];
   }
 
   // LibTorch's fused kernel for CPUs leaves most weights of half precision as they are, up to 2.13 at least:

@@ -10,7 +10,7 @@ namespace steppe::sam {
 
 Report Engine::micro_step(std::shared_ptr<Passes> micro, const Tensors& generators, const Plan& plan) {
   at::NoGradGuard no_grad;
-  NoiseState present(micro->inputs());
+  NoiseState present(micro->drawing_places());
   present.save();
   bool closes = false;
   Report report;

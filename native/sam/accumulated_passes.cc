@@ -17,6 +17,8 @@ double WeightedMean::include(const Tensors& x, double its_weight) {
 
 void AccumulatedPasses::include(std::shared_ptr<Passes> micro, Tensors generators) {
   const auto samples = micro->batch_size();
+  // Its first pass may come late, after others have drawn.
+  if (!generators.empty() && micro->same_noise()) micro->set_noise(generators);
   micros_.push_back({std::move(micro), samples < 0 ? 1.0 : static_cast<double>(samples), std::move(generators)});
 }
 
@@ -37,7 +39,7 @@ void AccumulatedPasses::catch_up(Objective objective, bool draws) {
   while (ahead_.micros < micros_.size()) {
     if (draws) {
       const auto& micro = micros_[ahead_.micros];
-      NoiseState noise(micro.passes->inputs());
+      NoiseState noise(micro.passes->drawing_places());
       noise.set(micro.generators);
       noise.restore();
     }

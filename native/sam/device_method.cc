@@ -171,8 +171,11 @@ DeviceMethod::Direction DeviceMethod::direction(const Tensors& g, const Step& st
   }
   if (name == "fisher") {
     Tensors v = g;
-    for (auto& each : v)
-      if (each.defined()) each = at::mul(each, at::mul(each, each).mul_(number("direction", "eta")).add_(1).reciprocal_());
+    for (auto& each : v) {
+      if (!each.defined()) continue;
+      const auto wide = is_narrow(each) ? each.to(at::kFloat) : each;  // where g² may be
+      each = at::mul(wide, at::mul(wide, wide).mul_(number("direction", "eta")).add_(1).reciprocal_()).to(each.scalar_type());
+    }
     return {v, there::dot(g, v, like).sqrt()};
   }
   if (name == "smoothed" || name == "batchNoise") {

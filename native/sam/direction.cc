@@ -52,8 +52,11 @@ class Fisher : public Direction {
   explicit Fisher(double eta) : eta_(eta) {}
   Heading operator()(const Tensors& g, const Step&) override {
     Tensors v = g;
-    for (auto& each : v)
-      if (each.defined()) each = at::mul(each, at::mul(each, each).mul_(eta_).add_(1).reciprocal_());
+    for (auto& each : v) {
+      if (!each.defined()) continue;
+      const auto wide = is_narrow(each) ? each.to(at::kFloat) : each;  // where g² may be
+      each = at::mul(wide, at::mul(wide, wide).mul_(eta_).add_(1).reciprocal_()).to(each.scalar_type());
+    }
     return {v, std::sqrt(dot(g, v))};
   }
 

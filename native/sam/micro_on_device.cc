@@ -14,7 +14,7 @@ std::optional<Report> Engine::micro_step_on_device(std::shared_ptr<Passes> micro
                                                    const Plan& plan, bool captures, const std::atomic<bool>& cancelled) {
   at::NoGradGuard no_grad;
   const size_t index = micros().size();
-  NoiseState before(micro->inputs());
+  NoiseState before(micro->drawing_places());
   before.save();
   // Else the generators are left alone: JavaScript's thread may draw from them meanwhile.
   const bool draws = std::any_of(programs.begin(), programs.end(), [](const auto& each) { return each.second->draws; });

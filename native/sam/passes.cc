@@ -53,10 +53,12 @@ Tensors drawing_places(Tensors inputs, const ProgramPasses::Programs& programs) 
   return inputs;
 }
 
+Tensors ProgramPasses::drawing_places() const { return sam::drawing_places(inputs(), programs_); }
+
 ProgramPasses::ProgramPasses(std::map<Key, std::shared_ptr<Program>> programs, Tensors buffers, std::vector<Input> inputs, int64_t batch_size,
                              Settings settings, const std::atomic<bool>& cancelled)
     : programs_(std::move(programs)), buffers_(std::move(buffers)), inputs_(std::move(inputs)), batch_size_(batch_size), settings_(settings),
-      noise_(drawing_places(this->inputs(), programs_)),
+      noise_(sam::drawing_places(this->inputs(), programs_)),
       cancelled_(cancelled) {
   for (const auto& [key, program] : programs_) draws_ |= program->draws;
 }
@@ -202,16 +204,10 @@ Gradient ClosurePasses::at(const Tensors& point, const Query& query) {
   HeldKernelThreads::let_go();
   Tensors saved, buffers_before;
   {
+    // All that takes memory comes before anything changes.
     at::NoGradGuard no_grad;
     for (const auto& buffer : buffers_) buffers_before.push_back(buffer.clone());
-    if (!pending_.empty() && query.moves_buffers)
-      for (size_t b = 0; b < buffers_.size(); b++) buffers_[b].copy_(pending_[b]);
-    for (size_t k = 0; k < parameters_.size(); k++) {
-      const bool moved = !point[k].is_same(parameters_[k]);
-      saved.push_back(moved ? parameters_[k].clone() : at::Tensor());
-      if (moved) parameters_[k].copy_(point[k]);
-    }
-    at::autocast::clear_cache();  // of the weights as they were
+    for (size_t k = 0; k < parameters_.size(); k++) saved.push_back(point[k].is_same(parameters_[k]) ? at::Tensor() : parameters_[k].clone());
   }
   const auto restore = [&](bool keep_buffers) {
     at::NoGradGuard no_grad;
@@ -227,6 +223,14 @@ Gradient ClosurePasses::at(const Tensors& point, const Query& query) {
   at::Tensor loss;
   Tensors g(parameters_.size());
   try {
+    {
+      at::NoGradGuard no_grad;
+      if (!pending_.empty() && query.moves_buffers)
+        for (size_t b = 0; b < buffers_.size(); b++) buffers_[b].copy_(pending_[b]);
+      for (size_t k = 0; k < parameters_.size(); k++)
+        if (saved[k].defined()) parameters_[k].copy_(point[k]);
+      at::autocast::clear_cache();  // of the weights as they were
+    }
     if (settings_.same_noise) share_noise(noise_);
     c10::AutoGradMode with_grad(true);
     const auto result = call_(query.objective);

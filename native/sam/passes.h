@@ -60,6 +60,9 @@ class Passes {
   virtual void begin_piece() = 0;
   // Whether they do, all from one state of the generators.
   virtual bool same_noise() const { return false; }
+  // That state, where it is not to be the present one when the first of them comes; of the generators of these tensors' devices.
+  virtual void set_noise(const Tensors&) {}
+  virtual Tensors drawing_places() const { return inputs(); }
   // The same passes for a shard that runs at the same time as others: `run` of `order`. Null where that cannot be.
   virtual std::unique_ptr<Passes> beside(TurnOrder&, size_t /*run*/) { return nullptr; }
   // Of passes that `beside` made: leaves the default generator as their first one did. false: it drew nothing.
@@ -96,6 +99,8 @@ class ProgramPasses : public Passes {
   int64_t batch_size() const override { return batch_size_; }
   void begin_piece() override { noise_.forget(); }
   bool same_noise() const override { return settings_.same_noise; }
+  void set_noise(const Tensors& states) override { noise_.set(states); }
+  Tensors drawing_places() const override;
   std::unique_ptr<Passes> beside(TurnOrder& order, size_t run) override;
   bool return_noise() const override;
   std::shared_ptr<Passes> keep(const Tensors& inputs) const override;
@@ -139,6 +144,8 @@ class ClosurePasses : public Passes {
   int64_t batch_size() const override { return -1; }
   void begin_piece() override { noise_.forget(); }
   bool same_noise() const override { return settings_.same_noise; }
+  void set_noise(const Tensors& states) override { noise_.set(states); }
+  Tensors drawing_places() const override { return parameters_; }
   std::shared_ptr<Passes> keep(const Tensors& inputs) const override;
   Tensors inputs() const override { return {}; }
 

@@ -121,7 +121,9 @@ std::vector<double> norms(const Tensors& x) {
 double dot(const Tensors& x, const Tensors& y) {
   Tensors products;
   for (size_t k = 0; k < x.size(); k++) {
-    if (x[k].defined() && y[k].defined()) products.push_back(at::sum(at::mul(x[k], y[k]), is_narrow(x[k]) ? std::optional(at::kFloat) : std::nullopt));
+    if (!x[k].defined() || !y[k].defined()) continue;
+    const auto wide = [](const at::Tensor& each) { return is_narrow(each) ? each.to(at::kFloat) : each; };
+    products.push_back(at::sum(at::mul(wide(x[k]), wide(y[k]))));
   }
   double sum = 0;
   for (const auto product : values(products)) sum += product;
@@ -182,10 +184,12 @@ void copy(const Tensors& to, const Tensors& from) {
   for (const auto& [dtype, pair] : elsewhere) at::_foreach_copy_(pair.first, pair.second);
 }
 
+// The CPU's kernels take a factor in the tensors' own dtype, where ρ/‖g‖ may be too large for float16, or too small.
+static bool takes_narrow_factors(const at::Tensor& x) { return x.is_cpu() && is_narrow(x); }
+
 void add_into(at::Tensor& to, const at::Tensor& x, const at::Tensor& y, double a) {
   HeldKernelThreads::let_go();
-  // The CPU's kernel takes a in the dtype of x, where ρ/‖g‖ may be too large for float16.
-  if (x.scalar_type() == at::kHalf && std::abs(a) > 65504) {
+  if (takes_narrow_factors(x)) {
     to.copy_(at::add(x.to(at::kFloat), y.to(at::kFloat), a));
   } else {
     at::add_out(to, x, y, a);
@@ -201,7 +205,9 @@ Tensors where_defined(Tensors x, const Tensors& g) {
 Tensors add(const Tensors& x, const Tensors& y, double a) {
   HeldKernelThreads::let_go();
   Tensors result(x.size()), both_x, both_y, only_y;
+  const auto alone = [&](size_t k) { return y[k].defined() && takes_narrow_factors(y[k]); };
   for (size_t k = 0; k < x.size(); k++) {
+    if (alone(k)) continue;
     if (x[k].defined() && y[k].defined()) {
       both_x.push_back(x[k]);
       both_y.push_back(y[k]);
@@ -212,7 +218,10 @@ Tensors add(const Tensors& x, const Tensors& y, double a) {
   const auto sums = both_x.empty() ? Tensors{} : at::_foreach_add(both_x, both_y, a);
   const auto products = only_y.empty() ? Tensors{} : at::_foreach_mul(only_y, a);
   for (size_t k = 0, i = 0, j = 0; k < x.size(); k++) {
-    if (x[k].defined() && y[k].defined()) {
+    if (alone(k)) {
+      const auto product = at::mul(y[k].to(at::kFloat), a);
+      result[k] = (x[k].defined() ? product.add_(x[k].to(at::kFloat)) : product).to(y[k].scalar_type());
+    } else if (x[k].defined() && y[k].defined()) {
       result[k] = sums[i++];
     } else if (y[k].defined()) {
       result[k] = products[j++];

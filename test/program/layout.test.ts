@@ -134,3 +134,37 @@ describe("functions that look at how images lie in memory get what they would wi
     expect(copies(text)).toBe(0);
   });
 });
+
+describe("what depends on the order of the elements in memory sees the user's own", () => {
+  const draws: [string, (h: Tensor) => Tensor][] = [
+    ["dropout", (h) => nn.functional.dropout(h, 0.5)],
+    ["dropout in place", (h) => nn.functional.dropout(h.mul(1), 0.5, { inplace: true })],
+    ["alpha dropout", (h) => nn.functional.alphaDropout(h, 0.5, { training: true })],
+    ["whole channels", (h) => nn.functional.dropout2d(h, 0.5)],
+    ["numbers like an image", (h) => h.mul(torch.randnLike(h))],
+    ["Bernoulli numbers", (h) => h.mul(torch.bernoulli(torch.sigmoid(h.detach())))],
+  ];
+  test.each(draws)("random numbers behind a convolution are those of the eager pass: %s", (_, draw) => {
+    torch.manualSeed(1);
+    const [first, second] = [new nn.Conv2d(2, 4, 3, { padding: 1 }), new nn.Conv2d(4, 3, 3)];
+    const model = new nn.Sequential(first, second);
+    const loss = (x: Tensor) => second.forward(draw(first.forward(x))).square().mean();
+    const { text } = expectReplayNearAutograd(model, (x) => loss(x!), [[torch.randn([3, 2, 6, 5])], [torch.randn([3, 2, 6, 5])]]);
+    expect(text).toContain("aten::");
+  });
+
+  test("images that the user gave with the channels last stay so", () => {
+    torch.manualSeed(2);
+    const model = new nn.Sequential(new nn.Conv2d(2, 4, 3), new nn.Dropout(0.5), new nn.Conv2d(4, 3, 3));
+    const x = () => torch.randn([3, 2, 8, 8]).contiguous({ memoryFormat: "channels_last" });
+    expectReplayNearAutograd(model, (x) => model.forward(x!).square().mean(), [[x()], [x()]]);
+  });
+
+  test.each([false, true])("group norm behind a frozen convolution, with rows of %s order", (last) => {
+    torch.manualSeed(3);
+    const frozen = new nn.Conv2d(3, 16, 3, { padding: 1 }).requiresGrad_(false);
+    const model = new nn.Sequential(frozen, new nn.GroupNorm(4, 16));
+    const x = () => (last ? torch.randn([4, 3, 12, 15]).contiguous({ memoryFormat: "channels_last" }) : torch.randn([4, 3, 12, 15]));
+    expectReplayNearAutograd(model, (x) => model.forward(x!).square().mean(), [[x()], [x()]]);
+  });
+});

@@ -105,9 +105,16 @@ export function spanCorruptionLength(inputLength: number, options: Pick<SpanCorr
     const { tokens, spans } = noiseOf(length, density, mean);
     return length - tokens + spans + 1;
   };
-  let length = 2;
-  while (inputsOf(length + 1) <= inputLength) length++;
-  return length;
+  // It never falls as texts get longer.
+  let [fits, beyond] = [2, 4];
+  while (inputsOf(beyond) <= inputLength) [fits, beyond] = [beyond, 2 * beyond];
+  if (beyond > Number.MAX_SAFE_INTEGER) throw expected("a length that texts of less than 2⁵³ tokens have", "inputLength", inputLength);
+  while (beyond - fits > 1) {
+    const middle = Math.floor((fits + beyond) / 2);
+    if (inputsOf(middle) <= inputLength) fits = middle;
+    else beyond = middle;
+  }
+  return fits;
 }
 
 function readNoise({ noiseDensity = 0.15, meanSpanLength = 3 }: { noiseDensity?: number; meanSpanLength?: number }): { density: number; mean: number } {

@@ -47,7 +47,9 @@ type AffineRest = Rest<[weight: Tensor | null, bias: Tensor | null, eps: number]
 export function groupNorm(input: Tensor, numGroups: number, ...rest: AffineRest): Tensor {
   const { weight, bias, eps } = read("nn.functional.groupNorm", affineArguments, rest);
   refuseSingle(input, input.numel() / numGroups, "group");
-  return torch.groupNorm(input, numGroups, weight, bias, eps);
+  // LibTorch's backward reads beyond its memory where the channels lie last and the input wants no gradient.
+  const rows = input.requiresGrad || input.isContiguous() ? input : input.contiguous();
+  return torch.groupNorm(rows, numGroups, weight, bias, eps);
 }
 
 /**

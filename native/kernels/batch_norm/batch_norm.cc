@@ -204,7 +204,7 @@ class Fusion {
   bool is_image(int32_t reg) { return reg >= 0 && is_channels_last_image(layouts_[reg]); }
   bool is_new_image(int32_t reg) { return reg >= 0 && is_new_channels_last_image(layouts_[reg]); }
   // A vector of float32 without gaps, for each channel.
-  bool is_vector(int32_t reg, int64_t channels) { return reg >= 0 && layouts_[reg].dtype == at::kFloat && layouts_[reg].sizes == std::vector{channels} && layouts_[reg].strides == std::vector<int64_t>{1}; }
+  bool is_vector(int32_t reg, int64_t channels) { return reg >= 0 && layouts_[reg].strided && layouts_[reg].dtype == at::kFloat && layouts_[reg].sizes == std::vector{channels} && layouts_[reg].strides == std::vector<int64_t>{1}; }
   bool is_none(size_t i, size_t k) { return is_nothing(at(i).inputs[k]); }
   bool is_true(size_t i, size_t k) { return at(i).inputs[k].kind == Program::Operand::Kind::constant && at(i).inputs[k].constant.isBool() && at(i).inputs[k].constant.toBool(); }
   // Whether nobody but these, each once, reads a register.
