@@ -72,6 +72,19 @@ test("T5's lengths: 568 tokens become 512 and 114", () => {
   expect(data.spanCorruptionLength(128)).toBe(141);
 });
 
+test("the longest text for so many tokens of inputs, whatever the noise", () => {
+  for (const options of [{}, { noiseDensity: 0.5 }, { noiseDensity: 0.9, meanSpanLength: 1 }, { noiseDensity: 0.02, meanSpanLength: 20 }, { noiseDensity: 0.97, meanSpanLength: 8.5 }]) {
+    const corrupt = data.corruptSpans({ firstSentinelId: 32099, eosTokenId, ...options });
+    const inputsOf = (length: number) => corrupt(torch.arange(2, length + 2, { dtype: "int64" }).unsqueeze(0), generator()).inputIds.shape[1]!;
+    for (const wanted of [3, 4, 7, 30, 101]) {
+      const length = data.spanCorruptionLength(wanted, options);
+      expect(inputsOf(length), `${JSON.stringify(options)}, ${wanted}`).toBeLessThanOrEqual(wanted);
+      expect(inputsOf(length + 1), `${JSON.stringify(options)}, ${wanted}`).toBeGreaterThan(wanted);
+    }
+  }
+  expect(data.spanCorruptionLength(1e15) / 1e15).toBeCloseTo(568 / 512, 2);
+});
+
 test("as a loader's transform: another corruption in every pass, the same for the same seed", () => {
   const set = data.blocks(torch.arange(2, 802, { dtype: "int64" }), 100);
   const passes = (seed: number) => {
@@ -121,5 +134,6 @@ describe("refused", () => {
     expect(() => data.corruptSpans({ firstSentinelId, eosTokenId, meanSpanLength: 0.5 })).toThrow("a number of at least 1");
     expect(() => data.corruptSpans({ eosTokenId } as never)).toThrow("firstSentinelId");
     expect(() => data.spanCorruptionLength(2)).toThrow("an integer of at least 3");
+    expect(() => data.spanCorruptionLength(2 ** 53 - 1)).toThrow("a length that texts of less than 2⁵³ tokens have");
   });
 });

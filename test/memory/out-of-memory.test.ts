@@ -60,4 +60,37 @@ describe.skipIf(!hasPrlimit)("where memory runs out", () => {
     expect([code, failures]).toEqual(["OUT_OF_MEMORY", 2]);
     expect(same).toBe(true);
   });
+
+  // So much room that the first of two copies fits, and the second does not.
+  test("a closure's weights, and a momentum that does not exist yet, are afterwards as they were", async () => {
+    const found = await resultOf<{ closure: unknown; momentum: unknown }>(`${prelude}
+      torch.setNumThreads(1);
+      const N = 16 * MiB; // elements
+      const codes = [];
+      const attempt = (body) => { try { body(); codes.push("none"); } catch (error) { codes.push(error.code); } };
+      const closure = () => {
+        const [a, b, c] = [nn.parameter(torch.tensor([1, 2, 3], { dtype: "float32" })), nn.parameter(torch.ones([N])), torch.ones([N])];
+        const optimizer = optim.create([a, b], { method: "sam", rho: 1000, base: { name: "sgd", lr: 0 } });
+        leave(170 * MiB);
+        attempt(() => optimizer.step(() => a.pow(2).sum().add(b.mul(c).sum())));
+        limit("unlimited");
+        return [codes.pop(), a.detach().toArray()];
+      };
+      const momentum = () => {
+        const [a, b] = [nn.parameter(torch.zeros([4000])), nn.parameter(torch.zeros([N]))];
+        const [x, y] = [torch.zeros([4000]), torch.ones([N])];
+        const optimizer = optim.create([a, b], { method: "none", base: { name: "sgd", lr: 1, momentum: 0.9 } });
+        const step = optimizer.compile((x, y) => a.mul(x).sum().add(b.mul(y).sum()));
+        for (let i = 0; i < 300; i++) torch.full([4000], 12345).dispose(); // what a new buffer would find
+        leave(175 * MiB);
+        attempt(() => step.sync(x, y));
+        limit("unlimited");
+        const code = codes.pop();
+        const kept = Object.keys(optimizer.stateDict().tensors).length;
+        step.sync(x, y);
+        return [code, code === "none" ? 0 : kept, a.abs().max().item(), b.max().item()];
+      };
+      console.log(JSON.stringify({ closure: closure(), momentum: momentum() }));`);
+    expect(found).toEqual({ closure: ["OUT_OF_MEMORY", [1, 2, 3]], momentum: ["OUT_OF_MEMORY", 0, 0, -1] });
+  });
 });

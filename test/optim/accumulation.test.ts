@@ -182,6 +182,27 @@ describe("NaN in one micro-batch", () => {
   });
 });
 
+describe("random numbers are each micro-batch's own, whatever is drawn between the calls", () => {
+  test.each(["none", "sam", "async", "momentum", "parallel"] as const)("%s", (method) => {
+    torch.manualSeed(0);
+    const net = new nn.Sequential(new nn.Linear(4, 10), new nn.Dropout(0.5), new nn.Linear(10, 3)).to("float64");
+    const [xs, ys] = [[0, 1].map(() => torch.randn([6, 4], { dtype: "float64" })), [0, 1].map(() => torch.randint(0, 3, [6]))];
+    const loss = (x: Tensor, y: Tensor) => nn.functional.crossEntropy(net.forward(x), y);
+    const eager = xs.map((x, i) => {
+      torch.manualSeed(10 + i);
+      return loss(x, ys[i]!).item() as number;
+    });
+    const options = { method, accumulationSteps: 2, base: { name: "sgd", lr: 0.1, momentum: method === "parallel" ? 0 : 0.9 } };
+    const step = optim.create(net, options as optim.OptimizerOptions).compile(loss);
+    const reports = xs.map((x, i) => {
+      torch.manualSeed(10 + i);
+      return step.sync(x, ys[i]!);
+    });
+    expect(reports[0]!.loss).toBeCloseTo(eager[0]!, 12);
+    expect(reports[1]!.loss).toBeCloseTo((eager[0]! + eager[1]!) / 2, 12);
+  });
+});
+
 describe("the forms of a call", () => {
   test.each(["full", "shard"] as const)("awaited, queued and synchronous give the same: %s", async (accumulate) => {
     const run = async (form: "awaited" | "queued" | "sync") => {

@@ -33,6 +33,7 @@ const cases: [Omit<optim.LbfgsOptions, "name">, { steps: number; sameBatch: bool
   [{ lineSearchFn: "strong_wolfe", maxIter: 1 }, { steps: 5, sameBatch: true }],
   [{ lineSearchFn: "strong_wolfe", maxIter: 200, toleranceGrad: 1e-3 }, { steps: 2, sameBatch: true }],
   [{ lr: 0.5, maxIter: 200, toleranceChange: 1e-4 }, { steps: 2, sameBatch: true }],
+  [{ lineSearchFn: "strong_wolfe", lr: 100, maxIter: 4, toleranceChange: 0.03 }, { steps: 3, sameBatch: true }],
 ];
 
 type Expected = { loss: number; weights: Record<string, Packed>; evaluations: number; iterations: number; t: number };

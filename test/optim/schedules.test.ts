@@ -114,6 +114,8 @@ for code in inputs["variants"]:
 
 test("proportional follows the learning rate", () => {
   const made = optim.schedule({ name: "proportional", min: 0.01 });
+  for (const step of [-1, 0.5, NaN, undefined]) expect(() => made.valueAt(step as number, 0.1)).toThrow("Expected an integer of at least 0 for step");
+  for (const initial of [NaN, undefined]) expect(() => optim.schedule({ name: "cosine", totalSteps: 10 }).valueAt(3, initial as number)).toThrow("Expected a number for initial");
   expect(made.valueAt(0, 0.05, { value: 0.1, initial: 0.1 })).toBe(0.05);
   expect(made.valueAt(9, 0.05, { value: 0.05, initial: 0.1 })).toBeCloseTo(0.03, 15);
   expect(made.valueAt(9, 0.05, { value: 0, initial: 0.1 })).toBe(0.01);

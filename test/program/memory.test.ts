@@ -14,6 +14,16 @@ function wideNet(): { step: optim.CompiledStep<Tensor[]>; model: nn.Sequential }
 }
 
 describe("the memory of steps", () => {
+  // Blocks come from segments of 256 MiB or, where they are larger, of as much as they need: here without a byte to spare.
+  test("a tensor that fills a segment", async () => {
+    const size = 2 ** 26 - 16;
+    const sums = await resultOf<number[]>(`
+      const w = nn.parameter(torch.ones([1]));
+      const step = optim.create([w], { method: "none", base: { name: "sgd", lr: 0.1 } }).compile((x) => x.mul(w).sum());
+      console.log(JSON.stringify([${size} - 16, ${size}, ${size} + 16].map((size) => step.sync(torch.zeros([size])).loss)));`);
+    expect(sums).toEqual([0, 0, 0]);
+  });
+
   test("is kept from step to step, does not grow, and is given back", async () => {
     const { step } = wideNet();
     torch.sweep();

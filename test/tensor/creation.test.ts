@@ -40,6 +40,14 @@ describe("torch.tensor", () => {
       expect(() => torch.tensor(wrong as never)).toThrow(expect.objectContaining({ code: "ARGUMENT" }));
     }
     expect(() => torch.tensor(torch.ones([1]) as never)).toThrow(/for data but received an object of type Tensor/);
+    const cyclic: unknown[] = [];
+    cyclic.push(cyclic);
+    let deep: unknown = 1;
+    for (let i = 0; i < 100_000; i++) deep = [deep];
+    for (const wrong of [cyclic, deep]) expect(() => torch.tensor(wrong as never)).toThrow("Expected arrays at most 64 deep for data but received deeper ones, or one that holds itself.");
+    // eslint-disable-next-line no-sparse-arrays
+    expect(() => torch.tensor([1, , 3] as never)).toThrow("for data[1] but received nothing.");
+    expect(() => torch.tensor(new Array(3) as never)).toThrow("for data[0] but received nothing.");
   });
 
   test.each([

@@ -132,6 +132,7 @@ describe("an environment that ends in mid-step", () => {
     ["steps that do not wait", `const s = optim.create([w], { method: "sam", rho: 0.1, base: { name: "sgd", lr: 0.1 } }).compile((x) => w.mul(x).sum()); parent.postMessage(1); for (;;) s.sync(w.detach());`],
     ["a checkpoint's second run", `let n = 0; nn.checkpoint((t) => { if (n++ > 0) { parent.postMessage(1); for (;;); } return t.mul(w); }, w).sum().backward();`],
     ["a loss function that is recorded", `optim.create([w], { method: "sam", rho: 0.1, base: { name: "sgd", lr: 0.1 } }).compile((x) => { parent.postMessage(1); for (;;); }).sync(w.detach());`],
+    ["tensors whose owners are looked for", `let young = [], kept = []; parent.postMessage(1); for (let i = 0; ; i++) { const t = torch.ones([4]); young.push([i]); if (young.length > 200000) young = []; if (i % 500 >= 400) kept.push(t); if (kept.length > 800) kept = []; }`],
     ["calls that are refused", `parent.postMessage(1); for (;;) try { torch.ones([2]).add(torch.ones([3])); } catch {}`],
   ])("a worker that is terminated in %s", async (_, body) => {
     const program = `${workers}
@@ -140,6 +141,22 @@ describe("an environment that ends in mid-step", () => {
         await once(worker, "message");
         await new Promise((done) => setTimeout(done, 10 + 7 * i));
         await worker.terminate();
+      }
+      say(torch.ones([2]).add(1).sum().item());`;
+    expect(await resultOf(program)).toBe(4);
+  }, MINUTE);
+
+  test("a worker that ends while V8 collects garbage for it", async () => {
+    const program = `${workers}
+      for (let i = 0; i < 3; i++) {
+        const worker = start(\`
+          const real = (require("node:v8").setFlagsFromString("--expose-gc"), require("node:vm").runInNewContext("gc"));
+          torch.setMemoryLimits({ bytes: 2 ** 30, count: 1000 });
+          let calls = 0;
+          globalThis.gc = (options) => { real(options); if (++calls >= 3) process.exit(0); };
+          const kept = [];
+          for (let n = 0; ; n++) { const t = torch.ones([4]); if (n % 500 >= 400) kept.push(t); }\`);
+        await once(worker, "exit");
       }
       say(torch.ones([2]).add(1).sum().item());`;
     expect(await resultOf(program)).toBe(4);
