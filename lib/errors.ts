@@ -134,7 +134,7 @@ export function checkKeys(options: object, known: readonly string[], name = "opt
     if (!known.includes(key)) {
       throw new SteppeError(
         "ARGUMENT",
-        `Expected one of ${known.join(", ")} in ${name} but received ${JSON.stringify(key)}.${suggest(key, known)}`,
+        `Expected ${known.length === 0 ? "nothing" : `one of ${known.join(", ")}`} in ${name} but received ${JSON.stringify(key)}.${suggest(key, known)}`,
       );
     }
   }

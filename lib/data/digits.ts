@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { checkKeys } from "../errors.js";
 import { formatError, ioError } from "../io/file-errors.js";
 import { parseIdx } from "./idx.js";
 import { labelledImages } from "./image-classes.js";
@@ -19,9 +20,11 @@ const labels = { file: "digits-labels-idx1-ubyte.gz", sha256: "147c9192405199869
  * package (`data/README.md` has provenance and licence). Images [N, 1, 8, 8]; the first 1,437 are for training, the last 360
  * for testing. The order of the file is kept because digits of one writer stand together: mixed, they would be in both parts.
  *
- * @throws SteppeError `FORMAT` if a file of the package was changed
+ * @param options none: pixels of 17 shades have no form in bytes that is worth it
+ * @throws SteppeError `FORMAT` if a file of the package was changed, `ARGUMENT` for options
  */
-export async function digits(): Promise<ImageClasses> {
+export async function digits(options: Readonly<Record<string, never>> = {}): Promise<ImageClasses> {
+  checkKeys(options, []);
   const all = labelledImages(await load(images), 16, await load(labels));
   return {
     name: "digits",

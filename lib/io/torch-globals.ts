@@ -53,6 +53,16 @@ const functions: Readonly<Record<string, (args: readonly unknown[]) => unknown>>
     if (!(counts instanceof Dict)) throw new Refusal("the counts of a Counter", describe(counts));
     return counts;
   },
+  // How protocol 2, which torch.save writes, spells bytes.
+  "_codecs.encode": ([text, encoding]) => {
+    const isLatin = encoding === "latin1" || encoding === "latin-1";
+    if (typeof text !== "string" || !isLatin || /[^\0-\xff]/.test(text)) throw new Refusal("bytes as text in Latin-1", describe(isLatin ? text : encoding));
+    return new Uint8Array(Buffer.from(text, "latin1"));
+  },
+  "__builtin__.bytes": (args) => {
+    if (args.length > 0) throw new Refusal("no bytes", describe(args[0]));
+    return new Uint8Array();
+  },
   "torch.Size": ([sizes]) => {
     if (!isSizes(sizes)) throw new Refusal("sizes", describe(sizes));
     return sizes;

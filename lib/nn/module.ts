@@ -1,4 +1,4 @@
-import { expected, suggest } from "../errors.js";
+import { checkKeys, expected, suggest } from "../errors.js";
 import { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
 import { conversion, convert } from "./conversion.js";
@@ -155,7 +155,9 @@ export class Module extends Printed {
    * @returns the tensor, so that a class field can take it: `mask = this.registerBuffer("mask", torch.ones([3]))`
    * @throws SteppeError `ARGUMENT` for a name that is empty, has a dot or is taken
    */
-  registerBuffer<T extends Tensor | null>(name: string, tensor: T, { persistent = true } = {}): T {
+  registerBuffer<T extends Tensor | null>(name: string, tensor: T, options: { persistent?: boolean } = {}): T {
+    checkKeys(options, ["persistent"], `the options of buffer ${name}`);
+    const { persistent = true } = options;
     if (tensor !== null && !(tensor instanceof Tensor)) throw expected("a tensor or null", `buffer ${name}`, tensor);
     this.#setMember(name, tensor);
     this.#buffers.set(name, { persistent });

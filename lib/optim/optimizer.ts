@@ -155,8 +155,10 @@ export class Optimizer<M extends Method = Method> {
    * tensors, its other arguments, training or evaluation mode) runs the function once and records what LibTorch does, forward
    * and backward; from then on a step is one native call that runs no JavaScript.
    *
-   * What the function takes from outside its arguments (numbers, tensors other than the model's) is recorded as it was. Gradients
-   * that it takes itself (`autograd.grad` with `createGraph`, for a penalty on them) are recorded, too.
+   * What the function takes from outside its arguments (numbers, tensors other than the model's) is recorded as it was, and so is the
+   * model: {@link CompiledStep.reset} has it recorded anew. Gradients that it takes itself (`autograd.grad` with `createGraph`, for a
+   * penalty on them) are recorded, too. Tensors that it makes are freed behind it, as in `torch.scope`: one that is to outlive it (a mask
+   * that a module keeps for later) is given to `torch.keep`.
    *
    * @param loss returns the mean loss over the batch, a floating-point tensor of one element; reads no values
    * @returns the step; it throws, or rejects with, `SteppeError` `RECORD` where the function cannot be recorded,

@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { autocast } from "../autocast.js";
 import type { AutocastOptions } from "../autocast.js";
-import { SteppeError, expected } from "../errors.js";
+import { SteppeError, checkKeys, expected } from "../errors.js";
 import type { Metric } from "../metrics/index.js";
 import { inEvaluation } from "../nn/modes.js";
 import type { Module } from "../nn/module.js";
@@ -31,13 +31,17 @@ export interface EvaluateOptions<Batch extends Tensor[]> {
  * The mean loss over a set, weighted by the batches' sizes, as `loss`, and the metrics by their names. In evaluation mode and
  * without gradients; the modes are afterwards what they were. Other work gets a turn between batches.
  *
- * @throws the signal's reason when it comes
+ * @throws SteppeError `ARGUMENT` for unknown options, and for what is no model; the signal's reason when it comes
  * @example const { loss, accuracy } = await train.evaluate({ model, loss, metrics: { accuracy: new metrics.Accuracy() } }, testBatches);
  */
 export async function evaluate<Batch extends Tensor[]>(
-  { model, loss, metrics = {}, predict, targets, autocast: mixed, signal }: EvaluateOptions<Batch>,
+  options: EvaluateOptions<Batch>,
   batches: Iterable<readonly [...Batch]> | AsyncIterable<readonly [...Batch]>,
 ): Promise<Record<string, number>> {
+  if (typeof options !== "object" || options === null) throw expected("an object with a model", "options", options);
+  checkKeys(options, ["model", "loss", "metrics", "predict", "targets", "autocast", "signal"]);
+  const { model, loss, metrics = {}, predict, targets, autocast: mixed, signal } = options;
+  if (typeof (model as Partial<Module> | undefined)?.modules !== "function") throw expected("a module", "options.model", model);
   const named = Object.entries(metrics);
   for (const [, metric] of named) metric.reset();
   const run = <T>(body: () => T): T => torch.scope(() => torch.noGrad(() => (mixed === undefined ? body() : autocast(body, mixed))));

@@ -32,3 +32,7 @@ test("the 1,797 digits, split where the documentation says", async () => {
   expect(counts(labels.toTypedArray())).toEqual([143, 146, 142, 146, 144, 145, 144, 143, 141, 143]);
   expect(counts(test.tensors[1].toTypedArray())).toEqual([35, 36, 35, 37, 37, 37, 37, 36, 33, 37]);
 });
+
+test("no options", async () => {
+  await expect(data.digits({ dtype: "uint8" } as never)).rejects.toThrow('Expected nothing in options but received "dtype".');
+});

@@ -151,6 +151,7 @@ test("decodes", async () => {
   const tokenizer = await make();
   expect(tokenizer.decode(tokenizer.encode("A flat minimum.").ids, { skipSpecialTokens: true })).toBe("a flat minimum.");
   expect(tokenizer.decode([])).toBe("");
+  expect(() => tokenizer.decode([0], { skipSpecialToken: true } as never)).toThrow('Did you mean "skipSpecialTokens"?');
   expect(() => tokenizer.decode([99])).toThrow("Expected a token's number for ids but received 99");
   expect(tokenizer.tokenToId("flat")).toBe(4);
   expect(tokenizer.idToToken(4)).toBe("flat");

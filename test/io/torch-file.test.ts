@@ -316,6 +316,7 @@ torch.serialization.set_crc32_options(False)
 torch.save(value, os.path.join(inputs["folder"], "unchecked.pt"))
 torch.serialization.set_crc32_options(True)
 torch.save(value, os.path.join(inputs["folder"], "legacy.pt"), _use_new_zipfile_serialization=False)
+torch.save({"some": b"ab\\xff\\x00", "none": b""}, os.path.join(inputs["folder"], "bytes.pt"))
 torch.save(torch.nn.Linear(2, 2), os.path.join(inputs["folder"], "module.pt"))
 torch.save({"a": torch.ones(2).to_sparse()}, os.path.join(inputs["folder"], "sparse.pt"))
 torch.save({"a": torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8)}, os.path.join(inputs["folder"], "quantized.pt"))
@@ -326,6 +327,10 @@ torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), os.path.join(inputs["fol
   let reference: unknown;
   beforeAll(() => void (reference = runPython(script, { fixtures, folder })), 120_000);
   afterAll(() => rmSync(folder, { recursive: true }));
+
+  test("bytes", () => {
+    expect(io.loadTorch(join(folder, "bytes.pt"))).toEqual({ some: Uint8Array.of(97, 98, 255, 0), none: new Uint8Array() });
+  });
 
   test.each(["2", "3", "4", "5", "unchecked"])("protocol %s", (name) => {
     expect(plain(io.loadTorch(join(folder, `${name}.pt`)))).toEqual(reference);

@@ -178,6 +178,10 @@ describe("buffers", () => {
     expect(late.namedBuffers()).toEqual([["cache", late.cache]]);
   });
 
+  test("misspelled options are refused", () => {
+    expect(() => new nn.Module().registerBuffer("b", torch.ones([1]), { persistant: false } as never)).toThrow('received "persistant". Did you mean "persistent"?');
+  });
+
   test("names that are empty, dotted or taken by a method are refused", () => {
     const net = new Net();
     expect(() => net.registerBuffer("a.b", torch.zeros([1]))).toThrow('Expected a non-empty name without dots for a part of Net but received "a.b" of type string.');

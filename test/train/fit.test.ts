@@ -140,6 +140,8 @@ describe("methods and schedules that need more", () => {
   ])("%s: records hold the mean loss", async (method, loss) => {
     const a = start({ method } as never);
     const run = await train.fit({ ...a, loss: (x, y) => loss(a.model.forward(x), y), epochs: 2 });
+    await expect(train.evaluate({ model: a.model, losss: a.loss } as never, a.data.validation)).rejects.toThrow('Did you mean "loss"?');
+    await expect(train.evaluate({ loss: a.loss } as never, a.data.validation)).rejects.toThrow("Expected a module for options.model");
     const { loss: validationLoss } = await train.evaluate({ model: a.model, loss: a.loss }, a.data.validation);
     expect(run.history.at(-1)!["validationLoss"]).toBeCloseTo(validationLoss!, 6);
   });

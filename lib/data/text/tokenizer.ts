@@ -1,7 +1,7 @@
 import type { Tokenizer as Library } from "@huggingface/tokenizers";
 import { AddedTokens, readAddedTokens } from "./added-tokens.js";
 import { checkFlag } from "../../checks.js";
-import { SteppeError, expected } from "../../errors.js";
+import { SteppeError, checkKeys, expected } from "../../errors.js";
 import { torch } from "../../torch.js";
 import type { Tensor } from "../../tensor.js";
 import { pad, readEncodeOptions, truncated } from "./encoding.js";
@@ -167,7 +167,9 @@ export class Tokenizer {
    * @param ids an array of numbers, or an integer tensor of one dimension
    * @param options `skipSpecialTokens`: leaves out [CLS] and its like; default false
    */
-  decode(ids: readonly number[] | Tensor, { skipSpecialTokens = false }: { skipSpecialTokens?: boolean } = {}): string {
+  decode(ids: readonly number[] | Tensor, options: { skipSpecialTokens?: boolean } = {}): string {
+    checkKeys(options, ["skipSpecialTokens"]);
+    const { skipSpecialTokens = false } = options;
     const numbers = Array.isArray(ids) ? (ids as number[]) : ((ids as Tensor).toArray() as number[]);
     const wrong = numbers.find((id) => !Number.isSafeInteger(id) || this.#library.id_to_token(id) === undefined);
     if (wrong !== undefined) throw expected("a token's number", "ids", wrong, `They are below ${this.vocabularySize}.`);
