@@ -3,7 +3,7 @@ import { Generator } from "../random.js";
 import type { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
 import { isDrawing } from "./drawing.js";
-import { kind, oneOf, or, orNull, probability, read, real } from "./arguments.js";
+import { count, kind, oneOf, or, orNull, probability, read, real } from "./arguments.js";
 import type { Rest, Signature } from "./arguments.js";
 
 // Initial values for parameters, filled in place and returned. The same seed draws the same numbers as in PyTorch.
@@ -34,17 +34,18 @@ const gains: Record<Nonlinearity, (slope: number) => number> = {
   selu: () => 3 / 4,
 };
 
+const gainArguments = { param: or(real, 0.01) };
 const nonlinearity = oneOf(...(Object.keys(gains) as Nonlinearity[]));
 
 /**
  * The recommended gain of an activation: by how much weights are to be scaled up to make up for it.
  *
- * @param param the negative slope of "leakyRelu", 0.01 by default
+ * @param rest `param`: the negative slope of "leakyRelu", 0.01 by default
  * @example nn.init.calculateGain("relu") // 1.414...
  * @throws SteppeError `ARGUMENT` for an unknown activation
  */
-export function calculateGain(activation: Nonlinearity, param = 0.01): number {
-  return gains[nonlinearity.read(activation, "nn.init.calculateGain")](real.read(param, "param of nn.init.calculateGain"));
+export function calculateGain(activation: Nonlinearity, ...rest: Rest<[param: number], typeof gainArguments>): number {
+  return gains[nonlinearity.read(activation, "nn.init.calculateGain")](read("nn.init.calculateGain", gainArguments, rest).param);
 }
 
 /**
@@ -95,18 +96,22 @@ export function eye_(weight: Tensor): Tensor {
   return fill(() => weight.copy_(torch.eye(weight.shape[0]!, weight.shape[1]!, { dtype: weight.dtype, device: weight.device })));
 }
 
+const diracArguments = { groups: or(count, 1) };
+
 /**
  * A convolution that returns its input, as many channels as there are.
  *
  * @param weight [out, in / groups, ...kernel], 3 to 5 dimensions
+ * @param rest `groups` (1)
  * @throws SteppeError `ARGUMENT` for other dimensions, and for groups that do not divide the outputs
  */
-export function dirac_(weight: Tensor, groups = 1): Tensor {
+export function dirac_(weight: Tensor, ...rest: Rest<[groups: number], typeof diracArguments>): Tensor {
+  const { groups } = read("nn.init.dirac_", diracArguments, rest);
   const [out, into, ...kernel] = weight.shape as [number, number, ...number[]];
   if (kernel.length < 1 || kernel.length > 3) {
     throw expectedTensor("3 to 5 dimensions", "the tensor of nn.init.dirac_", weight);
   }
-  if (!Number.isSafeInteger(groups) || groups < 1 || out % groups !== 0) {
+  if (out % groups !== 0) {
     throw expected(`a divisor of ${out}`, "groups of nn.init.dirac_", groups);
   }
   const each = out / groups;

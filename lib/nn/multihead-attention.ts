@@ -1,7 +1,7 @@
 import { expected, expectedTensor } from "../errors.js";
 import type { Tensor } from "../tensor.js";
 import type { Device, DType } from "../types.js";
-import { count, flag, or, orNull, probability, read, tensor } from "./arguments.js";
+import { count, flag, or, orNull, probability, read, requireTensors, tensor } from "./arguments.js";
 import type { Named, Rest, Values } from "./arguments.js";
 import { attendHeads } from "./functional/multi-head-attention.js";
 import type { Heads } from "./functional/multi-head-attention.js";
@@ -141,6 +141,7 @@ export class MultiheadAttention extends Module {
    */
   forward(query: Tensor, key: Tensor, value: Tensor, ...rest: ForwardRest): [output: Tensor, weights: Tensor | null] {
     const options = read(`${owner}.forward`, forwardArguments, rest);
+    requireTensors(owner, { query, key, value });
     if (query.dim() === 2) {
       const [q, k, v] = [query, key, value].map((x) => x.unsqueeze(this.batchFirst ? 0 : 1)) as [Tensor, Tensor, Tensor];
       const [output, weights] = this.forward(q, k, v, { ...options, keyPaddingMask: options.keyPaddingMask?.unsqueeze(0) ?? null });

@@ -1,6 +1,6 @@
 import { expected, expectedTensor } from "../errors.js";
 import type { Tensor } from "../tensor.js";
-import { real } from "./arguments.js";
+import { real, requireTensors } from "./arguments.js";
 import type { Argument, Signature } from "./arguments.js";
 import { pad } from "./functional/index.js";
 import { Stateless } from "./stateless.js";
@@ -40,6 +40,7 @@ abstract class Pad extends Stateless {
 
   forward(input: Tensor): Tensor {
     if (this.mode === "constant") return pad(input, this.padding, "constant", this.value ?? 0);
+    requireTensors(`nn.${this.name}`, { input });
     if (input.dim() !== this.dims + 1 && input.dim() !== this.dims + 2) {
       throw expectedTensor(`shape ${shapes[this.dims]}`, `the input of nn.${this.name}`, input);
     }

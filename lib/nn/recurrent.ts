@@ -1,9 +1,9 @@
 import { currentAutocast, isAutocastEnabled } from "../autocast.js";
 import { backends } from "../backends.js";
 import { expected, expectedTensor } from "../errors.js";
-import type { Tensor } from "../tensor.js";
+import { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
-import { count, flag, or, probability } from "./arguments.js";
+import { count, flag, or, probability, requireTensors } from "./arguments.js";
 import { uniform_ } from "./init.js";
 import { Module } from "./module.js";
 import { emptyParameter, factory } from "./parameter.js";
@@ -134,6 +134,8 @@ export abstract class Recurrent extends Module {
       const [output, ...after] = layers(data, batchSizes, placed);
       return [new PackedSequence(output, batchSizes, sortedIndices, unsortedIndices, lengths), after.map(ordered(unsortedIndices))];
     }
+    requireTensors(`nn.${this.constructor.name}`, { input });
+    if (states !== null && !(Array.isArray(states) && states.every((state) => state instanceof Tensor))) throw expected("tensors", `the hidden state of nn.${this.constructor.name}`, states);
     if (input.dim() === 2) {
       const batchDim = this.batchFirst ? 0 : 1;
       const [output, after] = this.over(input.unsqueeze(batchDim), states?.map((state) => state.unsqueeze(1)) ?? null, run);

@@ -1,8 +1,8 @@
-import { expectedTensor } from "../errors.js";
-import type { Tensor } from "../tensor.js";
+import { expected, expectedTensor } from "../errors.js";
+import { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
 import type { Device, DType } from "../types.js";
-import { count, flag, oneOf, or, read } from "./arguments.js";
+import { count, flag, oneOf, or, read, requireTensors } from "./arguments.js";
 import type { Named, Rest } from "./arguments.js";
 import { uniform_ } from "./init.js";
 import type { LSTMState } from "./lstm.js";
@@ -47,6 +47,8 @@ abstract class Cell extends Module {
 
   /** The step on [batch, features], also for an input [features]. Absent states are zeros. */
   protected step(input: Tensor, states: (Tensor | null)[], run: (input: Tensor, states: Tensor[]) => Tensor[]): Tensor[] {
+    requireTensors(this.owner, { input });
+    if (!Array.isArray(states) || states.some((state) => state !== null && !(state instanceof Tensor))) throw expected("tensors", `the state of ${this.owner}`, states);
     if (input.dim() === 1) return this.step(input.unsqueeze(0), states.map((state) => state?.unsqueeze(0) ?? null), run).map((x) => x.squeeze(0));
     if (input.dim() !== 2 || input.shape[1] !== this.inputSize) {
       throw expectedTensor(`1 or 2 dimensions, the last ${this.inputSize}`, `the input of ${this.owner}`, input);

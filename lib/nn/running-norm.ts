@@ -5,6 +5,7 @@ import { ones_, zeros_ } from "./init.js";
 import { Module } from "./module.js";
 import { emptyParameter } from "./parameter.js";
 import type { Factory, Parameter } from "./parameter.js";
+import { requireTensors } from "./arguments.js";
 
 /** The settings of a normalization that may keep running statistics. */
 export interface RunningNormSettings extends Factory {
@@ -75,6 +76,7 @@ export abstract class RunningNorm extends Module {
 
   /** @throws SteppeError `ARGUMENT` for an input of another number of dimensions */
   protected checkDims(input: Tensor, dims: readonly number[]): void {
+    requireTensors(`nn.${this.constructor.name}`, { input });
     if (!dims.includes(input.dim())) {
       throw expectedTensor(`a tensor of ${dims.join(" or ")} dimensions`, `the input of nn.${this.constructor.name}`, input);
     }

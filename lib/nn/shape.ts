@@ -1,6 +1,6 @@
 import type { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
-import { integer, kind, or } from "./arguments.js";
+import { integer, kind, or, requireTensors } from "./arguments.js";
 import type { Rest } from "./arguments.js";
 import { Module } from "./module.js";
 import { Stateless } from "./stateless.js";
@@ -30,6 +30,7 @@ export class Flatten extends Stateless {
 
   /** @param input [N, ...] @returns [N, product of the others] with the defaults */
   forward(input: Tensor): Tensor {
+    requireTensors("nn.Flatten", { input });
     return input.flatten(this.startDim, this.endDim);
   }
 }

@@ -1,6 +1,6 @@
 import type { Tensor } from "../tensor.js";
 import type { Device, DType } from "../types.js";
-import { count, flag, kind, or, orNull, probability, read, real, tensor } from "./arguments.js";
+import { count, flag, kind, or, orNull, probability, read, real, requireTensors, tensor } from "./arguments.js";
 import type { Argument, Named, Rest, Values } from "./arguments.js";
 import { takeCopies } from "./copying.js";
 import { Dropout } from "./dropout.js";
@@ -84,6 +84,7 @@ abstract class TransformerLayer extends Module {
 
   /** The part's output, after dropout, is added to its input; normalized before or after. */
   protected residual(x: Tensor, norm: LayerNorm, drop: Dropout, part: (x: Tensor) => Tensor): Tensor {
+    requireTensors(`nn.${this.constructor.name}`, { input: x });
     if (this.normFirst) return x.add(drop.forward(part(norm.forward(x))));
     return norm.forward(x.add(drop.forward(part(x))));
   }

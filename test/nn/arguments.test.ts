@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { nn, SteppeError, torch } from "../../lib/index.js";
+import { nn, SteppeError, torch, type Tensor } from "../../lib/index.js";
 import { count, flag, integer, oneOf, or, orNull, perDim, read, real } from "../../lib/nn/arguments.js";
 
 const signature = { width: count, height: count, scale: or(real, 1.5), mode: or(oneOf("fast", "exact"), "exact"), limit: or(orNull(integer), 7) };
@@ -141,4 +141,52 @@ describe("inputs that LibTorch would take or explain badly", () => {
   test("batch norm takes a single value in evaluation", () => {
     expect(new nn.BatchNorm1d(3).eval().forward(torch.zeros([1, 3])).shape).toEqual([1, 3]);
   });
+});
+
+describe("what is no tensor, or is left out, is refused in words", () => {
+  const wrong: [string, readonly unknown[]][] = [["nothing", []], ["a number", [5]], ["numbers", [5, 5]], ["a tensor alone", [torch.ones([2, 3])]], ["a tensor and a number", [torch.ones([2, 3]), 5]]];
+  const refusesAll = (call: (...args: unknown[]) => unknown) => {
+    for (const [what, args] of wrong) {
+      try {
+        call(...args);
+      } catch (error) {
+        if (!(error instanceof SteppeError)) expect.fail(`${what}: ${String(error)}`);
+      }
+    }
+  };
+
+  test.each(Object.entries(nn.functional).filter(([, each]) => typeof each === "function"))("nn.functional.%s", (_, each) => refusesAll(each as never));
+
+  test.each([
+    new nn.ReLU(), new nn.Sigmoid(), new nn.Tanh(), new nn.GELU(), new nn.PReLU(), new nn.Softmax(1), new nn.LogSoftmax(1), new nn.Flatten(), new nn.Linear(3, 4), new nn.Conv2d(3, 4, 3),
+    new nn.BatchNorm1d(3), new nn.BatchNorm2d(3), new nn.InstanceNorm1d(3), new nn.LayerNorm([3]), new nn.GroupNorm(3, 3), new nn.RMSNorm([3]), new nn.Dropout(0.5), new nn.Embedding(3, 4),
+    new nn.LSTM(3, 4), new nn.GRU(3, 4), new nn.RNN(3, 4), new nn.RNNCell(3, 4), new nn.LSTMCell(3, 4), new nn.GRUCell(3, 4), new nn.MultiheadAttention(4, 2), new nn.TransformerEncoderLayer(4, 2),
+    new nn.TransformerDecoderLayer(4, 2), new nn.ReplicationPad1d(1), new nn.MaxPool2d(2), new nn.MSELoss(), new nn.L1Loss(), new nn.HuberLoss(), new nn.NLLLoss(), new nn.BCELoss(),
+    new nn.BCEWithLogitsLoss(), new nn.MarginRankingLoss(), new nn.MultiMarginLoss(), new nn.CrossEntropyLoss(),
+  ].map((layer) => [layer.constructor.name, layer] as const))("nn.%s", (_, layer) => refusesAll((...args) => (layer as unknown as { forward(...args: unknown[]): unknown }).forward(...args)));
+
+  test("parameters of nn.utils", () => {
+    const { clipGradNorm_, clipGradValue_, getTotalNorm } = nn.utils;
+    const model = new nn.Linear(1, 1);
+    for (const [call, name] of [[() => clipGradNorm_(model as never, 1), "clipGradNorm_"], [() => clipGradValue_([1] as never, 2), "clipGradValue_"], [() => getTotalNorm(undefined as never), "getTotalNorm"]] as const) {
+      expect(call).toThrow(new RegExp(`^Expected tensors for parameters of nn\\.utils\\.${name} but received .*model\\.parameters\\(\\)\\.$`));
+    }
+  });
+});
+
+test("the last arguments come by position or by name", () => {
+  const x = torch.arange(6, { dtype: "float32" }).reshape([1, 2, 3]);
+  const same = (a: Tensor, b: Tensor) => expect(a.toArray()).toEqual(b.toArray());
+  same(nn.functional.pad(x, [1, 1], { mode: "reflect" }), nn.functional.pad(x, [1, 1], "reflect"));
+  same(nn.functional.pad(x, [1, 1], { value: 7 }), nn.functional.pad(x, [1, 1], "constant", 7));
+  const classes = torch.tensor([0, 2]);
+  same(nn.functional.oneHot(classes, { numClasses: 4 }), nn.functional.oneHot(classes, 4));
+  same(nn.utils.getTotalNorm([x], { normType: 1 }), nn.utils.getTotalNorm([x], 1));
+  expect(nn.init.calculateGain("leakyRelu", { param: 0.2 })).toBe(nn.init.calculateGain("leakyRelu", 0.2));
+  same(nn.init.dirac_(torch.ones([4, 2, 3]), { groups: 2 }), nn.init.dirac_(torch.ones([4, 2, 3]), 2));
+  const sequences = [torch.ones([1, 2]), torch.ones([3, 2])];
+  same(nn.utils.rnn.packSequence(sequences, { enforceSorted: false }).data, nn.utils.rnn.packSequence(sequences, false).data);
+  const padded = nn.utils.rnn.padSequence(sequences, { batchFirst: true });
+  same(nn.utils.rnn.unpadSequence(padded, [1, 3], { batchFirst: true })[1]!, nn.utils.rnn.unpadSequence(padded, [1, 3], true)[1]!);
+  expect(() => nn.functional.oneHot(classes, { numClases: 4 } as never)).toThrow('Did you mean "numClasses"?');
 });

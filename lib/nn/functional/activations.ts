@@ -13,6 +13,7 @@ export type InplaceRest = Rest<[inplace: boolean], typeof inplaceArguments>;
 
 /** max(0, x). */
 export function relu(input: Tensor, ...rest: InplaceRest): Tensor {
+  requireTensors("nn.functional.relu", { input });
   return read("nn.functional.relu", inplaceArguments, rest).inplace ? input.relu_() : input.relu();
 }
 
@@ -173,10 +174,12 @@ export function glu(input: Tensor, ...rest: GluRest): Tensor {
 
 /** Hyperbolic tangent. */
 export function tanh(input: Tensor): Tensor {
+  requireTensors("nn.functional.tanh", { input });
   return input.tanh();
 }
 
 /** 1 / (1 + exp(-x)). */
 export function sigmoid(input: Tensor): Tensor {
+  requireTensors("nn.functional.sigmoid", { input });
   return input.sigmoid();
 }

@@ -95,6 +95,7 @@ export function tripletMarginWithDistanceLoss(anchor: Tensor, positive: Tensor, 
 }
 
 function requireDims(owner: string, name: string, tensor: Tensor, first: Tensor): void {
+  requireTensors(`nn.functional.${owner}`, { "the first tensor": first, [name]: tensor });
   if (tensor.dim() === first.dim()) return;
   throw expectedTensor(`a tensor of ${first.dim()} dimensions, as the first,`, `${name} of nn.functional.${owner}`, tensor);
 }

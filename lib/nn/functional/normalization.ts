@@ -1,4 +1,4 @@
-import { expectedTensor } from "../../errors.js";
+import { expected, expectedTensor } from "../../errors.js";
 import type { Tensor } from "../../tensor.js";
 import { torch } from "../../torch.js";
 import { count, flag, or, orNull, read, real, requireTensors, tensor } from "../arguments.js";
@@ -46,6 +46,7 @@ type AffineRest = Rest<[weight: Tensor | null, bias: Tensor | null, eps: number]
  */
 export function groupNorm(input: Tensor, numGroups: number, ...rest: AffineRest): Tensor {
   const { weight, bias, eps } = read("nn.functional.groupNorm", affineArguments, rest);
+  requireTensors("nn.functional.groupNorm", { input });
   refuseSingle(input, input.numel() / numGroups, "group");
   // LibTorch's backward reads beyond its memory where the channels lie last and the input wants no gradient.
   const rows = input.requiresGrad || input.isContiguous() ? input : input.contiguous();
@@ -60,7 +61,12 @@ export function groupNorm(input: Tensor, numGroups: number, ...rest: AffineRest)
  */
 export function layerNorm(input: Tensor, normalizedShape: readonly number[], ...rest: AffineRest): Tensor {
   const { weight, bias, eps } = read("nn.functional.layerNorm", affineArguments, rest);
-  return torch.layerNorm(input, [...normalizedShape], weight, bias, eps);
+  return torch.layerNorm(input, sizesOf(normalizedShape, "layerNorm"), weight, bias, eps);
+}
+
+function sizesOf(shape: unknown, owner: string): number[] {
+  if (!Array.isArray(shape)) throw expected("an array of sizes", `normalizedShape of nn.functional.${owner}`, shape);
+  return [...(shape as number[])];
 }
 
 const rmsArguments = { weight: orNull(tensor), eps: orNull(real) };
@@ -77,7 +83,7 @@ export function rmsNorm(
   ...rest: Rest<[weight: Tensor | null, eps: number | null], typeof rmsArguments>
 ): Tensor {
   const { weight, eps } = read("nn.functional.rmsNorm", rmsArguments, rest);
-  return torch.rmsNorm(input, [...normalizedShape], weight, eps);
+  return torch.rmsNorm(input, sizesOf(normalizedShape, "rmsNorm"), weight, eps);
 }
 
 const instanceNormArguments = {

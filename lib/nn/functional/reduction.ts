@@ -1,6 +1,6 @@
 import { expected, expectedTensor } from "../../errors.js";
 import type { Tensor } from "../../tensor.js";
-import { oneOf, or } from "../arguments.js";
+import { oneOf, or, requireTensors } from "../arguments.js";
 import type { Rest } from "../arguments.js";
 
 /** How the losses of all samples become one: "mean" (weighted, if there are weights), "sum", or "none" for all of them. */
@@ -25,6 +25,7 @@ export function sameShape(a: Tensor, b: Tensor): boolean {
 
 /** @throws SteppeError `ARGUMENT` if the target has another shape than the input */
 export function requireSameShape(owner: string, input: Tensor, target: Tensor, name = "target"): void {
+  requireTensors(`nn.functional.${owner}`, { input, [name]: target });
   if (!sameShape(input, target)) {
     throw expectedTensor(`shape [${input.shape.join(", ")}], as the input,`, `${name} of nn.functional.${owner}`, target);
   }
@@ -32,12 +33,14 @@ export function requireSameShape(owner: string, input: Tensor, target: Tensor, n
 
 /** LibTorch's "expected scalar type Long but found Int" names no argument. */
 export function requireClasses(owner: string, target: Tensor, alsoBytes = false): void {
+  requireTensors(`nn.functional.${owner}`, { target });
   if (target.dtype === "int64" || (alsoBytes && target.dtype === "uint8")) return;
   throw expected("class numbers of dtype int64", `target of nn.functional.${owner}`, target.dtype, 'Convert them: target.to("int64").');
 }
 
 /** As in PyTorch: allowed, but mostly a mistake ([N] against [N, 1] gives [N, N]). */
 export function warnIfBroadcast(owner: string, input: Tensor, target: Tensor): void {
+  requireTensors(`nn.functional.${owner}`, { input, target });
   if (sameShape(input, target)) return;
   const shapes = `[${input.shape.join(", ")}] and [${target.shape.join(", ")}]`;
   process.emitWarning(`nn.functional.${owner} broadcasts input and target of different shapes: ${shapes}.`, "SteppeWarning");

@@ -1,6 +1,9 @@
 import type { Tensor } from "../../tensor.js";
 import { torch } from "../../torch.js";
-import { requireTensors } from "../arguments.js";
+import { kind, or, read, requireTensors } from "../arguments.js";
+import type { Rest } from "../arguments.js";
+
+const oneHotArguments = { numClasses: or(kind<number>("a non-negative integer, or -1", (value) => Number.isSafeInteger(value) && (value as number) >= -1), -1) };
 
 /** Channels become pixels: [..., C · r², H, W] to [..., C, H · r, W · r]. arXiv 1609.05158. */
 export function pixelShuffle(input: Tensor, upscaleFactor: number): Tensor {
@@ -21,10 +24,11 @@ export function channelShuffle(input: Tensor, groups: number): Tensor {
  * Class numbers as vectors of zeros with a 1.
  *
  * @param input int64, any shape
- * @param numClasses more than the largest; by default (-1) one more, which is read off the values: a compiled step wants the number
+ * @param rest `numClasses`: more than the largest; by default (-1) one more, which is read off the values: a compiled step wants the number
  * @returns [..., numClasses], int64
  */
-export function oneHot(input: Tensor, numClasses = -1): Tensor {
+export function oneHot(input: Tensor, ...rest: Rest<[numClasses: number], typeof oneHotArguments>): Tensor {
+  const { numClasses } = read("nn.functional.oneHot", oneHotArguments, rest);
   requireTensors("nn.functional.oneHot", { input });
   if (numClasses === -1) return torch.oneHot(input);
   return torch.zeros([...input.shape, numClasses], { dtype: "int64", device: input.device }).scatter(-1, input.unsqueeze(-1), 1);

@@ -10,6 +10,7 @@ type SoftmaxRest = [dim: number, dtype?: DType | null] | [dim: number, options: 
 /** exp(x) divided by its sum over `dim`. @param rest `dim`, and the dtype to compute in */
 export function softmax(input: Tensor, ...rest: SoftmaxRest): Tensor {
   const { dim, dtype } = read("nn.functional.softmax", softmaxArguments, rest);
+  requireTensors("nn.functional.softmax", { input });
   return input.softmax(dim, dtype);
 }
 
@@ -23,6 +24,7 @@ export function softmin(input: Tensor, ...rest: SoftmaxRest): Tensor {
 /** The logarithm of the softmax over `dim`, without under- or overflow. @param rest `dim`, and the dtype to compute in */
 export function logSoftmax(input: Tensor, ...rest: SoftmaxRest): Tensor {
   const { dim, dtype } = read("nn.functional.logSoftmax", softmaxArguments, rest);
+  requireTensors("nn.functional.logSoftmax", { input });
   return input.logSoftmax(dim, dtype);
 }
 

@@ -8,17 +8,27 @@ import type { Rest } from "../arguments.js";
 
 type Parameters = Tensor | Iterable<Tensor>;
 
-function listed(parameters: Parameters): Tensor[] {
-  return parameters instanceof Tensor ? [parameters] : [...parameters];
+function listed(parameters: Parameters, owner: string): Tensor[] {
+  const list = parameters instanceof Tensor ? [parameters] : isIterable(parameters) ? [...parameters] : null;
+  if (list === null || !list.every((each) => each instanceof Tensor)) throw expected("tensors", `parameters of ${owner}`, parameters, "Of a model: model.parameters().");
+  return list;
 }
 
-function gradients(parameters: Parameters): Tensor[] {
-  return listed(parameters).flatMap((parameter) => (parameter.grad === null ? [] : [parameter.grad.detach()]));
+function isIterable(value: unknown): value is Iterable<unknown> {
+  return typeof value === "object" && value !== null && Symbol.iterator in value;
 }
 
-/** The norm of several tensors taken together. @returns [] */
-export function getTotalNorm(tensors: Parameters, normType = 2): Tensor {
-  const list = listed(tensors);
+function gradients(parameters: Parameters, owner: string): Tensor[] {
+  return listed(parameters, owner).flatMap((parameter) => (parameter.grad === null ? [] : [parameter.grad.detach()]));
+}
+
+const normArguments = { normType: or(real, 2) };
+
+/** The norm of several tensors taken together. @param rest `normType` (2, Infinity for the largest value) @returns [] */
+export function getTotalNorm(tensors: Parameters, ...rest: Rest<[normType: number], typeof normArguments>): Tensor {
+  const owner = "nn.utils.getTotalNorm";
+  const { normType } = read(owner, normArguments, rest);
+  const list = listed(tensors, owner);
   if (list.length === 0) return torch.zeros([]);
   return torch.noGrad(() => torch.linalgVectorNorm(torch.stack(list.map((tensor) => torch.linalgVectorNorm(tensor, normType))), normType));
 }
@@ -40,7 +50,7 @@ export function clipGradNorm_(
   const owner = "nn.utils.clipGradNorm_";
   const { normType, errorIfNonfinite } = read(owner, clipArguments, rest);
   real.read(maxNorm, `maxNorm of ${owner}`);
-  const grads = gradients(parameters);
+  const grads = gradients(parameters, owner);
   const total = getTotalNorm(grads, normType);
   if (errorIfNonfinite && !Number.isFinite(total.item())) throw expected("finite gradients", owner, total.item());
   scale(grads, maxNorm, total);
@@ -59,13 +69,14 @@ export function clipGradsWithNorm_(parameters: Parameters, maxNorm: number, tota
   const owner = "nn.utils.clipGradsWithNorm_";
   real.read(maxNorm, `maxNorm of ${owner}`);
   if (!(totalNorm instanceof Tensor) || totalNorm.numel() !== 1) throw expected("a tensor of one number", `totalNorm of ${owner}`, totalNorm);
-  scale(gradients(parameters), maxNorm, totalNorm);
+  scale(gradients(parameters, owner), maxNorm, totalNorm);
 }
 
 /** Clips each value of all gradients to ±clipValue. */
 export function clipGradValue_(parameters: Parameters, clipValue: number): void {
-  real.read(clipValue, "clipValue of nn.utils.clipGradValue_");
+  const owner = "nn.utils.clipGradValue_";
+  real.read(clipValue, `clipValue of ${owner}`);
   torch.noGrad(() => {
-    for (const grad of gradients(parameters)) grad.clamp_(-clipValue, clipValue);
+    for (const grad of gradients(parameters, owner)) grad.clamp_(-clipValue, clipValue);
   });
 }

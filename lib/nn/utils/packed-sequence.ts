@@ -1,7 +1,7 @@
 import { expected } from "../../errors.js";
 import { Tensor } from "../../tensor.js";
 import { torch } from "../../torch.js";
-import { flag, kind, oneOf, or, orNull, read, real, size } from "../arguments.js";
+import { flag, kind, oneOf, or, orNull, read, real, requireTensors, size } from "../arguments.js";
 import type { Rest } from "../arguments.js";
 
 /**
@@ -118,15 +118,22 @@ export function padSequence(
   return torch.padSequence(several.read(sequences, "sequences of nn.utils.rnn.padSequence"), batchFirst, paddingValue, { paddingSide });
 }
 
-/** Packs sequences. @param sequences each [length, ...features] @param enforceSorted their lengths decrease; false sorts them */
-export function packSequence(sequences: readonly Tensor[], enforceSorted = true): PackedSequence {
+const packingArguments = { enforceSorted: or(flag, true) };
+
+/** Packs sequences. @param sequences each [length, ...features] @param rest `enforceSorted` (true): their lengths decrease; false sorts them */
+export function packSequence(sequences: readonly Tensor[], ...rest: Rest<[enforceSorted: boolean], typeof packingArguments>): PackedSequence {
+  const { enforceSorted } = read("nn.utils.rnn.packSequence", packingArguments, rest);
   several.read(sequences, "sequences of nn.utils.rnn.packSequence");
   const lengths = sequences.map((sequence) => sequence.shape[0]!);
   return packPaddedSequence(padSequence(sequences), lengths, { enforceSorted });
 }
 
-/** The sequences of a padded tensor, each [length, ...features]. @param padded [longest, batch, ...features], or batch first */
-export function unpadSequence(padded: Tensor, lengths: Lengths, batchFirst = false): Tensor[] {
+const unpadArguments = { batchFirst: or(flag, false) };
+
+/** The sequences of a padded tensor, each [length, ...features]. @param padded [longest, batch, ...features], or with `batchFirst` [batch, longest, ...] */
+export function unpadSequence(padded: Tensor, lengths: Lengths, ...rest: Rest<[batchFirst: boolean], typeof unpadArguments>): Tensor[] {
+  const { batchFirst } = read("nn.utils.rnn.unpadSequence", unpadArguments, rest);
+  requireTensors("nn.utils.rnn.unpadSequence", { padded });
   const sequences = (batchFirst ? padded : padded.transpose(0, 1)).unbind(0);
   return numbers(lengths, "lengths of nn.utils.rnn.unpadSequence").map((length, i) => sequences[i]!.narrow(0, 0, length));
 }
