@@ -1,6 +1,7 @@
 import { checkKeys, expected, suggest } from "../errors.js";
 import { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
+import { flag, or, read } from "./arguments.js";
 import { conversion, convert } from "./conversion.js";
 import type { Destination } from "./conversion.js";
 import { noteHome } from "./home.js";
@@ -12,6 +13,11 @@ import { Printed } from "./printed.js";
 import { loadStates } from "./state-dict.js";
 import type { LoadResult, State } from "./state-dict.js";
 import { summary } from "./summary.js";
+
+const recursion = { recurse: or(flag, true) };
+const counted = { trainableOnly: or(flag, false) };
+const loading = { strict: or(flag, true) };
+const clearing = { setToNone: or(flag, true) };
 
 /**
  * The base of all layers and models.
@@ -83,7 +89,8 @@ export class Module extends Printed {
   /**
    * The parameters with their paths, each once: a shared one under its first name. `recurse: false` leaves out those of children.
    */
-  namedParameters({ recurse = true } = {}): [string, Parameter][] {
+  namedParameters(options: { recurse?: boolean } = {}): [string, Parameter][] {
+    const { recurse } = read("namedParameters", recursion, [options]);
     const found = this.#gather((module) => module.ownParameters(), recurse);
     for (const [path, parameter] of found) noteHome(parameter, this, path);
     return found;
@@ -95,7 +102,8 @@ export class Module extends Printed {
   }
 
   /** The buffers with their paths, each once, persistent or not. */
-  namedBuffers({ recurse = true } = {}): [string, Tensor][] {
+  namedBuffers(options: { recurse?: boolean } = {}): [string, Tensor][] {
+    const { recurse } = read("namedBuffers", recursion, [options]);
     return this.#gather((module) => module.#ownBuffers(), recurse);
   }
 
@@ -142,9 +150,10 @@ export class Module extends Printed {
   }
 
   /** The number of trained values, shared ones counted once. `trainableOnly` leaves out frozen parameters. */
-  numParameters({ trainableOnly = false } = {}): number {
-    const counted = this.parameters().filter((tensor) => !trainableOnly || tensor.requiresGrad);
-    return counted.reduce((sum, tensor) => sum + tensor.numel(), 0);
+  numParameters(options: { trainableOnly?: boolean } = {}): number {
+    const { trainableOnly } = read("numParameters", counted, [options]);
+    const all = this.parameters().filter((tensor) => !trainableOnly || tensor.requiresGrad);
+    return all.reduce((sum, tensor) => sum + tensor.numel(), 0);
   }
 
   /**
@@ -216,7 +225,8 @@ export class Module extends Printed {
    * @returns the missing and unexpected names
    * @throws SteppeError `ARGUMENT` that lists everything missing, unexpected and of a wrong shape
    */
-  loadStateDict(state: Record<string, Tensor>, { strict = true } = {}): LoadResult {
+  loadStateDict(state: Record<string, Tensor>, options: { strict?: boolean } = {}): LoadResult {
+    const { strict } = read("loadStateDict", loading, [options]);
     if (typeof state === "object" && state !== null) for (const [path, module] of this.namedModules()) module.beforeLoading(state, join(path, ""));
     return loadStates(this.constructor.name, this.states(), state, strict);
   }
@@ -256,7 +266,8 @@ export class Module extends Printed {
   }
 
   /** Drops the gradients of all parameters. `setToNone: false` fills them with zeros instead. */
-  zeroGrad({ setToNone = true } = {}): void {
+  zeroGrad(options: { setToNone?: boolean } = {}): void {
+    const { setToNone } = read("zeroGrad", clearing, [options]);
     for (const tensor of this.parameters()) {
       if (setToNone) tensor.grad = null;
       else tensor.grad?.detach().zero_();

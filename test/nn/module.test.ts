@@ -180,6 +180,10 @@ describe("buffers", () => {
 
   test("misspelled options are refused", () => {
     expect(() => new nn.Module().registerBuffer("b", torch.ones([1]), { persistant: false } as never)).toThrow('received "persistant". Did you mean "persistent"?');
+    const layer = new nn.Linear(2, 2);
+    const calls = [() => layer.loadStateDict(layer.stateDict(), { strct: false } as never), () => layer.zeroGrad({ setToNon: false } as never), () => layer.numParameters({ trainable: true } as never), () => layer.parameters({ recursive: false } as never), () => layer.buffers({ recursive: false } as never)];
+    for (const call of calls) expect(call).toThrow(/^Expected one of \w+ in the options of \w+ but received "/);
+    expect(() => layer.loadStateDict(layer.stateDict(), { strict: 1 } as never)).toThrow("Expected true or false for strict of loadStateDict but received 1");
   });
 
   test("names that are empty, dotted or taken by a method are refused", () => {
