@@ -25,11 +25,15 @@ export class SteppeError extends Error {
 }
 Object.defineProperty(SteppeError.prototype, "name", { value: "SteppeError", configurable: true, writable: true });
 
-/** LibTorch's message without the places in its source and its lists of all backends, with options written as in JavaScript. */
+/** LibTorch's message without the places in its source, its lists of all backends and advice that is Python's, with options written as in JavaScript. */
 export function tidy(message: string): string {
   const kernel = /^(Could not run '[^']+' with arguments from the '[^']+' backend)\./.exec(message);
   if (kernel !== null) return `${kernel[1]}: LibTorch has no kernel for it there.`;
-  const own = message.replace(/^\[enforce fail at [^\]]*\] (?:[^.]*\. )?/, "").trimEnd();
+  const own = message
+    .replace(/^\[enforce fail at [^\]]*\] (?:[^.]*\. )?/, "")
+    .replace(/ Hint: [^.]*torch\.autograd\.set_detect_anomaly\([^)]*\)\.[^]*$/, "")
+    .replace(/\b(element \d+)of\b/, "$1 of")
+    .trimEnd();
   return own.replace(/\b([a-z]+(?:_[a-z]+)+)=True\b/g, (_, name: string) => `${name.replace(/_([a-z])/g, (__, letter: string) => letter.toUpperCase())}: true`);
 }
 

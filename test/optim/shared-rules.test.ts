@@ -253,3 +253,15 @@ describe("a batch whose gradient is zero", () => {
     }
   });
 });
+
+test("a closure that goes back itself is told to leave that out", () => {
+  const w = nn.parameter(torch.tensor([1, 2], { dtype: "float32" }));
+  const optimizer = optim.create([w], { method: "sam", rho: 0.1, base: { name: "sgd", lr: 0.1 } });
+  const closure = () => {
+    const loss = w.square().sum();
+    loss.backward();
+    return loss;
+  };
+  expect(() => optimizer.step(closure)).toThrow("leave backward() out of the closure");
+  expect(w.detach().toArray()).toEqual([1, 2]);
+});

@@ -30,6 +30,15 @@ describe("requiresGrad, grad, backward", () => {
     expect(() => x.mul(2).backward(torch.ones([3], { dtype: "float64" }))).toThrow(/expected shape compatible with \[2\]/);
   });
 
+  test("errors of LibTorch's without the advice that is for Python", () => {
+    const x = leaf([1, 2]);
+    const y = x.exp();
+    const z = y.mul(y);
+    y.add_(1);
+    expect(() => z.sum().backward()).toThrow(/modified by an inplace operation: .* is at version 1; expected version 0 instead\.$/);
+    expect(() => torch.autograd.grad(x.sum(), [x, leaf([1])])).toThrow(/^element 1 of the differentiated Tensors .*allowUnused: true/);
+  });
+
   test("the graph is gone after one backward, unless it is retained", () => {
     const x = leaf([2]);
     const once = x.mul(x).sum();
