@@ -53,6 +53,7 @@ export async function build({ config, folder }: Pick<LoadedConfig, "config" | "f
   if (problem !== null) throw new SteppeError("ARGUMENT", problem);
   if (config.threads !== undefined) torch.setNumThreads(config.threads);
   torch.zeros([1], { device: context.device }).dispose(); // a device that is not there is an error before anything is loaded
+  torch.manualSeed(context.seed); // for a configuration's own data function
   const data = await loadData(config, context, loaded);
   torch.manualSeed(context.seed);
   const model = await modelOf(config, context, data, tell);

@@ -19,7 +19,7 @@ export interface StepReport {
 
 /** A loss function that has become a training step: one native call. */
 export interface CompiledStep<Args extends unknown[]> {
-  /** Takes one step on the training thread. Steps run in the order in which they were asked for. */
+  /** Takes one step on the training thread. Steps run in the order in which they were asked for. The arguments may be disposed of meanwhile, but not changed. */
   (...args: Args): Promise<StepReport>;
   /** The same, here and now, after all steps that are under way. Throws `ARGUMENT` while one of them is still to be recorded: await it first. */
   sync(...args: Args): StepReport;

@@ -1,6 +1,8 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { data, nn, torch } from "../../lib/index.js";
+import { build } from "../../lib/experiment/build.js";
 import { compareConfig, trainConfig } from "../../lib/experiment/index.js";
 import type { Config } from "../../lib/experiment/config.js";
 import { valueOf } from "../../lib/experiment/comparison.js";
@@ -65,4 +67,21 @@ test("a tuning run whose number was NaN or infinity is known when the comparison
   }
   const { methods } = await compareConfig(own, { folder });
   expect(methods[0]!.tuned).toEqual({ values: { "base.lr": 0.05 }, of: 3, seed: 5 });
+});
+
+test("a configuration's own data function draws from the run's seed", async () => {
+  const own = {
+    ...config,
+    data: () => ({ train: new data.TensorDataset(torch.randn([32, 3]), torch.randint(0, 2, [32])), classes: ["a", "b"] }),
+    model: () => new nn.Linear(3, 2),
+    loss: (model: nn.Linear, x: never, y: never) => nn.functional.crossEntropy(model.forward(x), y),
+  } as unknown as Config;
+  const sums = [];
+  for (const [seed, before] of [[2, 0], [2, 1], [3, 0]] as const) {
+    torch.manualSeed(before);
+    const { data: sets, model } = await build({ config: { ...own, seed }, folder: "." });
+    for await (const [x] of sets.trainInOrder) sums.push([x!.sum().item(), (model as nn.Linear).weight.sum().item()]);
+  }
+  expect(sums[1]).toEqual(sums[0]);
+  expect(sums[2]![0]).not.toBe(sums[0]![0]);
 });
