@@ -64,6 +64,7 @@ export class AnotherDevice {
     replace("gradients", (gradients) => (outputs, inputs, ...rest) => {
       return gradients(outputs, inputs, ...rest).map((gradient, i) => this.#place(gradient, this.#there.has(inputs[i]!)));
     });
+    replace("recordStandIns", (standIns) => (inputs, parameters) => standIns(inputs, parameters).map((standIn, i) => this.#place(standIn, this.#there.has(inputs[i]!))));
     replace("canPin", () => () => true);
     replace("loadBatch", (loadBatch) => async (...args) => {
       const [tensors, order, start, count, transforms, generator, pin] = args;
