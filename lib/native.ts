@@ -242,11 +242,12 @@ export interface Native {
   generatorState(generator: number): Handle;
   setGeneratorState(generator: number, state: Handle): void;
 
+  /** Tensors to give the loss function in the inputs' places. `slots`: parameters and buffers. */
+  recordStandIns(inputs: Handle[], slots: Handle[]): Handle[];
   /**
    * `ownOrder`: images keep the order that they have in memory; else convolutions may bring them into a faster one.
    * `shapesFrom`: computes no operator of so many elements that need not be, to write it down; 0: computes all.
    */
-  recordStandIns(inputs: Handle[], parameters: Handle[]): Handle[];
   recordBegin(parameters: Handle[], buffers: Handle[], inputs: Handle[], ownOrder: boolean, shapesFrom: number): void;
   /** Unless `here`, a promise: the training thread records the backward and checks the program. */
   recordEnd(loss: Handle, extras: Handle[], here: boolean): NativeProgram | Promise<NativeProgram>;

@@ -242,16 +242,21 @@ export class Tensor {
     return format(this);
   }
 
-  /**
-   * A number where JavaScript wants one (`+t`, `t < 1`).
-   *
-   * @throws SteppeError `ARGUMENT` for more or less than one element, and for complex numbers: operators work on tensors by their names
-   */
+  /** A number where JavaScript wants one; only for one element. */
   valueOf(): unknown {
-    if (this.numel() !== 1 || this.dtype.startsWith("complex")) {
-      const what = this.numel() === 1 ? `a ${this.dtype} number` : `a tensor of ${this.numel()} elements`;
-      throw new SteppeError("ARGUMENT", `Expected a tensor of one real number where JavaScript wants a number (+t, t < 1, t * 2) but received ${what}. Tensors have methods for it: t.mul(2), t.lt(1), t.item().`);
-    }
-    return this.item();
+    return this.isAlive && this.numel() === 1 && !this.dtype.startsWith("complex") ? this.item() : this;
+  }
+
+  /**
+   * A number where JavaScript wants one (`+t`, `t < 1`, `t * 2`), text where it wants text.
+   *
+   * @throws SteppeError `ARGUMENT` for a number of more or less than one element, or of a complex one: operators work on tensors by their names
+   */
+  [Symbol.toPrimitive](hint: string): unknown {
+    const value = hint === "string" ? this : this.valueOf();
+    if (value !== this) return value;
+    if (hint !== "number") return this.toString();
+    const what = this.numel() === 1 ? `a ${this.dtype} number` : `a tensor of ${this.numel()} elements`;
+    throw new SteppeError("ARGUMENT", `Expected a tensor of one real number where JavaScript wants a number (+t, t < 1, t * 2) but received ${what}. Tensors have methods for it: t.mul(2), t.lt(1), t.item().`);
   }
 }

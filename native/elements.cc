@@ -7,7 +7,7 @@ namespace {
 
 constexpr int64_t kPiece = 1 << 12;  // elements whose squares are summed by themselves
 constexpr int64_t kChunk = 1 << 10;
-constexpr double kLeastSafe = 0x1p-80, kMostSafe = 0x1p100;  // what was lost below float32's smallest number is less than 1e-11 of more than this
+constexpr double kLeastSafe = 0x1p-80, kMostSafe = 0x1p100;  // what was lost below float32's smallest number is less than 2e-11 of more than this
 
 STEPPE_LOOPS_BEGIN
 

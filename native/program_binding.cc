@@ -18,9 +18,9 @@ namespace {
 
 std::shared_ptr<Program> program_of(Call& call) { return call.instance().programs.get(static_cast<uint32_t>(call.integer(0, "program")), "program"); }
 
-// recordStandIns(inputs, parameters): handles of tensors to give the loss function in the inputs' places.
+// recordStandIns(inputs, slots: parameters and buffers): handles of tensors to give the loss function in the inputs' places.
 Napi::Value record_stand_ins(Call& call) {
-  const auto all = Recorder::stand_ins(call.tensors(0, "inputs"), call.tensors(1, "parameters"));
+  const auto all = Recorder::stand_ins(call.tensors(0, "inputs"), call.tensors(1, "slots"));
   auto result = Napi::Array::New(call.env(), all.size());
   for (size_t i = 0; i < all.size(); i++) result[static_cast<uint32_t>(i)] = call.instance().handles.add(all[i], false);
   return result;

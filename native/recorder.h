@@ -41,8 +41,8 @@ class Recorder : public c10::MemoryReportingInfoBase, public std::enable_shared_
   // Starts to watch this thread.
   static std::shared_ptr<Recorder> begin(Tensors parameters, Tensors buffers, Tensors inputs, Options options);
   // In the place of inputs that the loss function is given, others over the same memory: what it captured of its own accord, be it the very tensor
-  // of the first call, is then another, a constant. Those that are a parameter's memory, or have a gradient, stay themselves.
-  static Tensors stand_ins(const Tensors& inputs, const Tensors& parameters);
+  // of the first call, is then another, a constant. Those that are a slot's memory, or have a gradient, stay themselves.
+  static Tensors stand_ins(const Tensors& inputs, const Tensors& slots);
   // The forward is over: its results, of which `extras` are what the program gives besides the loss. Refuses wrong ones.
   void end_forward(const at::Tensor& loss, const Tensors& extras);
   // Between the two, another thread may take over: this one is watched no longer / the calling one is from now on.

@@ -19,12 +19,12 @@ Recorder::Key Recorder::key_of(const at::Tensor& tensor) {
   return {storage_of(tensor), tensor.scalar_type(), tensor.storage_offset(), tensor.is_conj(), tensor.is_neg(), tensor.layout() == at::kStrided, tensor.sizes().vec(), tensor.strides().vec()};
 }
 
-Tensors Recorder::stand_ins(const Tensors& inputs, const Tensors& parameters) {
+Tensors Recorder::stand_ins(const Tensors& inputs, const Tensors& slots) {
   std::map<const void*, c10::Storage> storages;  // by what they stand for: inputs that share memory go on doing so
   Tensors result = inputs;
   for (auto& input : result) {
-    const bool is_parameter = std::any_of(parameters.begin(), parameters.end(), [&](const auto& parameter) { return storage_of(parameter) == storage_of(input); });
-    if (is_parameter || !input.has_storage() || input.layout() != at::kStrided || input.is_conj() || input.is_neg() || input.is_quantized() || input.requires_grad()) continue;
+    const bool is_slot = std::any_of(slots.begin(), slots.end(), [&](const auto& slot) { return storage_of(slot) == storage_of(input); });
+    if (is_slot || !input.has_storage() || input.layout() != at::kStrided || input.is_conj() || input.is_neg() || input.is_quantized() || input.requires_grad()) continue;
     auto& storage = storages[storage_of(input)];
     if (!storage) {
       const auto& own = input.storage();

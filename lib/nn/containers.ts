@@ -1,6 +1,6 @@
 import { expected } from "../errors.js";
 import type { Tensor } from "../tensor.js";
-import { modes, noteOtherParts } from "./modes.js";
+import { modes } from "./modes.js";
 import { Module } from "./module.js";
 
 /** A module that makes one tensor of one tensor. */
@@ -53,7 +53,6 @@ abstract class Ordered<T extends Module> extends Module implements Iterable<T> {
   #renumber(modules: readonly T[]): void {
     for (const [name] of this.submodules()) Reflect.deleteProperty(this, name);
     modules.forEach((module, i) => this.registerModule(String(i), module));
-    noteOtherParts(this);
     modes.version++;
   }
 

@@ -1,5 +1,4 @@
 import { checkKeys, expected } from "../errors.js";
-import { noteOtherParts } from "./modes.js";
 
 /** What a module's `forward` takes and returns. */
 type Inputs<M> = M extends { forward(...inputs: infer I): unknown } ? I : unknown[];
@@ -34,7 +33,7 @@ export class Hooked {
    * Calls a function after each `forward` of this module.
    *
    * A compiled step runs JavaScript only when it is recorded, hooks included: what they compute with tensors is part of the
-   * program. One that is registered or removed later has it recorded anew.
+   * program. One that is registered or removed later counts once the step was reset.
    *
    * @param options `prepend` (false): before the hooks that are there already, not after them
    * @example const handle = layer.registerForwardHook((_layer, _inputs, output) => console.log(output.shape)); handle.remove();
@@ -58,12 +57,9 @@ export class Hooked {
     const others = options.prepend === true ? [...hooks] : [];
     for (const other of others) hooks.delete(other);
     for (const each of [own, ...others]) hooks.add(each);
-    noteOtherParts(this);
     return {
       remove: () => {
-        if (!hooks.delete(own)) return;
-        if (this.#before.size + this.#after.size === 0) Reflect.deleteProperty(this, "forward");
-        noteOtherParts(this);
+        if (hooks.delete(own) && this.#before.size + this.#after.size === 0) Reflect.deleteProperty(this, "forward");
       },
     };
   }

@@ -1,24 +1,7 @@
 import type { Module } from "./module.js";
 
-/**
- * `version` grows whenever any module changes between training and evaluation, or `structure` does: compiled steps then look for another
- * program. `read` is told of modes that are looked at. `structure` grows when a module that was recorded gets other parts or hooks.
- */
-export const modes: { version: number; structure: number; read: ((module: Module, training: boolean) => void) | null } = { version: 0, structure: 0, read: null };
-
-/** Modules that programs were recorded of. */
-const recorded = new WeakSet<object>();
-
-export function noteRecorded(modules: Iterable<Module>): void {
-  for (const module of modules) recorded.add(module);
-}
-
-/** A module has got other parts or hooks: what was recorded of it is of another model. */
-export function noteOtherParts(module: object): void {
-  if (!recorded.has(module)) return;
-  modes.structure++;
-  modes.version++;
-}
+/** `version` grows whenever any module changes between training and evaluation: compiled steps then look for another program. `read` is told of modes that are looked at. */
+export const modes: { version: number; read: ((module: Module, training: boolean) => void) | null } = { version: 0, read: null };
 
 /** Runs something, and tells of the modes that it looks at, before it goes on. */
 export function notingModes<T>(read: (module: Module, training: boolean) => void, body: () => T): T {

@@ -5,7 +5,7 @@ import { flag, or, read } from "./arguments.js";
 import { conversion, convert } from "./conversion.js";
 import type { Destination } from "./conversion.js";
 import { noteHome } from "./home.js";
-import { modes, noteOtherParts } from "./modes.js";
+import { modes } from "./modes.js";
 import { isParameter } from "./parameter.js";
 import type { Parameter } from "./parameter.js";
 import { join, unique } from "./paths.js";
@@ -338,6 +338,5 @@ export class Module extends Printed {
     const replaceable = current === undefined || current === null || current instanceof Tensor || current instanceof Module;
     if (!replaceable) throw expected("a name that is not taken", `a part of ${this.constructor.name}`, name);
     Object.defineProperty(this, name, { value, writable: true, enumerable: true, configurable: true });
-    if (value !== current) noteOtherParts(this);
   }
 }

@@ -24,10 +24,10 @@ export interface CompiledStep<Args extends unknown[]> {
   /** The same, here and now, after all steps that are under way. Throws `ARGUMENT` while one of them is still to be recorded: await it first. */
   sync(...args: Args): StepReport;
   /**
-   * Forgets what was recorded: the next call records the loss function anew. For what a program cannot know: a part of the model that was
-   * replaced by assignment (`net.head = new nn.Linear(8, 2)`, `net.scale = torch.tensor(2)`), a number that its `forward` reads
-   * (`dropout.p = 0`), a variable of the loss function. Other modes, hooks, and what `setSubmodule`, `registerBuffer` and the like put into the
-   * model, are seen without. Throws `ARGUMENT` while a step is still to be recorded.
+   * Forgets what was recorded: the next call records the loss function anew. For what a program cannot know: parts of the model that were
+   * replaced (`net.head = new nn.Linear(8, 2)`, `registerBuffer`, `setSubmodule`), hooks, a number that `forward` reads (`dropout.p = 0`), a
+   * variable of the loss function. Changed values, other modes, frozen parameters are seen without. Throws `ARGUMENT` while a step is still to
+   * be recorded.
    */
   reset(): void;
   /** The recorded programs, to look at: one per signature and number of samples. */

@@ -221,7 +221,7 @@ export class Optimizer<M extends Method = Method> {
       );
     } catch (error) {
       if (!(error instanceof SteppeError) || !/backward through the graph a second time/.test(error.message)) throw error;
-      throw new SteppeError(error.code, "The graph of the closure's result is gone: leave backward() out of the closure. The step takes the gradient of what it returns.", { cause: error });
+      throw new SteppeError(error.code, "The graph of the closure's result, or a part of it, is gone: leave backward() out of the closure, since the step takes the gradient of what it returns, and detach() what it keeps from the step before.", { cause: error });
     } finally {
       if (report?.updated === true) foreign.settle();
       else foreign.putBack();

@@ -48,7 +48,7 @@ function attempt(what: Recordable, here: boolean, way: Way): NativeProgram | Pro
   const around = what.around ?? (<T>(body: () => T): T => body());
   // A function, so that the scope ends with the forward.
   const next = around(() => scope(() => {
-    const inputs = native.recordStandIns(handles(what.inputs()), handles(what.parameters)).map((handle) => new Tensor(handle));
+    const inputs = native.recordStandIns(handles(what.inputs()), handles([...what.parameters, ...what.buffers])).map((handle) => new Tensor(handle));
     native.recordBegin(handles(what.parameters), handles(what.buffers), handles(inputs), ownOrder, shapesFrom);
     recording.active = true;
     recording.byShapes = shapesFrom > 0;

@@ -1,5 +1,5 @@
 import { native, type NativeProgram } from "../native.js";
-import { modes, noteRecorded } from "../nn/modes.js";
+import { modes } from "../nn/modes.js";
 import type { Module } from "../nn/module.js";
 import type { Tensor } from "../tensor.js";
 import type { ProgramInfo } from "./compiled-step.js";
@@ -38,7 +38,6 @@ export class RecordedPrograms {
   readonly #numbers = new Set<number>();
   readonly #collected: Collected;
   #training = { version: -1, bits: "" };
-  #structure = modes.structure;
 
   constructor(collected: Collected) {
     this.#collected = collected;
@@ -46,7 +45,6 @@ export class RecordedPrograms {
 
   /** Which modules are in training mode: a part of signatures. */
   modeBits(): string {
-    if (this.#structure !== modes.structure) this.clear();
     if (this.#training.version !== modes.version) {
       const modules = this.#collected.modules.flatMap((module) => module.modules());
       // Modes of modules that the optimizer does not know (a body under the head that is trained) are in no signature.
@@ -64,7 +62,6 @@ export class RecordedPrograms {
   clear(): void {
     for (const { program } of this.#programs.values()) this.#free(program);
     this.#programs.clear();
-    this.#structure = modes.structure;
   }
 
   /** Its number. It is there: see `fit`. */
@@ -88,7 +85,6 @@ export class RecordedPrograms {
       this.#programs.delete(oldest);
       this.#free(program);
     }
-    noteRecorded([...this.#collected.modules.flatMap((module) => module.modules()), ...wanted.seen!.keys()]);
     const { count, climbed, signature, seen } = wanted;
     const stale = this.#programs.get(signature);
     if (stale !== undefined) this.#free(stale.program);

@@ -184,8 +184,8 @@ void copy(const Tensors& to, const Tensors& from) {
   for (const auto& [dtype, pair] : elsewhere) at::_foreach_copy_(pair.first, pair.second);
 }
 
-// The CPU's kernels take a factor in the tensors' own dtype, where ρ/‖g‖ may be too large for float16, or too small.
-static bool takes_narrow_factors(const at::Tensor& x) { return x.is_cpu() && is_narrow(x); }
+// The CPU's kernels take a factor in the tensors' own dtype: ρ/‖g‖ may be too large for float16, or too small.
+static bool takes_narrow_factors(const at::Tensor& x) { return x.is_cpu() && x.scalar_type() == at::kHalf; }
 
 void add_into(at::Tensor& to, const at::Tensor& x, const at::Tensor& y, double a) {
   HeldKernelThreads::let_go();

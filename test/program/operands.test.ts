@@ -89,4 +89,18 @@ describe("a tensor that the loss function holds of its own accord", () => {
       expect(changed.sync(shared, shared).loss).toBe(6);
     }
   });
+
+  test("a buffer that the loss function changes is the same as an argument", () => {
+    class Counting extends nn.Module {
+      w = nn.parameter(torch.ones([1]));
+      count: Tensor = this.registerBuffer("count", torch.ones([4]));
+      forward(x: Tensor): Tensor {
+        torch.noGrad(() => this.count.add_(1));
+        return x.sum().mul(this.w).sum();
+      }
+    }
+    const net = new Counting();
+    const step = optim.create(net, { method: "none", base: { name: "sgd", lr: 0 } }).compile((x: Tensor) => net.forward(x));
+    for (const wanted of [8, 12, 16]) expect(step.sync(net.count).loss).toBe(wanted);
+  });
 });

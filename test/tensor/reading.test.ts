@@ -89,6 +89,8 @@ test("a tensor of one element stands for its number", () => {
   expect(torch.tensor(2).valueOf()).toBe(2);
   for (const [wrong, came] of [[torch.ones([2]), "a tensor of 2 elements"], [torch.ones([0]), "a tensor of 0 elements"], [torch.complex(torch.ones([1]), torch.ones([1])), "a complex64 number"]] as const) {
     for (const use of [() => +wrong, () => (wrong as never) * 2, () => (wrong as never) < 5]) expect(use).toThrow(`received ${came}. Tensors have methods for it: t.mul(2)`);
-    expect(String(wrong)).toContain("tensor(");
+    for (const text of [String(wrong), `${wrong}`, (wrong as never) + ""]) expect(text).toContain("tensor(");
+    expect((wrong as never) == "a").toBe(false);
+    expect(wrong.valueOf()).toBe(wrong);
   }
 });
