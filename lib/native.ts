@@ -262,7 +262,7 @@ export interface Native {
    */
   programPass(program: number, parameters: Handle[], buffers: Handle[], inputs: Handle[], into: Handle[], weight: number): Promise<number[]>;
   /** What a program depends on of its inputs, as `engineSignature` has it. */
-  inputSignature(inputs: Handle[], parameters: Handle[]): string;
+  inputSignature(inputs: Handle[], parameters: Handle[], buffers: Handle[]): string;
   freeProgram(program: number): void;
 
   /** It lives as long as `holder`, or until `freeEngine`. */

@@ -1,6 +1,6 @@
 #include "elements.h"
 
-#include "kernels/loops/processors.h"
+#include "kernels/loops/lanes.h"
 
 namespace steppe::elements {
 namespace {
@@ -11,11 +11,10 @@ constexpr double kLeastSafe = 0x1p-80, kMostSafe = 0x1p100;  // what was lost be
 
 STEPPE_LOOPS_BEGIN
 
-constexpr int64_t kLanes = 8, kWide = 16;
-using Doubles = double __attribute__((vector_size(kLanes * sizeof(double)), aligned(8), may_alias));
-using Floats = float __attribute__((vector_size(kLanes * sizeof(float)), aligned(4), may_alias));
-using WideFloats = float __attribute__((vector_size(kWide * sizeof(float)), aligned(4), may_alias));
-using WideDoubles = double __attribute__((vector_size(kWide * sizeof(double)), aligned(8), may_alias));
+constexpr int64_t kDoubles = kLanes / 2;  // doubles of a register
+using Doubles = double __attribute__((vector_size(kDoubles * sizeof(double)), aligned(8), may_alias));
+using Floats = float __attribute__((vector_size(kDoubles * sizeof(float)), aligned(4), may_alias));
+using DoubleLanes = double __attribute__((vector_size(kLanes * sizeof(double)), aligned(8), may_alias));
 
 STEPPE_INSIDE void add_squares(const float* x, Doubles& sums) {
   const auto values = __builtin_convertvector(*reinterpret_cast<const Floats*>(x), Doubles);
@@ -31,16 +30,16 @@ template <class T>
 STEPPE_INSIDE double sum_of_squares(const T* x, int64_t n) {
   Doubles sums[4] = {};
   int64_t i = 0;
-  for (; i + 4 * kLanes <= n; i += 4 * kLanes) {
+  for (; i + 4 * kDoubles <= n; i += 4 * kDoubles) {
     add_squares(x + i, sums[0]);
-    add_squares(x + i + kLanes, sums[1]);
-    add_squares(x + i + 2 * kLanes, sums[2]);
-    add_squares(x + i + 3 * kLanes, sums[3]);
+    add_squares(x + i + kDoubles, sums[1]);
+    add_squares(x + i + 2 * kDoubles, sums[2]);
+    add_squares(x + i + 3 * kDoubles, sums[3]);
   }
-  for (; i + kLanes <= n; i += kLanes) add_squares(x + i, sums[0]);
+  for (; i + kDoubles <= n; i += kDoubles) add_squares(x + i, sums[0]);
   sums[0] = (sums[0] + sums[1]) + (sums[2] + sums[3]);
   double sum = 0;
-  for (int lane = 0; lane < kLanes; lane++) sum += sums[0][lane];
+  for (int lane = 0; lane < kDoubles; lane++) sum += sums[0][lane];
   for (; i < n; i++) sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
   return sum;
 }
@@ -48,17 +47,17 @@ STEPPE_INSIDE double sum_of_squares(const T* x, int64_t n) {
 // Of kChunk numbers, by sums of eight squares in float32, which are added in float64: twice as fast. Where squares might leave float32's range all
 // are taken in float64.
 STEPPE_INSIDE double sum_of_chunk(const float* x) {
-  WideFloats sums[8] = {};
-  for (int64_t i = 0; i < kChunk; i += 8 * kWide) {
+  Lanes sums[8] = {};
+  for (int64_t i = 0; i < kChunk; i += 8 * kLanes) {
     for (int k = 0; k < 8; k++) {
-      const auto values = *reinterpret_cast<const WideFloats*>(x + i + k * kWide);
+      const auto& values = STEPPE_CONST_LANES(x + i + k * kLanes);
       sums[k] += values * values;
     }
   }
-  WideDoubles all = {};
-  for (const auto& each : sums) all += __builtin_convertvector(each, WideDoubles);
+  DoubleLanes all = {};
+  for (const auto& each : sums) all += __builtin_convertvector(each, DoubleLanes);
   double sum = 0;
-  for (int lane = 0; lane < kWide; lane++) sum += all[lane];
+  for (int lane = 0; lane < kLanes; lane++) sum += all[lane];
   return sum > kLeastSafe && sum < kMostSafe ? sum : sum_of_squares(x, kChunk);
 }
 

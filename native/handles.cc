@@ -141,31 +141,28 @@ void Handles::hold_one_by_one(const Nest& nest, napi_value tensors) {
 }
 
 void Handles::free_dead_nests(bool collected) {
-  // An environment that is being ended answers no more: what it did not get to stays, for `clear`.
-  size_t kept = 0, n = 0;
-  const auto close_up = [&] { nests_.erase(nests_.begin() + static_cast<std::ptrdiff_t>(kept), nests_.begin() + static_cast<std::ptrdiff_t>(n)); };
-  try {
-    for (; n < nests_.size(); n++) {
-      Napi::HandleScope scope(env_);
-      Nest& nest = nests_[n];
-      napi_value tensors = nullptr;
-      napi_get_reference_value(env_, nest.tensors, &tensors);
-      if (tensors == nullptr) {
-        for (uint32_t i = 0; i < nest.count; i++) release(nest.handles[i]);
-      } else if (collected || nest.survived) {
-        hold_one_by_one(nest, tensors);
-      } else {
-        nest.survived = true;
-        nests_[kept++] = nest;
-        continue;
-      }
-      napi_delete_reference(env_, nest.tensors);
+  // Closes the gap of those that are done with, also where an environment that is being ended answers no more: what was not reached stays for `clear`.
+  struct Gap {
+    std::vector<Nest>& nests;
+    size_t begin = 0, end = 0;
+    ~Gap() { nests.erase(nests.begin() + static_cast<std::ptrdiff_t>(begin), nests.begin() + static_cast<std::ptrdiff_t>(end)); }
+  } gap{nests_};
+  for (; gap.end < nests_.size(); gap.end++) {
+    Napi::HandleScope scope(env_);
+    Nest& nest = nests_[gap.end];
+    napi_value tensors = nullptr;
+    napi_get_reference_value(env_, nest.tensors, &tensors);
+    if (tensors == nullptr) {
+      for (uint32_t i = 0; i < nest.count; i++) release(nest.handles[i]);
+    } else if (collected || nest.survived) {
+      hold_one_by_one(nest, tensors);
+    } else {
+      nest.survived = true;
+      nests_[gap.begin++] = nest;
+      continue;
     }
-  } catch (...) {
-    close_up();
-    throw;
+    napi_delete_reference(env_, nest.tensors);
   }
-  close_up();
 }
 
 void Handles::free_unheld(bool collected) {

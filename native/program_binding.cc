@@ -156,7 +156,7 @@ Napi::Value program_pass(Call& call) {
 }
 
 // inputSignature(inputs, parameters)
-Napi::Value input_signature(Call& call) { return Napi::String::New(call.env(), describe_inputs(call.tensors(0, "inputs"), call.tensors(1, "parameters"))); }
+Napi::Value input_signature(Call& call) { return Napi::String::New(call.env(), describe_inputs(call.tensors(0, "inputs"), call.tensors(1, "parameters"), call.tensors(2, "buffers"))); }
 
 Napi::Value free_program(Call& call) {
   call.instance().programs.remove(static_cast<uint32_t>(call.integer(0, "program")));

@@ -11,7 +11,7 @@ bool same_place(const at::Tensor& a, const at::Tensor& b) {
 }
 
 // Tensors that share memory share registers: a program recorded with them is no good for others.
-std::string describe_input(const Tensors& inputs, size_t i, const Tensors& parameters) {
+std::string describe_input(const Tensors& inputs, size_t i, const Tensors& parameters, const Tensors& buffers) {
   const auto& tensor = inputs[i];
   std::string text = dtype_name(tensor.scalar_type());
   for (const auto size : tensor.sizes()) text += "," + std::to_string(size);
@@ -27,16 +27,18 @@ std::string describe_input(const Tensors& inputs, size_t i, const Tensors& param
     if (same_place(inputs[j], tensor)) text += "=" + std::to_string(j);
   for (size_t k = 0; k < parameters.size(); k++)
     if (same_place(parameters[k], tensor)) text += "=p" + std::to_string(k);
+  for (size_t k = 0; k < buffers.size(); k++)
+    if (same_place(buffers[k], tensor)) text += "=b" + std::to_string(k);
   return text + (tensor.requires_grad() ? "g;" : ";");
 }
 
 }  // namespace
 
-std::string describe_inputs(const Tensors& inputs, const Tensors& parameters) {
+std::string describe_inputs(const Tensors& inputs, const Tensors& parameters, const Tensors& buffers) {
   std::string text;
   for (size_t i = 0; i < inputs.size(); i++) {
     if (!inputs[i].defined()) fail(Code::disposed, "An argument of the step is a tensor that was disposed.");
-    text += describe_input(inputs, i, parameters);
+    text += describe_input(inputs, i, parameters, buffers);
   }
   return text;
 }

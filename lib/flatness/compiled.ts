@@ -47,7 +47,7 @@ export class Compiled {
       if (error instanceof SteppeError && error.code === "ARGUMENT") return null; // an object of a class: nobody knows what is in it
       throw error;
     }
-    const signature = `${structure}|${native.inputSignature(handles(inputs), handles(this.#parameters))}`;
+    const signature = `${structure}|${native.inputSignature(handles(inputs), handles(this.#parameters), handles(this.#buffers))}`;
     if (!this.#programs.has(signature)) {
       // Steps that follow one another with nothing between them leave no pause: then this thread waits.
       for (let waits = 0, job = trainingJob(); job !== null; job = trainingJob()) {

@@ -1,4 +1,4 @@
-import { checkKeys, expected, suggest } from "../errors.js";
+import { expected, suggest } from "../errors.js";
 import { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
 import { flag, or, read } from "./arguments.js";
@@ -14,6 +14,7 @@ import { loadStates } from "./state-dict.js";
 import type { LoadResult, State } from "./state-dict.js";
 import { summary } from "./summary.js";
 
+const keeping = { persistent: or(flag, true) };
 const recursion = { recurse: or(flag, true) };
 const counted = { trainableOnly: or(flag, false) };
 const loading = { strict: or(flag, true) };
@@ -165,8 +166,7 @@ export class Module extends Printed {
    * @throws SteppeError `ARGUMENT` for a name that is empty, has a dot or is taken
    */
   registerBuffer<T extends Tensor | null>(name: string, tensor: T, options: { persistent?: boolean } = {}): T {
-    checkKeys(options, ["persistent"], `the options of buffer ${name}`);
-    const { persistent = true } = options;
+    const { persistent } = read("registerBuffer", keeping, [options]);
     if (tensor !== null && !(tensor instanceof Tensor)) throw expected("a tensor or null", `buffer ${name}`, tensor);
     this.#setMember(name, tensor);
     this.#buffers.set(name, { persistent });

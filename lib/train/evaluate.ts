@@ -38,7 +38,6 @@ export async function evaluate<Batch extends Tensor[]>(
   options: EvaluateOptions<Batch>,
   batches: Iterable<readonly [...Batch]> | AsyncIterable<readonly [...Batch]>,
 ): Promise<Record<string, number>> {
-  if (typeof options !== "object" || options === null) throw expected("an object with a model", "options", options);
   checkKeys(options, ["model", "loss", "metrics", "predict", "targets", "autocast", "signal"]);
   const { model, loss, metrics = {}, predict, targets, autocast: mixed, signal } = options;
   if (typeof (model as Partial<Module> | undefined)?.modules !== "function") throw expected("a module", "options.model", model);

@@ -173,7 +173,7 @@ DeviceMethod::Direction DeviceMethod::direction(const Tensors& g, const Step& st
     Tensors v = g;
     for (auto& each : v) {
       if (!each.defined()) continue;
-      const auto wide = is_narrow(each) ? each.to(at::kFloat) : each;  // where g² may be
+      const auto wide = widened(each);  // where g² may be
       each = at::mul(wide, at::mul(wide, wide).mul_(number("direction", "eta")).add_(1).reciprocal_()).to(each.scalar_type());
     }
     return {v, there::dot(g, v, like).sqrt()};

@@ -52,9 +52,8 @@ at::Tensor norm(const Tensors& x, const at::Tensor& like) {
 
 at::Tensor dot(const Tensors& x, const Tensors& y, const at::Tensor& like) {
   Tensors products;
-  const auto wide = [](const at::Tensor& each) { return is_narrow(each) ? each.to(at::kFloat) : each; };
   for (size_t k = 0; k < x.size(); k++)
-    if (x[k].defined() && y[k].defined()) products.push_back(at::sum(at::mul(wide(x[k]), wide(y[k]))).to(at::kDouble));
+    if (x[k].defined() && y[k].defined()) products.push_back(at::sum(at::mul(widened(x[k]), widened(y[k]))).to(at::kDouble));
   return products.empty() ? number(0, like) : at::sum(at::stack(products));
 }
 

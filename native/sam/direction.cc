@@ -54,7 +54,7 @@ class Fisher : public Direction {
     Tensors v = g;
     for (auto& each : v) {
       if (!each.defined()) continue;
-      const auto wide = is_narrow(each) ? each.to(at::kFloat) : each;  // where g² may be
+      const auto wide = widened(each);  // where g² may be
       each = at::mul(wide, at::mul(wide, wide).mul_(eta_).add_(1).reciprocal_()).to(each.scalar_type());
     }
     return {v, std::sqrt(dot(g, v))};

@@ -11,7 +11,7 @@ namespace {
 
 // What programs depend on, besides the structure of a call's arguments and the modules' modes.
 std::string describe(const Engine& engine, const Tensors& inputs) {
-  auto text = describe_inputs(inputs, engine.parameters());
+  auto text = describe_inputs(inputs, engine.parameters(), engine.buffers());
   for (const auto device : {at::kCPU, at::kCUDA})
     if (at::autocast::is_autocast_enabled(device)) text += std::string("autocast ") + dtype_name(at::autocast::get_autocast_dtype(device)) + ";";
   for (const auto& parameter : engine.parameters()) {

@@ -66,6 +66,8 @@ double whole(const PartsOfNorm& parts, const std::vector<double>& norms) {
 
 bool is_narrow(const at::Tensor& x) { return x.scalar_type() == at::kHalf || x.scalar_type() == at::kBFloat16; }
 
+at::Tensor widened(const at::Tensor& x) { return is_narrow(x) ? x.to(at::kFloat) : x; }
+
 std::vector<double> values(const Tensors& scalars) {
   std::vector<double> result(scalars.size());
   std::map<at::Device, std::vector<size_t>, decltype(&before)> elsewhere(&before);
@@ -121,9 +123,7 @@ std::vector<double> norms(const Tensors& x) {
 double dot(const Tensors& x, const Tensors& y) {
   Tensors products;
   for (size_t k = 0; k < x.size(); k++) {
-    if (!x[k].defined() || !y[k].defined()) continue;
-    const auto wide = [](const at::Tensor& each) { return is_narrow(each) ? each.to(at::kFloat) : each; };
-    products.push_back(at::sum(at::mul(wide(x[k]), wide(y[k]))));
+    if (x[k].defined() && y[k].defined()) products.push_back(at::sum(at::mul(widened(x[k]), widened(y[k]))));
   }
   double sum = 0;
   for (const auto product : values(products)) sum += product;
@@ -139,6 +139,9 @@ bool lie_alike(const at::Tensor& x, const at::Tensor& y) {
     if (x.size(d) != y.size(d) || (x.size(d) != 1 && x.stride(d) != y.stride(d))) return false;
   return true;
 }
+
+// The CPU's kernels take a factor in the tensors' own dtype: ρ/‖g‖ may be too large for float16, or too small.
+bool takes_narrow_factors(const at::Tensor& x) { return x.is_cpu() && x.scalar_type() == at::kHalf; }
 
 bool is_small(const at::Tensor& x) { return x.is_cpu() && x.layout() == at::kStrided && x.nbytes() <= 1 << 16 && x.is_non_overlapping_and_dense(); }
 
@@ -183,9 +186,6 @@ void copy(const Tensors& to, const Tensors& from) {
   }
   for (const auto& [dtype, pair] : elsewhere) at::_foreach_copy_(pair.first, pair.second);
 }
-
-// The CPU's kernels take a factor in the tensors' own dtype: ρ/‖g‖ may be too large for float16, or too small.
-static bool takes_narrow_factors(const at::Tensor& x) { return x.is_cpu() && x.scalar_type() == at::kHalf; }
 
 void add_into(at::Tensor& to, const at::Tensor& x, const at::Tensor& y, double a) {
   HeldKernelThreads::let_go();

@@ -37,6 +37,8 @@ Tensors scaled(const Tensors& x, double a);
 void add_into(at::Tensor& to, const at::Tensor& x, const at::Tensor& y, double a);
 // float16 and bfloat16: norms and products of numbers are taken in float32.
 bool is_narrow(const at::Tensor& x);
+// In float32 where x is narrow; else x itself.
+at::Tensor widened(const at::Tensor& x);
 // The relative rounding error of x's dtype, of several the coarsest.
 double rounding(const Tensors& x);
 // 1/x, and 0 for 0: n(v) is inverse(‖v‖)·v.

@@ -102,5 +102,7 @@ describe("a tensor that the loss function holds of its own accord", () => {
     const net = new Counting();
     const step = optim.create(net, { method: "none", base: { name: "sgd", lr: 0 } }).compile((x: Tensor) => net.forward(x));
     for (const wanted of [8, 12, 16]) expect(step.sync(net.count).loss).toBe(wanted);
+    expect(step.sync(torch.zeros([4])).loss).toBe(0); // another argument is not the buffer
+    expect(step.sync(net.count).loss).toBe(24);
   });
 });
