@@ -1,7 +1,5 @@
 #include "program.h"
 
-#include <ATen/core/LegacyTypeDispatch.h>
-#include <ATen/core/List.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_strided.h>
@@ -12,45 +10,11 @@
 #include "errors.h"
 #include "kernel_threads.h"
 #include "kernels/transposition.h"
-#include "shared_noise.h"
+#include "replay.h"
 #include "step_memory.h"
-#include "views.h"
 
 namespace steppe {
 namespace {
-
-c10::IValue load(const Program::Operand& operand, const Tensors& registers) {
-  using Kind = Program::Operand::Kind;
-  const auto element = [&](int32_t reg) { return reg >= 0 ? registers[reg] : operand.held[-1 - reg]; };
-  switch (operand.kind) {
-    case Kind::constant: return operand.constant;
-    case Kind::reg: return registers[operand.reg];
-    case Kind::list: {
-      c10::List<at::Tensor> list;
-      list.reserve(operand.regs.size());
-      for (const auto reg : operand.regs) list.push_back(reg == Program::kNone ? at::Tensor() : element(reg));
-      return list;
-    }
-    case Kind::optional_list: {
-      c10::List<std::optional<at::Tensor>> list;
-      list.reserve(operand.regs.size());
-      for (const auto reg : operand.regs) list.push_back(reg == Program::kNone ? std::nullopt : std::optional(element(reg)));
-      return list;
-    }
-  }
-  return {};
-}
-
-void store(const Program::Output& output, c10::IValue& value, Tensors& registers) {
-  if (output.list) {
-    const auto list = value.toListRef();
-    for (size_t i = 0; i < output.regs.size() && i < list.size(); i++) {
-      if (output.regs[i] >= 0) registers[output.regs[i]] = list[i].toTensor();
-    }
-  } else if (!output.regs.empty() && output.regs[0] >= 0) {
-    registers[output.regs[0]] = std::move(value).toTensor();
-  }
-}
 
 // A tensor that lies in memory as the recorded one did.
 at::Tensor laid_out(const at::Tensor& tensor, const Program::Layout& layout) {
@@ -75,32 +39,9 @@ at::Tensor ones(at::IntArrayRef sizes, const at::TensorOptions& options) {
   return result;
 }
 
-void check_outputs(const Program::Instruction& instruction, const std::vector<Program::Layout>& expected, const Tensors& registers) {
-  for (const auto& output : instruction.outputs) {
-    for (const auto reg : output.regs) {
-      if (reg < 0) continue;
-      const auto& [sizes, strides, strided, dtype] = expected[reg];
-      const auto& tensor = registers[reg];
-      const bool same = tensor.defined() && tensor.scalar_type() == dtype && tensor.sizes().equals(sizes) && (tensor.layout() != at::kStrided || tensor.strides().equals(strides));
-      if (!same) fail(Code::record, c10::toString(instruction.op.operator_name()) + " gave a tensor that lies otherwise in memory than its shape function says.");
-    }
-  }
-}
-
-// Stands for an operator that draws random numbers while layouts are checked: the generators, which the JavaScript thread
-// may use at the same time, stay as they are.
-void draw_nothing(const Program::Instruction& instruction, const std::vector<Program::Layout>& expected, Tensors& registers) {
-  for (const auto& output : instruction.outputs) {
-    for (const auto reg : output.regs) {
-      if (reg < 0) continue;
-      const auto& like = instruction.inputs.empty() || instruction.inputs[0].kind != Program::Operand::Kind::reg ? at::Tensor() : registers[instruction.inputs[0].reg];
-      const auto options = like.defined() ? like.options() : at::TensorOptions();
-      registers[reg] = at::empty_strided(expected[reg].sizes, expected[reg].strides, options.dtype(expected[reg].dtype)).zero_();
-    }
-  }
-}
-
 }  // namespace
+
+void Program::complete() { replay_ = std::make_shared<Replay>(*this); }
 
 Tensors Program::fill(const Slots& slots, const Tensors& parameters) const {
   const auto &buffers = slots.buffers, &inputs = slots.inputs;
@@ -130,56 +71,6 @@ Tensors Program::extras(const Tensors& registers) const {
   return result;
 }
 
-void Program::replay_below_autograd(Tensors& registers, bool with_backward, const Slots& slots, const std::atomic<bool>& cancelled,
-                                    const std::vector<Layout>* expected) const {
-  at::AutoDispatchBelowADInplaceOrView below_autograd;
-  c10::AutoGradMode restore_afterwards(at::GradMode::is_enabled());
-  const auto& turns = slots.turns;
-  HeldKernelThreads threads;
-  torch::jit::Stack stack;
-  for (const auto& instruction : instructions) {
-    if (instruction.backward && !with_backward) break;
-    if (cancelled.load(std::memory_order_relaxed)) [[unlikely]]
-      fail(Code::closed, "The environment is shutting down.");
-    if (expected != nullptr && instruction.draws) {
-      draw_nothing(instruction, *expected, registers);
-    } else if (!instruction.views.empty()) {
-      for (const auto& view : instruction.views) registers[view.reg] = view_of(registers[view.base], view.sizes, view.strides, view.offset);
-    } else {
-      if (at::GradMode::is_enabled() != instruction.grad_mode) at::GradMode::set_enabled(instruction.grad_mode);
-      for (const auto& operand : instruction.inputs) stack.push_back(load(operand, registers));
-      const auto* op = &instruction.op;
-      if (instruction.reuse.has_value()) {
-        const auto& [variant, position, in_place] = *instruction.reuse;
-        registers[instruction.inputs[position].reg] = at::Tensor();
-        if (is_sole(stack[position].toTensor())) {
-          op = &variant;
-          if (!in_place) stack.push_back(stack[position]);
-        }
-      }
-      std::optional<Turn> turn;
-      if (turns.order != nullptr && instruction.turn >= 0) turn.emplace(turns, instruction.turns_before, instruction.takes_turn);
-      if (turn.has_value() && !instruction.takes_turn) turn->take();
-      if (instruction.kernel != nullptr) {
-        take_in_kernel_threads();
-        instruction.kernel(*op, stack);
-      } else {
-        HeldKernelThreads::let_go();
-        if (slots.noise != nullptr && instruction.draws) {
-          slots.noise->draw([&] { op->callBoxed(stack); });
-        } else {
-          op->callBoxed(stack);
-        }
-      }
-      if (turn.has_value()) turn->give();
-      for (size_t i = 0; i < instruction.outputs.size(); i++) store(instruction.outputs[i], stack[i], registers);
-      stack.clear();
-      if (expected != nullptr && instruction.kernel == nullptr) check_outputs(instruction, *expected, registers);
-    }
-    for (const auto reg : instruction.last_uses) registers[reg] = at::Tensor();
-  }
-}
-
 void Program::replay_under_autograd(Tensors& registers, const std::atomic<bool>& cancelled) const {
   c10::AutoGradMode restore_afterwards(at::GradMode::is_enabled());
   torch::jit::Stack stack;
@@ -200,7 +91,7 @@ Program::Outcome Program::run(const Slots& slots, const std::atomic<bool>& cance
   StepMemory memory;
   if (backward_obstacle.empty()) {
     auto registers = fill(slots, slots.parameters);
-    replay_below_autograd(registers, true, slots, cancelled);
+    replay_->run(registers, true, slots, cancelled);
     Outcome outcome{registers[loss_register], Tensors(parameter_count), extras(registers)};
     for (size_t i = 0; i < parameter_count; i++) {
       if (gradient_registers[i] >= 0) outcome.gradients[i] = registers[gradient_registers[i]];
@@ -227,13 +118,13 @@ Program::Outcome Program::run(const Slots& slots, const std::atomic<bool>& cance
 void Program::check_layouts(const Slots& slots, const std::vector<Layout>& expected, const std::atomic<bool>& cancelled) const {
   StepMemory memory;
   auto registers = fill(slots, slots.parameters);
-  replay_below_autograd(registers, backward_obstacle.empty(), slots, cancelled, &expected);
+  replay_->run(registers, backward_obstacle.empty(), slots, cancelled, &expected);
 }
 
 Program::Outcome Program::forward(const Slots& slots, const std::atomic<bool>& cancelled) const {
   StepMemory memory;
   auto registers = fill(slots, slots.parameters);
-  replay_below_autograd(registers, false, slots, cancelled);
+  replay_->run(registers, false, slots, cancelled);
   return {registers[loss_register], {}, extras(registers)};
 }
 

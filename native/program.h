@@ -11,6 +11,7 @@
 
 namespace steppe {
 
+class Replay;
 class SharedNoise;
 
 using Tensors = std::vector<at::Tensor>;
@@ -89,6 +90,8 @@ class Program {
     Tensors extras;     // the other results that were asked for at recording
   };
 
+  // It has its instructions, as they are to be run; before the first run.
+  void complete();
   // Runs forward and backward. Throws Code::closed when `cancelled` turns true.
   Outcome run(const Slots& slots, const std::atomic<bool>& cancelled) const;
   // Runs the forward alone: no gradients.
@@ -119,9 +122,8 @@ class Program {
  private:
   Tensors fill(const Slots& slots, const Tensors& parameters) const;
   Tensors extras(const Tensors& registers) const;
-  void replay_below_autograd(Tensors& registers, bool with_backward, const Slots& slots, const std::atomic<bool>& cancelled,
-                             const std::vector<Layout>* expected = nullptr) const;
   void replay_under_autograd(Tensors& registers, const std::atomic<bool>& cancelled) const;
+  std::shared_ptr<const Replay> replay_;
 };
 
 }  // namespace steppe

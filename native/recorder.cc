@@ -192,6 +192,7 @@ std::shared_ptr<Program> Recorder::finish(const at::Tensor& loss) {
   reuse_operands(*program_, [&](int32_t a, int32_t b) {
     return keys_[a].dtype == keys_[b].dtype && keys_[a].sizes == keys_[b].sizes && keys_[a].strides == keys_[b].strides;
   });
+  program_->complete();
   return program_;
 }
 

@@ -4,6 +4,7 @@
 #include <ATen/ops/mm.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "blocked_products.h"
 #include "loops/parallel.h"
@@ -82,7 +83,7 @@ void multiply(Way way, at::Tensor& y, const at::Tensor& x, const at::Tensor& w, 
 Way choose(const at::Tensor& x, const at::Tensor& w) { return choose(Matrix::of(x.sizes(), x.strides()), Matrix::of(w.sizes(), w.strides())); }
 
 // aten::mm(x, W)
-void mm(const c10::OperatorHandle&, torch::jit::Stack& stack) { give(stack, 2, {product(stack.end()[-2].toTensor(), stack.end()[-1].toTensor())}); }
+void mm(const c10::OperatorHandle&, torch::jit::Stack& stack) { give(stack, 2, product(stack.end()[-2].toTensor(), stack.end()[-1].toTensor())); }
 
 // aten::addmm(row [out], x, W, beta 1, alpha 1)
 void addmm(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
@@ -94,7 +95,7 @@ void addmm(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   }
   auto y = new_tensor({x.size(0), w.size(1)});
   multiply(way, y, x, w, Onto::row(row.const_data_ptr<float>()));
-  give(stack, 5, {y});
+  give(stack, 5, std::move(y));
 }
 
 // --- Which products ---

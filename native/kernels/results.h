@@ -2,16 +2,22 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/core/stack.h>
 
-#include <initializer_list>
+#include <utility>
 
 #include "../new_tensor.h"
 
 namespace steppe {
 
 // Ends a kernel: its results take the place of so many arguments.
-inline void give(torch::jit::Stack& stack, size_t arguments, std::initializer_list<at::Tensor> results) {
-  stack.erase(stack.end() - static_cast<std::ptrdiff_t>(arguments), stack.end());
-  for (const auto& result : results) stack.emplace_back(result);
+template <class... Results>
+void give(torch::jit::Stack& stack, size_t arguments, Results&&... results) {
+  for (auto argument = stack.end() - static_cast<std::ptrdiff_t>(arguments); argument != stack.end(); ++argument) {
+    if (!argument->isTensor()) continue;
+    auto tensor = std::move(*argument).toTensor();
+    retire(tensor);
+  }
+  stack.resize(stack.size() - arguments);
+  (stack.emplace_back(std::forward<Results>(results)), ...);
 }
 
 }  // namespace steppe

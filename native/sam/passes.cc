@@ -14,7 +14,7 @@
 
 #include "../errors.h"
 #include "../kernel_threads.h"
-#include "../views.h"
+#include "../new_tensor.h"
 #include "vectors.h"
 
 namespace steppe::sam {

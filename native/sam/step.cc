@@ -12,7 +12,7 @@
 #include "../elements.h"
 #include "../kernel_threads.h"
 #include "../kernels/transposition.h"
-#include "../views.h"
+#include "../new_tensor.h"
 
 namespace steppe::sam {
 

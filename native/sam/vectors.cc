@@ -1,6 +1,5 @@
 #include "vectors.h"
 
-#include <ATen/EmptyTensor.h>
 #include <ATen/ops/_foreach_add.h>
 #include <ATen/ops/_foreach_copy.h>
 #include <ATen/ops/_foreach_mul.h>
@@ -20,7 +19,7 @@
 #include "../elements.h"
 #include "../kernel_threads.h"
 #include "../kernels/transposition.h"
-#include "../views.h"
+#include "../new_tensor.h"
 
 namespace steppe::sam {
 namespace {
@@ -150,7 +149,7 @@ bool is_small(const at::Tensor& x) { return x.is_cpu() && x.layout() == at::kStr
 // at::empty_like; on the CPU without the way through the dispatcher, which takes as long as a small tensor's copy.
 at::Tensor new_like(const at::Tensor& x) {
   if (!x.is_cpu() || x.layout() != at::kStrided || !x.is_non_overlapping_and_dense()) return at::empty_like(x);
-  return at::Tensor(at::detail::empty_strided_cpu(x.sizes(), x.strides(), x.scalar_type()));
+  return new_strided(x.sizes(), x.strides(), x.scalar_type());
 }
 
 void lay_out_like(Tensors& gradients, const Tensors& parameters) {

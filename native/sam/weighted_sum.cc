@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "../elements.h"
-#include "../views.h"
+#include "../new_tensor.h"
 
 namespace steppe::sam {
 void WeightedSum::add(Tensors x, double weight) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "../../kernel_threads.h"
 #include "../loops/processors.h"
@@ -160,7 +161,7 @@ void attend(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   each_head(q, sizes, forward_memory(sizes), [&](int64_t head, float* memory) {
     forward_head(sizes, read(q, head), read(k, head), read(v, head), write(output, head), write(sums, head), memory);
   });
-  give(stack, 7, {output, log_sums});
+  give(stack, 7, std::move(output), std::move(log_sums));
 }
 
 // aten::_scaled_dot_product_flash_attention_for_cpu_backward(dL/doutput, q, k, v, output, log-sums, dropout, causal, mask?, scale?)
@@ -185,7 +186,7 @@ void attend_backward(const c10::OperatorHandle&, torch::jit::Stack& stack) {
                  read(d_o, head), read(log_sums, head), write(dq, head), write(dk, head), write(dv, head)};
     backward_head(sizes, h, memory);
   });
-  give(stack, 10, {dq, dk, dv});
+  give(stack, 10, std::move(dq), std::move(dk), std::move(dv));
 }
 
 bool has_rows(const Program::Layout& layout) { return is_float_image(layout) && layout.strides[3] == 1; }

@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "../../program_passes.h"
@@ -85,7 +86,7 @@ void normalize(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   take_statistics(x, arguments, mean, inverse);
   const Scaling scaling(arguments[1].toTensor(), arguments[2].toTensor(), mean, inverse);
   batch_norm::normalize(rows_of(x), x.const_data_ptr<float>(), scaling.affine(kRelu), y.mutable_data_ptr<float>());
-  give(stack, kForwardArguments, {y, mean, inverse});
+  give(stack, kForwardArguments, std::move(y), std::move(mean), std::move(inverse));
 }
 
 // -> (pooled, mean, 1/σ, places)
@@ -99,7 +100,7 @@ void normalize_and_pool(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   auto y = new_image(sizes), places = new_image(sizes, at::kByte);
   const Scaling scaling(arguments[1].toTensor(), arguments[2].toTensor(), mean, inverse);
   batch_norm::normalize_and_pool(windows, x.const_data_ptr<float>(), scaling.affine(true), y.mutable_data_ptr<float>(), places.mutable_data_ptr<uint8_t>());
-  give(stack, kForwardArguments + 1, {y, mean, inverse, places});
+  give(stack, kForwardArguments + 1, std::move(y), std::move(mean), std::move(inverse), std::move(places));
 }
 
 // From the two sums over the batch to the gradients. S. Ioffe and C. Szegedy, Batch Normalization, 2015, section 3.
@@ -138,7 +139,7 @@ struct Gradients {
 void give_gradients(torch::jit::Stack& stack, size_t arguments, const at::Tensor& dx, const Gradients& gradients) {
   const auto wanted = (stack.end() - static_cast<std::ptrdiff_t>(arguments) + 9)->toBoolList();
   const auto of_weight = wanted[1] ? gradients.of_weight() : at::Tensor(), of_bias = wanted[2] ? gradients.of_bias() : at::Tensor();
-  give(stack, arguments, {dx, of_weight, of_bias});
+  give(stack, arguments, std::move(dx), std::move(of_weight), std::move(of_bias));
 }
 
 template <bool kRelu>

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "../../kernel_threads.h"
-#include "../../views.h"
+#include "../../new_tensor.h"
 #include "../transposition.h"
 
 namespace steppe {

@@ -3,6 +3,7 @@
 #include <ATen/ops/sum.h>
 
 #include <array>
+#include <utility>
 
 #include "../../kernel_threads.h"
 #include "../results.h"
@@ -36,7 +37,7 @@ void convolve(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   const std::array<int64_t, 4> sizes = {x.size(0), w.size(0), length_of(x.size(2), w.size(2), stride[0], padding[0], dilation[0]),
                                         length_of(x.size(3), w.size(3), stride[1], padding[1], dilation[1])};
   const auto c = convolution_of(x, w, sizes, arguments + 3);
-  give(stack, kConvolutionArguments, {convolution_ways::output(choose(c).forward, c, x, w, bias)});
+  give(stack, kConvolutionArguments, convolution_ways::output(choose(c).forward, c, x, w, bias));
 }
 
 // aten::convolution_backward(dL/doutput, input, weight, bias sizes?, stride, padding, dilation, transposed, output padding, groups, mask)
@@ -64,7 +65,7 @@ void convolve_backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) 
     HeldKernelThreads::let_go();
     results[2] = dy.sum({0, 2, 3});
   }
-  give(stack, kConvolutionBackwardArguments, {results[0], results[1], results[2]});
+  give(stack, kConvolutionBackwardArguments, std::move(results[0]), std::move(results[1]), std::move(results[2]));
 }
 
 // The convolution that an instruction computes, if it is one that this file is for; `first` is the place of its input among the

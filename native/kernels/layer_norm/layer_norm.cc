@@ -1,6 +1,7 @@
 #include "layer_norm.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "../loops/parallel.h"
 #include "../loops/scratch.h"
@@ -45,7 +46,7 @@ void forward(const c10::OperatorHandle&, torch::jit::Stack& stack) {
     const auto at = begin * rows.columns;
     normalize_rows(end - begin, rows.columns, eps, from + at, affine, to + at, means + begin, rstds + begin);
   });
-  give(stack, kForward, {y, mean, rstd});
+  give(stack, kForward, std::move(y), std::move(mean), std::move(rstd));
 }
 
 // aten::native_layer_norm_backward(dL/dy, x, normalized shape, mean, rstd, weight?, bias?, which) -> (dL/dx?, dL/dweight?, dL/dbias?)
@@ -78,7 +79,7 @@ void backward(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   });
   if (which[1]) sum_rows(pieces, columns, weight_sums, d_weight.mutable_data_ptr<float>());
   if (which[2]) sum_rows(pieces, columns, bias_sums, d_bias.mutable_data_ptr<float>());
-  give(stack, kBackward, {dx, d_weight, d_bias});
+  give(stack, kBackward, std::move(dx), std::move(d_weight), std::move(d_bias));
 }
 
 // --- Which layer norms ---

@@ -1,3 +1,4 @@
+#include <utility>
 #include <vector>
 
 #include "../loops/scratch.h"
@@ -85,7 +86,7 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
     sum_rows(rows, 4 * hidden, to_gates, db.mutable_data_ptr<float>());
     db2 = filled(db, db.const_data_ptr<float>());
   }
-  give(stack, stack.size() - first, {dx, dw, du, db, db2, dh, dc});
+  give(stack, stack.size() - first, std::move(dx), std::move(dw), std::move(du), std::move(db), std::move(db2), std::move(dh), std::move(dc));
 }
 
 }  // namespace steppe::lstm

@@ -1,3 +1,4 @@
+#include <utility>
 #include <vector>
 
 #include "../loops/scratch.h"
@@ -101,7 +102,7 @@ void forward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   });
   const auto last = reverse ? 0 : n * (steps - 1);
   auto last_h = filled(h0.tensor, steps == 0 ? h0.data : out + last);
-  give(stack, stack.size() - first, {output, last_h, last_c, kept});
+  give(stack, stack.size() - first, std::move(output), std::move(last_h), std::move(last_c), std::move(kept));
 }
 
 }  // namespace steppe::lstm

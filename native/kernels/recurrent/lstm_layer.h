@@ -6,7 +6,6 @@
 
 #include "../../kernel_threads.h"
 #include "../../new_tensor.h"
-#include "../../views.h"
 #include "lstm_loops.h"
 #include "recurrence.h"
 

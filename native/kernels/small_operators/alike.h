@@ -8,7 +8,7 @@
 // What kernels need that go through all elements of tensors of one shape, whatever it is.
 namespace steppe {
 
-inline at::Tensor new_like(const at::Tensor& x) { return at::Tensor(at::detail::empty_strided_cpu(x.sizes(), x.strides(), at::kFloat)); }
+inline at::Tensor new_like(const at::Tensor& x) { return new_strided(x.sizes(), x.strides(), at::kFloat); }
 
 // Whether all are float32 of one shape, whose elements follow each other in memory in the same order.
 inline bool are_alike(std::initializer_list<const Program::Layout*> all) {

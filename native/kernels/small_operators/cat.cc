@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "../loops/parallel.h"
 #include "../loops/strided_rows.h"
@@ -68,7 +69,7 @@ void join(const c10::OperatorHandle&, torch::jit::Stack& stack) {
       for (const auto& [from, source] : sources) row = std::copy_n(from + source.offset(i), source.length, row);
     }
   });
-  give(stack, kArguments, {result});
+  give(stack, kArguments, std::move(result));
 }
 
 bool are_rows(const Program::Instruction& instruction, const Layouts& layouts) {

@@ -3,6 +3,7 @@
 #include <ATen/core/Reduction.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "../results.h"
 #include "class_losses_loops.h"
@@ -24,7 +25,7 @@ void log_softmax(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   auto* to = y.mutable_data_ptr<float>();
   const Rows rows(x);
   over(rows, [&](int64_t count, int64_t at) { log_softmax_rows(count, rows.classes, from + at, to + at); });
-  give(stack, kLogSoftmax, {y});
+  give(stack, kLogSoftmax, std::move(y));
 }
 
 // aten::_log_softmax_backward_data(dL/dy, y, dimension, dtype) -> dL/dx
@@ -37,7 +38,7 @@ void log_softmax_backward(const c10::OperatorHandle&, torch::jit::Stack& stack) 
   auto* to = dx.mutable_data_ptr<float>();
   const Rows rows(y);
   over(rows, [&](int64_t count, int64_t at) { log_softmax_rows_backward(count, rows.classes, from + at, of_y + at, to + at); });
-  give(stack, kLogSoftmaxBackward, {dx});
+  give(stack, kLogSoftmaxBackward, std::move(dx));
 }
 
 // aten::nll_loss_forward(y [rows, classes], targets, weight?, reduction, ignored) -> (loss, targets that count)
@@ -49,7 +50,7 @@ void nll_loss(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   if (!t.are_in_range()) return op.callBoxed(stack);  // its error
   const auto* from = y.const_data_ptr<float>();
   const auto [loss, counted] = t.loss(arguments[3].toInt(), [&](int64_t i) { return from[i * t.rows.classes + t.of_rows[i]]; });
-  give(stack, kNllLoss, {loss, counted});
+  give(stack, kNllLoss, std::move(loss), std::move(counted));
 }
 
 // aten::nll_loss_backward(dL/dloss, y, targets, weight?, reduction, ignored, targets that count) -> dL/dy
@@ -68,7 +69,7 @@ void nll_loss_backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) 
     for (int64_t i = 0; i < count_here; i++)
       if (here[i] != t.ignored) to[at + i * t.rows.classes + here[i]] = each;
   });
-  give(stack, kNllLossBackward, {dy});
+  give(stack, kNllLossBackward, std::move(dy));
 }
 
 class Operands {

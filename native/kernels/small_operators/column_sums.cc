@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "../loops/parallel.h"
 #include "../loops/processors.h"
@@ -45,7 +46,7 @@ void sum(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   sizes.back() = columns;
   auto result = new_tensor(sizes);
   sum_rows(x.numel() / columns, columns, x.const_data_ptr<float>(), result.mutable_data_ptr<float>());
-  give(stack, kArguments, {result});
+  give(stack, kArguments, std::move(result));
 }
 
 bool are_all_but_last(std::vector<int64_t> dimensions, int64_t of) {

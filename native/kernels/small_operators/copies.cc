@@ -1,6 +1,7 @@
 #include "copies.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "../loops/parallel.h"
 #include "../loops/strided_rows.h"
@@ -18,7 +19,7 @@ void of_image(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   const auto x = stack.end()[-2].toTensor();
   auto result = x.is_contiguous() ? new_image(x.sizes()) : new_tensor(x.sizes());
   copy_image(result, x);
-  give(stack, kArguments, {result});
+  give(stack, kArguments, std::move(result));
 }
 
 void of_rows(const c10::OperatorHandle&, torch::jit::Stack& stack) {
@@ -30,7 +31,7 @@ void of_rows(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   parallel_for(0, rows.count(), kGrain / (rows.length + 1) + 1, [&](int64_t begin, int64_t end) {
     for (auto i = begin; i < end; i++) std::copy_n(from + rows.offset(i), rows.length, to + i * rows.length);
   });
-  give(stack, kArguments, {result});
+  give(stack, kArguments, std::move(result));
 }
 
 decltype(Program::Instruction::kernel) kernel_for(const Program::Layout& from, const Program::Layout& to) {

@@ -4,6 +4,7 @@
 #include <ATen/ops/nll_loss_forward.h>
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "../../errors.h"
@@ -41,7 +42,7 @@ void forward(const c10::OperatorHandle&, torch::jit::Stack& stack) {
       if (t.of_rows[i] != t.ignored) log_shares[i] = to[i * t.rows.classes + t.of_rows[i]];
   });
   const auto [loss, counted] = t.loss(reduction, [&](int64_t i) { return log_shares[i]; });
-  give(stack, kForward, {y, loss, counted});
+  give(stack, kForward, std::move(y), std::move(loss), std::move(counted));
 }
 
 // aten::nll_loss_backward(dL/dloss, log-softmax, targets, weight?, reduction, ignored, targets that count) -> dL/dx, through the log-softmax
@@ -56,7 +57,7 @@ void backward(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   const auto* from = y.const_data_ptr<float>();
   auto* to = dx.mutable_data_ptr<float>();
   over(t.rows, [&](int64_t count, int64_t at) { cross_entropy_rows_backward(count, t.rows.classes, each, t.of_rows + at / t.rows.classes, t.ignored, from + at, to + at); });
-  give(stack, kBackward, {dx});
+  give(stack, kBackward, std::move(dx));
 }
 
 class Fusion {

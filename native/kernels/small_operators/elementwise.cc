@@ -1,8 +1,9 @@
 #include "elementwise.h"
 
 #include <algorithm>
+#include <utility>
 
-#include "../../views.h"
+#include "../../new_tensor.h"
 #include "../loops/parallel.h"
 #include "../loops/processors.h"
 #include "../results.h"
@@ -46,7 +47,7 @@ void relu(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   const auto* from = x.const_data_ptr<float>();
   auto* to = y.mutable_data_ptr<float>();
   parallel_for(0, x.numel(), kGrain, [&](int64_t begin, int64_t end) { keep_positive(end - begin, from + begin, to + begin); });
-  give(stack, 1, {y});
+  give(stack, 1, std::move(y));
 }
 
 // aten::threshold_backward(dL/dy, x, threshold) -> dL/dx, or with one more argument, where that is to stand
@@ -61,7 +62,7 @@ void threshold_backward(const c10::OperatorHandle& op, torch::jit::Stack& stack)
   const auto *from = dy.const_data_ptr<float>(), *of_x = x.const_data_ptr<float>();
   auto* to = dx.mutable_data_ptr<float>();
   parallel_for(0, x.numel(), kGrain, [&](int64_t begin, int64_t end) { pass_above(end - begin, threshold, from + begin, of_x + begin, to + begin); });
-  give(stack, count, {dx});
+  give(stack, count, std::move(dx));
 }
 
 void add_into(const at::Tensor& y, const at::Tensor& a, const at::Tensor& b) {
@@ -78,7 +79,7 @@ void add(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const auto &a = arguments[0].toTensor(), &b = arguments[1].toTensor();
   const auto y = count > kAdd ? arguments[kAdd].toTensor() : new_like(a);
   add_into(y, a, b);
-  give(stack, count, {y});
+  give(stack, count, std::move(y));
 }
 
 // aten::add_.Tensor(a, b, alpha 1)

@@ -1,6 +1,7 @@
 #include "embedding.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "../loops/parallel.h"
 #include "../loops/processors.h"
@@ -42,7 +43,7 @@ void forward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   parallel_for(0, count, kGrain / (width + 1) + 1, [&](int64_t begin, int64_t end) {
     for (auto i = begin; i < end; i++) std::copy_n(from + index[i] * width, width, to + i * width);
   });
-  give(stack, kArguments, {result});
+  give(stack, kArguments, std::move(result));
 }
 
 // aten::embedding_dense_backward(dL/doutput [*indices, width], indices, words, padding index, by frequency) -> dL/dweight
@@ -62,7 +63,7 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
     for (int64_t i = 0; i < rows.count(); i++)
       if (index[i] != padding) add_row(end - begin, from + rows.offset(i) + begin, to + index[i] * rows.length + begin);
   });
-  give(stack, kArguments, {result});
+  give(stack, kArguments, std::move(result));
 }
 
 }  // namespace

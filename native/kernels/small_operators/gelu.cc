@@ -1,9 +1,10 @@
 #include "gelu.h"
 
+#include <utility>
 #include <vector>
 
 #include "../../program_passes.h"
-#include "../../views.h"
+#include "../../new_tensor.h"
 #include "../loops/parallel.h"
 #include "../results.h"
 #include "alike.h"
@@ -33,7 +34,7 @@ void forward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const auto* from = x.const_data_ptr<float>();
   auto* to = y.mutable_data_ptr<float>();
   over(x, [&](int64_t some, int64_t at) { values(by_tangent, some, from + at, to + at); });
-  give(stack, count, {y});
+  give(stack, count, std::move(y));
 }
 
 // -> (y, dy/dx), the latter in x's memory where nobody else reads that
@@ -45,7 +46,7 @@ void forward_with_slopes(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   const auto* from = x.const_data_ptr<float>();
   auto *to = y.mutable_data_ptr<float>(), *to_slopes = slopes.mutable_data_ptr<float>();
   over(x, [&](int64_t some, int64_t at) { points(by_tangent, some, from + at, to + at, to_slopes + at); });
-  give(stack, 1, {y, slopes});
+  give(stack, 1, std::move(y), std::move(slopes));
 }
 
 // aten::gelu_backward(dL/dy, x, approximate) -> dL/dx, or with one more argument, where that is to stand. With slopes: in x's place.
@@ -60,7 +61,7 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const auto *from = dy.const_data_ptr<float>(), *other = arguments[1].toTensor().const_data_ptr<float>();
   auto* to = dx.mutable_data_ptr<float>();
   over(dy, [&](int64_t some, int64_t at) { kHasSlopes ? gradients(some, from + at, other + at, to + at) : gradients(by_tangent, some, from + at, other + at, to + at); });
-  give(stack, count, {dx});
+  give(stack, count, std::move(dx));
 }
 
 class Replacement {

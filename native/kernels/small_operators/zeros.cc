@@ -1,6 +1,7 @@
 #include "zeros.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "../results.h"
 
@@ -15,7 +16,7 @@ constexpr int64_t kMostElements = 1 << 16;  // that one thread sets in the time 
 void make(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   auto result = new_tensor((stack.end() - kArguments)->toDimVector());
   std::fill_n(result.mutable_data_ptr<float>(), result.numel(), 0.0f);
-  give(stack, kArguments, {result});
+  give(stack, kArguments, std::move(result));
 }
 
 // What is None is LibTorch's default: strided, on the CPU, not pinned. Of a dtype the result tells.
