@@ -13,40 +13,60 @@ namespace steppe::kernel_threads {
 class Stages {
  public:
   using StageBody = c10::function_ref<void(int64_t stage, int64_t part)>;
-  Stages(int64_t stages, int64_t parts, StageBody body) : stages_(stages), begun_(static_cast<size_t>(parts)), body_(body) {}
+  using Idle = c10::function_ref<bool(int64_t stage, int64_t part)>;
+  Stages(int64_t stages, int64_t parts, StageBody body, Idle idle) : stages_(stages), parts_(static_cast<size_t>(parts)), body_(body), idle_(idle) {}
 
   // What a thread does: of each stage the part that is its own, and what nobody else begins.
   void take_part(int64_t own) {
-    const auto parts = static_cast<int64_t>(begun_.size());
+    const auto parts = static_cast<int64_t>(parts_.size());
     for (;;) {
       const auto stage = done_.load(std::memory_order_acquire) / parts;
       if (stage == stages_) return;
       do_part(stage, own);
+      const auto is_over = [&] { return done_.load(std::memory_order_acquire) >= (stage + 1) * parts; };
       int looks = 0;
       watch([&] {
-        if (++looks == kPatience)
+        if (is_over()) return true;
+        if (do_idle(stage, own)) return is_over();
+        if (++looks % kPatience == 0)
           for (int64_t i = 0; i < parts; i++) do_part(stage, i);
-        return done_.load(std::memory_order_acquire) >= (stage + 1) * parts;
+        return is_over();
       });
     }
   }
 
  private:
-  struct alignas(64) Begun {
-    std::atomic<int64_t> stages{0};  // so many of the part have begun
+  // Whoever has it works on it, and nobody else.
+  struct alignas(64) Part {
+    std::atomic<bool> taken{false};
+    std::atomic<int64_t> stages{0};  // so many are done
+    bool take() { return !taken.load(std::memory_order_relaxed) && !taken.exchange(true, std::memory_order_acquire); }
+    void leave() { taken.store(false, std::memory_order_release); }
   };
-  // If nobody has begun it.
+  // If it is not done, and nobody is at it.
   void do_part(int64_t stage, int64_t i) {
-    auto& begun = begun_[static_cast<size_t>(i)].stages;
-    auto before = begun.load(std::memory_order_relaxed);
-    if (before != stage || !begun.compare_exchange_strong(before, stage + 1, std::memory_order_acq_rel)) return;
-    body_(stage, i);
-    done_.fetch_add(1, std::memory_order_acq_rel);
+    auto& part = parts_[static_cast<size_t>(i)];
+    if (part.stages.load(std::memory_order_relaxed) != stage || !part.take()) return;
+    if (part.stages.load(std::memory_order_relaxed) == stage) {
+      body_(stage, i);
+      part.stages.store(stage + 1, std::memory_order_relaxed);
+      done_.fetch_add(1, std::memory_order_acq_rel);
+    }
+    part.leave();
+  }
+  // Whether there was something to do.
+  bool do_idle(int64_t stage, int64_t i) {
+    auto& part = parts_[static_cast<size_t>(i)];
+    if (!idle_ || !part.take()) return false;
+    const bool did = part.stages.load(std::memory_order_relaxed) > stage && idle_(stage, i);
+    part.leave();
+    return did;
   }
 
   const int64_t stages_;
-  std::vector<Begun> begun_;
+  std::vector<Part> parts_;
   const StageBody body_;
+  const Idle idle_;
   alignas(64) std::atomic<int64_t> done_{0};  // parts of all stages
 };
 

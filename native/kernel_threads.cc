@@ -152,13 +152,14 @@ void on_kernel_threads(int64_t count, c10::function_ref<void(int64_t i)> body) {
   }
 }
 
-void on_kernel_stages(int64_t stages, int64_t parts, c10::function_ref<void(int64_t stage, int64_t part)> body) {
+void on_kernel_stages(int64_t stages, int64_t parts, c10::function_ref<void(int64_t stage, int64_t part)> body,
+                      c10::function_ref<bool(int64_t stage, int64_t part)> idle) {
   if (parts <= 1 || is_kernel_thread()) {
     for (int64_t stage = 0; stage < stages; stage++)
       for (int64_t i = 0; i < parts; i++) body(stage, i);
     return;
   }
-  kernel_threads::Stages all(stages, parts, body);
+  kernel_threads::Stages all(stages, parts, body, idle);
   on_kernel_threads(parts, [&](int64_t i) { all.take_part(i); });
 }
 

@@ -40,8 +40,11 @@ class HeldKernelThreads {
 
 // Calls body(stage, part) for 0 ≤ part < parts in each of the stages: all parts of one at the same time, as far as there are threads, and the next
 // once they have ended, whose memory it then sees. A thread that the system runs something else instead of holds up no more than the part it is
-// in: others do the rest. They watch for each other: what lies between two stages should take microseconds. `body` does not throw.
-void on_kernel_stages(int64_t stages, int64_t parts, c10::function_ref<void(int64_t stage, int64_t part)> body);
+// in: others do the rest. They watch for each other: what lies between two stages should take microseconds. While a thread waits for the others of a
+// stage it calls idle(stage, its part), where there is one, as long as that finds something to do; never while `body` is at the same part.
+// Neither throws.
+void on_kernel_stages(int64_t stages, int64_t parts, c10::function_ref<void(int64_t stage, int64_t part)> body,
+                      c10::function_ref<bool(int64_t stage, int64_t part)> idle = {});
 
 // While it lives, LibTorch's kernels that this thread calls run on it alone, with the numbers that one thread gives. at::set_num_threads would set
 // the default of threads to come, too.

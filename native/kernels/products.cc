@@ -137,6 +137,8 @@ at::Tensor product(const at::Tensor& x, const at::Tensor& w) {
   return y;
 }
 
+bool multiplies_in_place(const at::Tensor& x, const at::Tensor& w) { return choose(x, w) == Way::rows; }
+
 }  // namespace products
 
 void replace_products(Program& program, const Layouts& layouts) {

@@ -11,6 +11,8 @@ void multiply(at::Tensor& y, const at::Tensor& x, const at::Tensor& w, bool adds
 // y ← x W + row, in each of y's rows.
 void multiply_onto_row(at::Tensor& y, const at::Tensor& x, const at::Tensor& w, const at::Tensor& row);
 at::Tensor product(const at::Tensor& x, const at::Tensor& w);
+// Whether row_product::multiply gives x W's numbers, for some of x's rows and W's columns as for all, with W as it lies.
+bool multiplies_in_place(const at::Tensor& x, const at::Tensor& w);
 
 }  // namespace products
 

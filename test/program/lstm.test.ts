@@ -118,6 +118,38 @@ describe("in panels", () => {
   });
 });
 
+// Where threads share the units, they take the products with inputs in pieces while they wait for each other: gates from inputs ahead of their time step,
+// and gradients of inputs, which the layer below is made of, behind theirs.
+describe("of two layers, the gradients of the lower one", () => {
+  test.each([
+    [128, 4, 9, true],
+    [128, 4, 35, false],
+    [48, 7, 5, true],
+    [40, 5, 6, true], // 80 columns of inputs, 40 of units
+    [72, 6, 4, false],
+    [96, 1, 30, true],
+    [144, 5, 11, false], // the backward's matrix in panels
+  ])("%i units, %i samples, %i steps, in both directions: %s", (hidden, samples, steps, bidirectional) => {
+    const { layer, batch } = make({ numLayers: 2, bidirectional }, "float32", { inputs: 24, hidden, samples, steps });
+    const { gradients, loss } = run(layer, batch);
+    for (const threads of hasWideRegisters ? [2, 3, 4] : []) {
+      torch.setNumThreads(threads);
+      const again = [1, 2, 3].map(() => run(layer, batch));
+      torch.setNumThreads(1);
+      for (const each of again) {
+        expect(each.loss).toBe(loss);
+        layer.namedParameters().forEach(([name], i) => expect(torch.equal(each.gradients[i]!, gradients[i]!), `${name} on ${threads} threads`).toBe(true));
+      }
+    }
+    const eager = lossOf(layer)(batch[0]!, batch[1]!, batch[2]!);
+    eager.backward();
+    layer.parameters().forEach((parameter, i) => {
+      const scale = parameter.grad!.abs().max().item() as number;
+      expect(gradients[i]!.sub(parameter.grad!).abs().max().item() as number).toBeLessThan(1e-5 * scale);
+    });
+  });
+});
+
 test("other dtypes are LibTorch's: float64 bit for bit", () => {
   const { layer, batch } = make({}, "float64");
   const { gradients } = run(layer, batch);

@@ -49,8 +49,25 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   auto *to_h = dh.mutable_data_ptr<float>(), *to_c = dc.mutable_data_ptr<float>(), *to_gates = d_gates.mutable_data_ptr<float>();
   const std::vector<float> zeros(static_cast<size_t>(hidden));
   const auto prepare = [&](int64_t i) { panels.fill(i); };
-  // In each round what the step that comes later in time gives its states, and then a step's gates.
-  sharing.over_time(steps + 1, prepare, [&](const recurrence::Part& part, int64_t round) {
+  const Values w(at(1));
+  auto dx = new_tensor(x.tensor.sizes()), dx_rows = rows_of(dx, rows, in);
+  auto* to_x = dx.mutable_data_ptr<float>();
+    // Where threads share the units: some columns of dx for each, some rows of them at a time, in the order in which their gates come.
+  constexpr auto kRows = row_product::kMostRows;
+  const bool in_pieces = sharing.by_units() && in / kLanes >= sharing.threads() && products::multiplies_in_place(d_gates, w.tensor);
+  const auto pieces_of = [&](int64_t time_steps) { return time_steps >= steps ? (rows + kRows - 1) / kRows : batch * time_steps / kRows; };
+  const auto piece = [&](const recurrence::Part& part, int64_t k) {
+    const auto begin = k * kRows, count = std::min(kRows, rows - begin), row = reverse ? begin : rows - begin - count;
+    const auto lanes = in / kLanes, column = lanes * part.index / sharing.threads() * kLanes;
+    const auto end = part.index + 1 == sharing.threads() ? in : lanes * (part.index + 1) / sharing.threads() * kLanes;
+    row_product::multiply(count, 4 * hidden, end - column, {to_gates + 4 * hidden * row, 4 * hidden}, {w.data + column, w.tensor.stride(0)},
+                          {to_x + in * row + column, in}, /*adds=*/false);
+  };
+  recurrence::Pieces pieces(sharing.threads(), piece);
+  const auto idle = [&](const recurrence::Part& part, int64_t round) { return in_pieces && pieces.do_next(part, pieces_of(round)); };
+  // In each round what the step that comes later in time gives its states, and then a step's gates; in one more the pieces that are left.
+  const auto in_round = [&](const recurrence::Part& part, int64_t round) {
+    if (round > steps) return pieces.do_first(part, pieces_of(steps));
     const auto of_all = hidden * part.sample + part.unit;
     const Rows<float> h = part_of(parts_h, part, batch), c = part_of(parts_c, part, batch), all_h = {to_h + of_all, hidden}, all_c = {to_c + of_all, hidden};
     if (round == 0) {
@@ -75,10 +92,10 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
         backward_row(units, blocks.size, in_kept.gates(unit, t, b).data, in_kept.cells(unit, t, b).data, {y, h.data + at, c.data + at, to_gates + 4 * (n * t + hidden * b) + unit, hidden});
       }
     }
-  });
+  };
+  sharing.over_time(steps + (in_pieces ? 2 : 1), prepare, in_round, idle);
   const auto all_t = transposed(d_gates);
-  auto dx = new_tensor(x.tensor.sizes()), dx_rows = rows_of(dx, rows, in);
-  products::multiply(dx_rows, d_gates, at(1));
+  if (!in_pieces) products::multiply(dx_rows, d_gates, w.tensor);
   auto dw = products::product(all_t, rows_of(x.tensor, rows, in)), du = weight_gradient(d_gates, h0, output.tensor, steps, batch, reverse);
   at::Tensor db, db2;  // without biases nobody asks for them
   if (has_biases) {

@@ -75,11 +75,24 @@ void forward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
     if (multiplies_inputs) inputs.fill(sharing, i);
   };
   auto last_c = filled(c0.tensor, c0.data);
-  sharing.over_time(steps, prepare, [&](const recurrence::Part& part, int64_t s) {
+  // Where threads share the units: gates from inputs, some rows of a block at a time, in the order of the time steps.
+  constexpr auto kRows = row_product::kMostRows;
+  const auto blocks_of = [&](const recurrence::Part& part) { return blocks.of(part.unit, part.units); };
+  const auto pieces_of = [&](const recurrence::Part& part, int64_t time_steps) { return (batch * time_steps + kRows - 1) / kRows * (blocks_of(part).second - blocks_of(part).first); };
+  const auto piece = [&](const recurrence::Part& part, int64_t k) {
+    const auto [first, end] = blocks_of(part);
+    const auto block = first + k % (end - first), begin = k / (end - first) * kRows, count = std::min(kRows, rows - begin), row = reverse ? rows - begin - count : begin;
+    inputs.multiply(count, {x.data + in * row, in}, block, in_kept.gates(blocks.begin(block), 0, row), /*adds=*/false);
+  };
+  recurrence::Pieces pieces(sharing.threads(), piece);
+  const bool in_pieces = multiplies_inputs && sharing.by_units();
+  const auto idle = [&](const recurrence::Part& part, int64_t) { return in_pieces && pieces.do_next(part, pieces_of(part, steps)); };
+  const auto round = [&](const recurrence::Part& part, int64_t s) {
     const auto [first_block, end_block] = blocks.of(part.unit, part.units);
     const Rows<float> c = part_of(cells, part, batch), all_c = {last_c.mutable_data_ptr<float>() + hidden * part.sample + part.unit, hidden};
     if (s == 0) copy_rows(part.samples, part.units, {all_c.data, hidden}, c);
-    if (s == 0 && multiplies_inputs) multiply_inputs(inputs, part, {x.data, in}, steps, batch, blocks, in_kept);
+    if (in_pieces) pieces.do_first(part, pieces_of(part, s + 1));
+    if (s == 0 && multiplies_inputs && !in_pieces) multiply_inputs(inputs, part, {x.data, in}, steps, batch, blocks, in_kept);
     const auto t = index(s);
     const auto* h = s > 0 ? out + n * index(s - 1) : h0.data;
     recurrence::fetch(sharing, part, hidden, h + hidden * part.sample);
@@ -99,7 +112,8 @@ void forward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
       }
     }
     if (s + 1 == steps) copy_rows(part.samples, part.units, {c.data, c.step}, all_c);
-  });
+  };
+  sharing.over_time(steps, prepare, round, idle);
   const auto last = reverse ? 0 : n * (steps - 1);
   auto last_h = filled(h0.tensor, steps == 0 ? h0.data : out + last);
   give(stack, stack.size() - first, std::move(output), std::move(last_h), std::move(last_c), std::move(kept));

@@ -47,10 +47,10 @@ Sharing::Sharing(int64_t samples, int64_t hidden, int64_t steps) : samples_(samp
 Part Sharing::part(int64_t i) const {
   if (by_units_) {
     const auto [unit, units] = units_of(i);
-    return {0, samples_, unit, units};
+    return {i, 0, samples_, unit, units};
   }
   const auto first = samples_ * i / threads_;
-  return {first, samples_ * (i + 1) / threads_ - first, 0, hidden_};
+  return {i, first, samples_ * (i + 1) / threads_ - first, 0, hidden_};
 }
 
 std::pair<int64_t, int64_t> Sharing::units_of(int64_t i) const {

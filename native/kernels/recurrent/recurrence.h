@@ -1,9 +1,11 @@
 #pragma once
 #include <ATen/core/Tensor.h>
+#include <c10/util/FunctionRef.h>
 
 #include <algorithm>
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 #include "../../kernel_threads.h"
 #include "../loops/row_product.h"
@@ -14,7 +16,33 @@ namespace steppe::recurrence {
 
 // A thread's part.
 struct Part {
-  int64_t sample, samples, unit, units;
+  int64_t index, sample, samples, unit, units;
+};
+
+// Work of each part that need not be done at once, in pieces one after the other. Where threads share the units they wait for each other at each
+// time step, now one and now the other; with this they have something to do meanwhile.
+class Pieces {
+ public:
+  // do_piece(part, k) does the k-th.
+  using Piece = c10::function_ref<void(const Part& part, int64_t k)>;
+  Pieces(int64_t parts, Piece do_piece) : done_(static_cast<size_t>(parts)), do_piece_(do_piece) {}
+  // One of the first `available`, if any is left.
+  bool do_next(const Part& part, int64_t available) {
+    auto& done = done_[static_cast<size_t>(part.index)].pieces;
+    if (done >= available) return false;
+    do_piece_(part, done++);
+    return true;
+  }
+  void do_first(const Part& part, int64_t count) {
+    while (do_next(part, count)) {}
+  }
+
+ private:
+  struct alignas(64) Done {
+    int64_t pieces = 0;
+  };
+  std::vector<Done> done_;
+  Piece do_piece_;
 };
 
 // How threads share a recurrence over all time steps, and who multiplies: loops of ours or LibTorch, which is as fast where the matrix is very
@@ -30,14 +58,16 @@ class Sharing {
   // The first of share i of the units, and how many: whole registers where the loops are ours.
   std::pair<int64_t, int64_t> units_of(int64_t i) const;
   // Calls prepare(i) for each share i, of units, and round(part, k) for each part in so many rounds k. Where threads share the units, a round sees what was
-  // prepared for its own share, and what all parts did in the rounds before; else all that was prepared, and its part's own rounds.
-  template <class Prepare, class Round>
-  void over_time(int64_t rounds, const Prepare& prepare, const Round& round) const {
+  // prepared for its own share, and what all parts did in the rounds before; else all that was prepared, and its part's own rounds. Between a part's
+  // round k and the next, while it waits for others, idle(part, k) does something of the part's own if there is anything.
+  template <class Prepare, class Round, class Idle>
+  void over_time(int64_t rounds, const Prepare& prepare, const Round& round, const Idle& idle) const {
     if (by_units_) {
-      on_kernel_stages(rounds, threads_, [&](int64_t k, int64_t i) {
+      const auto body = [&](int64_t k, int64_t i) {
         if (k == 0) prepare(i);
         round(part(i), k);
-      });
+      };
+      on_kernel_stages(rounds, threads_, body, [&](int64_t k, int64_t i) { return idle(part(i), k); });
     } else {
       on_kernel_stages(2, threads_, [&](int64_t stage, int64_t i) {
         if (stage == 0) return prepare(i);
