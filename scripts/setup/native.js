@@ -125,16 +125,17 @@ export async function compile(libtorch, folder, rpath) {
   if (existsSync(marker)) removeHalfWritten(folder);
   writeFileSync(marker, "");
   const begun = join(folder, "begun");
-  if (existsSync(begun)) renewSavedSince(statSync(begun).mtimeMs);
+  const now = new Date();
+  if (existsSync(begun)) renewSavedSince(statSync(begun).mtimeMs, now);
   writeFileSync(begun, "");
+  utimesSync(begun, now, now); // by the same clock: the file system's own may be milliseconds behind, and all that is renewed would be so again each time
   await cmake("build");
   rmSync(marker);
   return join(folder, "Release", "steppe.node");
 }
 
 /** What was saved while a build ran may have been read before: what that build made of it is newer, so make would leave it. */
-function renewSavedSince(time) {
-  const now = new Date();
+function renewSavedSince(time, now) {
   for (const file of filesBelow(join(root, "native"))) if (statSync(file).mtimeMs > time) utimesSync(file, now, now);
 }
 
