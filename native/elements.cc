@@ -127,7 +127,7 @@ double square_sum(const std::vector<const at::Tensor*>& x) {
   }
   std::vector<double> sums(pieces);
   take_in_kernel_threads();
-  const auto parts = parts_of(all / kPiece);
+  const auto parts = parts_of_elements(all);
   on_kernel_threads(parts, [&](int64_t i) {
     for (size_t k = 0; k < slices.size(); k++) {
       const auto& slice = slices[k];

@@ -10,6 +10,10 @@
 // than to run, and one thread alone does not use the memory's speed. Results do not depend on the number of threads.
 namespace steppe::elements {
 
+// Of how many threads each has enough of so many elements. Of a net so small that its kernels called no other threads they lie in this one's caches, and
+// are added sooner than others are awake and have them.
+inline int64_t parts_of_elements(int64_t count) { return parts_of(count / (kernel_threads_are_at_hand() ? 1 << 13 : 1 << 16)); }
+
 // Whether the loops are for this tensor: float32 or float64 on the CPU, its elements dense in memory.
 bool fits(const at::Tensor& x);
 // Of a w that fits, whether x's elements lie in memory as those of w.
@@ -30,16 +34,15 @@ struct Sum {
 };
 void add(const std::vector<Sum>& sums);
 
-// Calls body(slice, begin, end) for the elements [begin, end) of each slice, of so many as `size` says, a few thousand at least on each
-// thread. Each thread has the same part of every slice, as it has of a product's rows: so it mostly finds what it wrote itself. How slices are
+// Calls body(slice, begin, end) for the elements [begin, end) of each slice, of so many as `size` says. Each thread has the same part of every slice, as it has of a product's rows: so it mostly finds what it wrote itself. How slices are
 // cut depends on the number of threads.
 template <class Slice, class Body>
 void over(const std::vector<Slice>& slices, const Body& body) {
-  constexpr int64_t kLine = 16, kGrain = 1 << 13;  // elements
+  constexpr int64_t kLine = 16;  // elements
   int64_t all = 0;
   for (const auto& slice : slices) all += slice.size;
   take_in_kernel_threads();
-  const auto parts = parts_of(all / kGrain);
+  const auto parts = parts_of_elements(all);
   on_kernel_threads(parts, [&](int64_t i) {
     for (size_t k = 0; k < slices.size(); k++) {
       const auto size = slices[k].size, lines = (size + kLine - 1) / kLine;

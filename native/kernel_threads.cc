@@ -127,6 +127,11 @@ int64_t kernel_thread_count() {
   return leads != nullptr ? leads->size() : at::get_num_threads();
 }
 
+bool kernel_threads_are_at_hand() {
+  const auto& mine = holding();
+  return mine.leads != nullptr ? mine.leads->size() > 1 : mine.held;
+}
+
 // Those that are held are a parallel region of this thread's own.
 HeldKernelThreads::HeldKernelThreads() : outer_(std::exchange(holding().wanted, holding().held || !at::in_parallel_region())) {}
 

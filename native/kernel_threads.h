@@ -17,6 +17,9 @@ bool is_kernel_thread();
 // How many threads on_kernel_threads would use now.
 int64_t kernel_thread_count();
 
+// Whether these watch for what this thread calls next: it has called them since it holds them, or they help it in a job.
+bool kernel_threads_are_at_hand();
+
 // Calls job(i) for 0 ≤ i < leaders (1,024 at most) at the same time, each on a thread of its own as far as there are as many. Threads on which no
 // job runs, or none any more, take part in the kernels of the others: each job finds as many kernel threads as there are for it.
 void on_crews(int64_t leaders, c10::function_ref<void(int64_t i)> job);

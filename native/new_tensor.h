@@ -1,6 +1,8 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include <vector>
+
 namespace steppe {
 
 // Tensors of a step, without the way through the dispatcher, which takes as long as many a kernel. They take over the objects of those that `retire`
@@ -17,6 +19,9 @@ at::Tensor view_of(const at::Tensor& x, at::IntArrayRef sizes, at::IntArrayRef s
 
 // Lets go of x: its memory is free at once where nobody else holds it.
 void retire(at::Tensor& x);
+inline void retire(std::vector<at::Tensor>& all) {
+  for (auto& x : all) retire(x);
+}
 
 // Nobody else holds it, and nobody looks at its memory through another tensor.
 inline bool is_sole(const at::Tensor& x) { return x.use_count() == 1 && x.has_storage() && x.storage().use_count() == 1; }

@@ -12,6 +12,7 @@
 #include "../device/accelerator.h"
 #include "../errors.h"
 #include "../kernel_threads.h"
+#include "../new_tensor.h"
 #include "../step_memory.h"
 #include "minimize.h"
 
@@ -170,6 +171,7 @@ void Engine::descend(const Step& step, Tensors d) {
   clip(d);
   step.turn(d);  // the base optimizer turns it itself
   base_->step(w_, d, group_of_, step.groups);
+  retire(d);
   if (is_active(step)) (method_.rule != nullptr ? method_.rule->finish(step) : method_.combine->finish(step));
 }
 

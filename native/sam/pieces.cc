@@ -14,6 +14,7 @@
 #include "../device/accelerator.h"
 #include "../errors.h"
 #include "../kernel_threads.h"
+#include "../new_tensor.h"
 #include "../step_memory.h"
 #include "engine.h"
 #include "weighted_sum.h"
@@ -137,6 +138,7 @@ Tensors Engine::piece_direction(const Step& step, const Piece& piece, Report& re
     point = step.point.move_into(step.w, std::move(epsilon));
   }
   const auto g_p = step.at(step.passes, point, query, climbs_by_pass ? "the second pass's" : "the");
+  retire(point);
   if (!climbs_by_pass) report_gradient(g_p, piece, report);
   if (climbs) report.perturbed_loss = report.perturbed_loss.value_or(0) + piece.weight * g_p.loss;
   return (*method_.combine)(g, g_p, epsilon, step, piece);
