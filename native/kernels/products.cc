@@ -20,7 +20,7 @@ namespace {
 using row_product::Onto;
 
 constexpr int64_t kLeastWork = 1 << 10;   // multiplications
-constexpr int64_t kGrain = 1 << 15;       // multiplications for a thread
+constexpr int64_t kGrain = 1 << 17;       // multiplications for a thread
 constexpr int64_t kLeastRows = 8;         // for which W is transposed rather than each of its columns multiplied with each of them
 constexpr int64_t kTransposed = 1 << 12;  // elements for a thread
 
