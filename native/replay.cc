@@ -123,6 +123,7 @@ void Replay::add(const Program::Instruction& instruction) {
       added.results++;
     }
   }
+  most_operands_ = std::max<size_t>(most_operands_, added.operands);
   words_.insert(words_.end(), ends.begin(), ends.end());
   added.ends = static_cast<uint16_t>(ends.size());
 }
@@ -133,6 +134,7 @@ void Replay::run(Tensors& registers, bool with_backward, const Program::Slots& s
   c10::AutoGradMode restore_afterwards(grad_mode);
   HeldKernelThreads threads;
   torch::jit::Stack stack;
+  stack.reserve(most_operands_ + 1);  // one more where a result is to stand
   for (const auto& instruction : instructions_) {
     if (instruction.backward && !with_backward) break;
     if (cancelled.load(std::memory_order_relaxed)) [[unlikely]]

@@ -31,6 +31,7 @@ class Replay {
   std::vector<Instruction> instructions_;
   std::vector<int32_t> words_;
   std::vector<c10::IValue> constants_;
+  size_t most_operands_ = 0;
 };
 
 // An operand's value, and where an operator's result goes.

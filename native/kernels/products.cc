@@ -87,7 +87,7 @@ void mm(const c10::OperatorHandle&, torch::jit::Stack& stack) { give(stack, 2, p
 
 // aten::addmm(row [out], x, W, beta 1, alpha 1)
 void addmm(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
-  const auto row = stack.end()[-5].toTensor(), x = stack.end()[-4].toTensor(), w = stack.end()[-3].toTensor();
+  const auto &row = stack.end()[-5].toTensor(), &x = stack.end()[-4].toTensor(), &w = stack.end()[-3].toTensor();
   const auto way = choose(x, w);
   if (way == Way::libtorch) {
     HeldKernelThreads::let_go();

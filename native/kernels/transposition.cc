@@ -1,5 +1,7 @@
 #include "transposition.h"
 
+#include <utility>
+
 #include "../new_tensor.h"
 #include "loops/parallel.h"
 #include "loops/processors.h"
@@ -48,15 +50,16 @@ void copy_values(at::Tensor& to, const at::Tensor& from) {
   }
 }
 
-at::Tensor with_channels_last(const at::Tensor& image) {
-  if (image.is_contiguous(at::MemoryFormat::ChannelsLast)) return image;
+c10::MaybeOwned<at::Tensor> with_channels_last(const at::Tensor& image) {
+  using Either = c10::MaybeOwned<at::Tensor>;
+  if (image.is_contiguous(at::MemoryFormat::ChannelsLast)) return Either::borrowed(image);
   if (!is_float_on_cpu(image) || !image.is_contiguous()) {
     HeldKernelThreads::let_go();
-    return image.contiguous(at::MemoryFormat::ChannelsLast);
+    return Either::owned(image.contiguous(at::MemoryFormat::ChannelsLast));
   }
   auto result = new_image(image.sizes());
   copy_image(result, image);
-  return result;
+  return Either::owned(std::move(result));
 }
 
 }  // namespace steppe

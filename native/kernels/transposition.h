@@ -1,5 +1,6 @@
 #pragma once
 #include <ATen/core/Tensor.h>
+#include <c10/util/MaybeOwned.h>
 
 #include <cstdint>
 
@@ -15,7 +16,7 @@ void copy_image(at::Tensor& to, const at::Tensor& from);
 // As to.copy_(from), by copy_image where it can.
 void copy_values(at::Tensor& to, const at::Tensor& from);
 
-// The image with its channels last: itself, if it lies so.
-at::Tensor with_channels_last(const at::Tensor& image);
+// The image with its channels last: itself, held by whoever has it, if it lies so.
+c10::MaybeOwned<at::Tensor> with_channels_last(const at::Tensor& image);
 
 }  // namespace steppe

@@ -42,8 +42,11 @@ Parts parts_of(const Tensors& w, const Tensors& d, const std::vector<uint32_t>& 
                                  parts[p].w[0].device() == w[k].device()))
       p++;
     if (p == parts.size()) {
-      parts.push_back({groups[group_of[k]], {}, {}, {}});
+      auto& part = parts.emplace_back(Part{groups[group_of[k]], {}, {}, {}});
       group_of_part.push_back(group_of[k]);
+      part.index.reserve(w.size() - k);
+      part.w.reserve(w.size() - k);
+      part.d.reserve(w.size() - k);
     }
     parts[p].index.push_back(k);
     parts[p].w.push_back(w[k]);

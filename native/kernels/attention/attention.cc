@@ -153,7 +153,7 @@ Sizes sizes_of(const at::Tensor& q, const at::Tensor& k, const c10::IValue& caus
 // aten::_scaled_dot_product_flash_attention_for_cpu(q, k, v, dropout, causal, mask?, scale?) -> (output, log-sums)
 void attend(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   const auto* arguments = &stack[stack.size() - 7];
-  const auto q = arguments[0].toTensor(), k = arguments[1].toTensor(), v = arguments[2].toTensor();
+  const auto &q = arguments[0].toTensor(), &k = arguments[1].toTensor(), &v = arguments[2].toTensor();
   const auto sizes = sizes_of(q, k, arguments[4], arguments[6]);
   auto output = at::empty_like(q);
   auto log_sums = new_tensor({q.size(0), q.size(2), q.size(1)}).transpose(1, 2);
@@ -168,7 +168,7 @@ void attend(const c10::OperatorHandle&, torch::jit::Stack& stack) {
 //   -> (dL/dq, dL/dk, dL/dv)
 void attend_backward(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   const auto* arguments = &stack[stack.size() - 10];
-  const auto q = arguments[1].toTensor(), k = arguments[2].toTensor(), v = arguments[3].toTensor();
+  const auto &q = arguments[1].toTensor(), &k = arguments[2].toTensor(), &v = arguments[3].toTensor();
   const auto rows_together = [](const at::Tensor& x) {
     if (x.stride(3) == 1) return x;
     HeldKernelThreads::let_go();

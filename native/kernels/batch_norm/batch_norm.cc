@@ -81,7 +81,7 @@ void take_statistics(const at::Tensor& x, const c10::IValue* arguments, at::Tens
 template <bool kRelu>
 void normalize(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   const auto* arguments = stack.data() + stack.size() - kForwardArguments;
-  const auto x = arguments[0].toTensor();
+  const auto& x = arguments[0].toTensor();
   auto mean = vector_like(x), inverse = vector_like(x), y = image_like(x);
   take_statistics(x, arguments, mean, inverse);
   const Scaling scaling(arguments[1].toTensor(), arguments[2].toTensor(), mean, inverse);
@@ -92,7 +92,7 @@ void normalize(const c10::OperatorHandle&, torch::jit::Stack& stack) {
 // -> (pooled, mean, 1/σ, places)
 void normalize_and_pool(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   const auto* arguments = stack.data() + stack.size() - kForwardArguments - 1;
-  const auto x = arguments[0].toTensor();
+  const auto& x = arguments[0].toTensor();
   const auto windows = windows_of(x, arguments[kForwardArguments]);
   auto mean = vector_like(x), inverse = vector_like(x);
   take_statistics(x, arguments, mean, inverse);
@@ -131,14 +131,14 @@ struct Gradients {
     return result;
   }
 
-  const at::Tensor x, weight, mean, inverse;
+  const at::Tensor &x, &weight, &mean, &inverse;
   OfChannels<double> sum, dot;
   c10::SmallVector<float, 192> factors;
 };
 
-void give_gradients(torch::jit::Stack& stack, size_t arguments, const at::Tensor& dx, const Gradients& gradients) {
+void give_gradients(torch::jit::Stack& stack, size_t arguments, at::Tensor dx, const Gradients& gradients) {
   const auto wanted = (stack.end() - static_cast<std::ptrdiff_t>(arguments) + 9)->toBoolList();
-  const auto of_weight = wanted[1] ? gradients.of_weight() : at::Tensor(), of_bias = wanted[2] ? gradients.of_bias() : at::Tensor();
+  auto of_weight = wanted[1] ? gradients.of_weight() : at::Tensor(), of_bias = wanted[2] ? gradients.of_bias() : at::Tensor();
   give(stack, arguments, std::move(dx), std::move(of_weight), std::move(of_bias));
 }
 
@@ -146,28 +146,30 @@ template <bool kRelu>
 void differentiate(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   constexpr auto count = kBackwardArguments + (kRelu ? 1 : 0);
   const auto* arguments = stack.data() + stack.size() - count;
-  const auto x = arguments[1].toTensor(), dy = with_channels_last(arguments[0].toTensor());
+  const auto& x = arguments[1].toTensor();
+  const auto dy = with_channels_last(arguments[0].toTensor());
   const auto rows = rows_of(x);
   Gradients gradients(x, arguments);
   const Scaling scaling(gradients.weight, kRelu ? arguments[kBackwardArguments].toTensor() : at::Tensor(), gradients.mean, gradients.inverse);
   const auto affine = scaling.affine(kRelu);
-  const auto *from = x.const_data_ptr<float>(), *from_y = dy.const_data_ptr<float>();
+  const auto *from = x.const_data_ptr<float>(), *from_y = dy->const_data_ptr<float>();
   batch_norm::gradient_sums(rows, from, from_y, affine, gradients.sum.data(), gradients.dot.data());
   at::Tensor dx;
   if (arguments[9].toBoolList()[0]) {
     dx = image_like(x);
     batch_norm::spread_gradient(rows, from, from_y, affine, gradients.spread(), dx.mutable_data_ptr<float>());
   }
-  give_gradients(stack, count, dx, gradients);
+  give_gradients(stack, count, std::move(dx), gradients);
 }
 
 void differentiate_pooled(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   constexpr auto count = kBackwardArguments + 2;
   const auto* arguments = stack.data() + stack.size() - count;
-  const auto x = arguments[1].toTensor(), dy = with_channels_last(arguments[0].toTensor()), places = arguments[kBackwardArguments].toTensor();
+  const auto &x = arguments[1].toTensor(), &places = arguments[kBackwardArguments].toTensor();
+  const auto dy = with_channels_last(arguments[0].toTensor());
   const auto windows = windows_of(x, arguments[kBackwardArguments + 1]);
   Gradients gradients(x, arguments);
-  const auto *from = x.const_data_ptr<float>(), *from_y = dy.const_data_ptr<float>();
+  const auto *from = x.const_data_ptr<float>(), *from_y = dy->const_data_ptr<float>();
   const auto* at = places.const_data_ptr<uint8_t>();
   batch_norm::pooled_gradient_sums(windows, from, from_y, at, gradients.mean.const_data_ptr<float>(), gradients.sum.data(), gradients.dot.data());
   at::Tensor dx;
@@ -175,7 +177,7 @@ void differentiate_pooled(const c10::OperatorHandle&, torch::jit::Stack& stack) 
     dx = image_like(x);
     batch_norm::spread_pooled_gradient(windows, from, from_y, at, gradients.spread(), dx.mutable_data_ptr<float>());
   }
-  give_gradients(stack, count, dx, gradients);
+  give_gradients(stack, count, std::move(dx), gradients);
 }
 
 // Finds the instructions that are to be one.

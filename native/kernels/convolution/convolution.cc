@@ -31,7 +31,7 @@ constexpr size_t kConvolutionArguments = 9, kConvolutionBackwardArguments = 11;
 // aten::convolution(input, weight, bias?, stride, padding, dilation, …) -> output
 void convolve(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   const auto* arguments = stack.data() + stack.size() - kConvolutionArguments;
-  const auto x = arguments[0].toTensor(), w = arguments[1].toTensor();
+  const auto &x = arguments[0].toTensor(), &w = arguments[1].toTensor();
   const auto bias = arguments[2].isNone() ? at::Tensor() : arguments[2].toTensor().contiguous();
   const auto stride = pair_of(arguments[3]), padding = pair_of(arguments[4]), dilation = pair_of(arguments[5]);
   const std::array<int64_t, 4> sizes = {x.size(0), w.size(0), length_of(x.size(2), w.size(2), stride[0], padding[0], dilation[0]),
@@ -44,9 +44,9 @@ void convolve(const c10::OperatorHandle&, torch::jit::Stack& stack) {
 //   -> (dL/dinput, dL/dweight, dL/dbias)
 void convolve_backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const auto* arguments = stack.data() + stack.size() - kConvolutionBackwardArguments;
-  const auto x = arguments[1].toTensor(), w = arguments[2].toTensor();
+  const auto &x = arguments[1].toTensor(), &w = arguments[2].toTensor();
   const auto dy = with_channels_last(arguments[0].toTensor());
-  const auto c = convolution_of(x, w, dy.sizes(), arguments + 4);
+  const auto c = convolution_of(x, w, dy->sizes(), arguments + 4);
   const auto wanted = arguments[10].toBoolList();
   const auto choice = choose(c);
   std::array<at::Tensor, 3> results;
@@ -59,11 +59,11 @@ void convolve_backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) 
     for (size_t i = 0; i < 2; i++)
       if (by_libtorch[i]) results[i] = rest[i].toTensor();
   }
-  if (wanted[0] && !by_libtorch[0]) results[0] = convolution_ways::input_gradient(choice.input, c, dy, w);
-  if (wanted[1] && !by_libtorch[1]) results[1] = convolution_ways::weight_gradient(choice.weight, c, dy, x);
+  if (wanted[0] && !by_libtorch[0]) results[0] = convolution_ways::input_gradient(choice.input, c, *dy, w);
+  if (wanted[1] && !by_libtorch[1]) results[1] = convolution_ways::weight_gradient(choice.weight, c, *dy, x);
   if (wanted[2]) {
     HeldKernelThreads::let_go();
-    results[2] = dy.sum({0, 2, 3});
+    results[2] = dy->sum({0, 2, 3});
   }
   give(stack, kConvolutionBackwardArguments, std::move(results[0]), std::move(results[1]), std::move(results[2]));
 }

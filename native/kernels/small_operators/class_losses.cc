@@ -19,7 +19,7 @@ constexpr int64_t kLeastElements = 64, kLeastClasses = 10;  // less than of any 
 // aten::_log_softmax(x, dimension, half to float)
 constexpr size_t kLogSoftmax = 3;
 void log_softmax(const c10::OperatorHandle&, torch::jit::Stack& stack) {
-  const auto x = (stack.end() - kLogSoftmax)->toTensor();
+  const auto& x = (stack.end() - kLogSoftmax)->toTensor();
   auto y = new_tensor(x.sizes());
   const auto* from = x.const_data_ptr<float>();
   auto* to = y.mutable_data_ptr<float>();
@@ -32,7 +32,7 @@ void log_softmax(const c10::OperatorHandle&, torch::jit::Stack& stack) {
 constexpr size_t kLogSoftmaxBackward = 4;
 void log_softmax_backward(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   const auto* arguments = stack.data() + stack.size() - kLogSoftmaxBackward;
-  const auto dy = arguments[0].toTensor(), y = arguments[1].toTensor();
+  const auto &dy = arguments[0].toTensor(), &y = arguments[1].toTensor();
   auto dx = new_tensor(y.sizes());
   const auto *from = dy.const_data_ptr<float>(), *of_y = y.const_data_ptr<float>();
   auto* to = dx.mutable_data_ptr<float>();
@@ -45,7 +45,7 @@ void log_softmax_backward(const c10::OperatorHandle&, torch::jit::Stack& stack) 
 constexpr size_t kNllLoss = 5;
 void nll_loss(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const auto* arguments = stack.data() + stack.size() - kNllLoss;
-  const auto y = arguments[0].toTensor(), targets = arguments[1].toTensor();
+  const auto &y = arguments[0].toTensor(), &targets = arguments[1].toTensor();
   const Targets t{Rows(y), targets.const_data_ptr<int64_t>(), arguments[4].toInt()};
   if (!t.are_in_range()) return op.callBoxed(stack);  // its error
   const auto* from = y.const_data_ptr<float>();
@@ -57,7 +57,7 @@ void nll_loss(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
 constexpr size_t kNllLossBackward = 7;
 void nll_loss_backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const auto* arguments = stack.data() + stack.size() - kNllLossBackward;
-  const auto y = arguments[1].toTensor(), targets = arguments[2].toTensor();
+  const auto &y = arguments[1].toTensor(), &targets = arguments[2].toTensor();
   const Targets t{Rows(y), targets.const_data_ptr<int64_t>(), arguments[5].toInt()};
   if (!t.are_in_range()) return op.callBoxed(stack);
   const float each = gradient_of_each(arguments[0].toTensor(), arguments[4].toInt(), arguments[6].toTensor());

@@ -1,5 +1,7 @@
 #include "column_sums.h"
 
+#include <c10/util/SmallVector.h>
+
 #include <algorithm>
 #include <numeric>
 #include <utility>
@@ -40,9 +42,9 @@ constexpr size_t kArguments = 4;
 // aten::sum.dim_IntList(x, dimensions?, keeps them, dtype?)
 void sum(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   const auto* arguments = stack.data() + stack.size() - kArguments;
-  const auto x = arguments[0].toTensor();
+  const auto& x = arguments[0].toTensor();
   const auto columns = x.size(-1);
-  std::vector<int64_t> sizes(arguments[2].toBool() ? static_cast<size_t>(x.dim()) : 1, 1);
+  c10::SmallVector<int64_t, 4> sizes(arguments[2].toBool() ? static_cast<size_t>(x.dim()) : 1, 1);
   sizes.back() = columns;
   auto result = new_tensor(sizes);
   sum_rows(x.numel() / columns, columns, x.const_data_ptr<float>(), result.mutable_data_ptr<float>());

@@ -16,14 +16,14 @@ constexpr int64_t kGrain = 1 << 14;  // elements
 constexpr size_t kArguments = 2;     // aten::clone(x, memory format?)
 
 void of_image(const c10::OperatorHandle&, torch::jit::Stack& stack) {
-  const auto x = stack.end()[-2].toTensor();
+  const auto& x = stack.end()[-2].toTensor();
   auto result = x.is_contiguous() ? new_image(x.sizes()) : new_tensor(x.sizes());
   copy_image(result, x);
   give(stack, kArguments, std::move(result));
 }
 
 void of_rows(const c10::OperatorHandle&, torch::jit::Stack& stack) {
-  const auto x = stack.end()[-2].toTensor();
+  const auto& x = stack.end()[-2].toTensor();
   auto result = new_tensor(x.sizes());
   const auto rows = *StridedRows::of(x.sizes(), x.strides());
   const auto* from = x.const_data_ptr<float>();

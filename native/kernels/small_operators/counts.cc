@@ -5,7 +5,7 @@ namespace {
 
 // aten::add_.Scalar(x, other, alpha)
 void count_up(const c10::OperatorHandle&, torch::jit::Stack& stack) {
-  const auto x = stack.end()[-3].toTensor();
+  const auto& x = stack.end()[-3].toTensor();
   *x.mutable_data_ptr<int64_t>() += stack.end()[-2].toScalar().toLong() * stack.end()[-1].toScalar().toLong();
   stack.erase(stack.end() - 2, stack.end());
 }

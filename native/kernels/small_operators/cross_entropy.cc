@@ -24,7 +24,7 @@ namespace {
 constexpr size_t kForward = 7;
 void forward(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   const auto* arguments = stack.data() + stack.size() - kForward;
-  const auto x = arguments[0].toTensor(), targets = arguments[3].toTensor();
+  const auto &x = arguments[0].toTensor(), &targets = arguments[3].toTensor();
   const auto reduction = arguments[5].toInt();
   const Targets t{Rows(x), targets.const_data_ptr<int64_t>(), arguments[6].toInt()};
   if (!t.are_in_range()) {
@@ -49,7 +49,7 @@ void forward(const c10::OperatorHandle&, torch::jit::Stack& stack) {
 constexpr size_t kBackward = 7;
 void backward(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   const auto* arguments = stack.data() + stack.size() - kBackward;
-  const auto y = arguments[1].toTensor(), targets = arguments[2].toTensor();
+  const auto &y = arguments[1].toTensor(), &targets = arguments[2].toTensor();
   const Targets t{Rows(y), targets.const_data_ptr<int64_t>(), arguments[5].toInt()};
   if (!t.are_in_range()) fail(Code::internal, "Targets of a class were changed between a loss and its backward.");
   const float each = gradient_of_each(arguments[0].toTensor(), arguments[4].toInt(), arguments[6].toTensor());

@@ -42,8 +42,8 @@ STEPPE_LOOPS_END
 
 // aten::relu(x), or its form in place where nobody else reads x
 void relu(const c10::OperatorHandle&, torch::jit::Stack& stack) {
-  const auto x = std::move(stack.back()).toTensor();
-  const auto y = is_sole(x) ? x : new_like(x);
+  const auto& x = stack.back().toTensor();
+  auto y = is_sole(x) ? x : new_like(x);
   const auto* from = x.const_data_ptr<float>();
   auto* to = y.mutable_data_ptr<float>();
   parallel_for(0, x.numel(), kGrain, [&](int64_t begin, int64_t end) { keep_positive(end - begin, from + begin, to + begin); });
@@ -57,7 +57,7 @@ void threshold_backward(const c10::OperatorHandle& op, torch::jit::Stack& stack)
   const auto* arguments = stack.data() + stack.size() - count;
   const auto& dy = arguments[0].toTensor();
   const auto& x = arguments[1].toTensor();
-  const auto dx = count > kThresholdBackward ? arguments[kThresholdBackward].toTensor() : new_like(dy);
+  auto dx = count > kThresholdBackward ? arguments[kThresholdBackward].toTensor() : new_like(dy);
   const auto threshold = arguments[2].toScalar().to<float>();
   const auto *from = dy.const_data_ptr<float>(), *of_x = x.const_data_ptr<float>();
   auto* to = dx.mutable_data_ptr<float>();
@@ -77,14 +77,14 @@ void add(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const auto count = op.schema().arguments().size();
   const auto* arguments = stack.data() + stack.size() - count;
   const auto &a = arguments[0].toTensor(), &b = arguments[1].toTensor();
-  const auto y = count > kAdd ? arguments[kAdd].toTensor() : new_like(a);
+  auto y = count > kAdd ? arguments[kAdd].toTensor() : new_like(a);
   add_into(y, a, b);
   give(stack, count, std::move(y));
 }
 
 // aten::add_.Tensor(a, b, alpha 1)
 void add_in_place(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
-  const auto a = stack.end()[-3].toTensor(), b = stack.end()[-2].toTensor();
+  const auto &a = stack.end()[-3].toTensor(), &b = stack.end()[-2].toTensor();
   const auto *first = a.const_data_ptr<float>(), *other = b.const_data_ptr<float>();
   const bool is_clear = first == other || first + a.numel() <= other || other + a.numel() <= first;
   if (!is_clear) {

@@ -31,7 +31,7 @@ bool are_in_range(const int64_t* indices, int64_t count, int64_t end) {
 // aten::embedding(weight [words, width], indices, padding index, by frequency, sparse) -> [*indices, width]
 void forward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const auto* arguments = stack.data() + stack.size() - kArguments;
-  const auto weight = arguments[0].toTensor(), indices = arguments[1].toTensor();
+  const auto &weight = arguments[0].toTensor(), &indices = arguments[1].toTensor();
   const auto count = indices.numel(), width = weight.size(1);
   const auto* index = indices.const_data_ptr<int64_t>();
   if (!are_in_range(index, count, weight.size(0))) return op.callBoxed(stack);  // its error
@@ -49,7 +49,7 @@ void forward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
 // aten::embedding_dense_backward(dL/doutput [*indices, width], indices, words, padding index, by frequency) -> dL/dweight
 void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const auto* arguments = stack.data() + stack.size() - kArguments;
-  const auto dy = arguments[0].toTensor(), indices = arguments[1].toTensor();
+  const auto &dy = arguments[0].toTensor(), &indices = arguments[1].toTensor();
   const auto words = arguments[2].toInt(), padding = arguments[3].toInt();
   const auto rows = *StridedRows::of(dy.sizes(), dy.strides());
   const auto* index = indices.const_data_ptr<int64_t>();

@@ -30,7 +30,7 @@ void forward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const auto* arguments = stack.data() + stack.size() - count;
   const auto& x = arguments[0].toTensor();
   const bool by_tangent = is_by_tangent(arguments[1]);
-  const auto y = count > kForward ? arguments[kForward].toTensor() : new_like(x);
+  auto y = count > kForward ? arguments[kForward].toTensor() : new_like(x);
   const auto* from = x.const_data_ptr<float>();
   auto* to = y.mutable_data_ptr<float>();
   over(x, [&](int64_t some, int64_t at) { values(by_tangent, some, from + at, to + at); });
@@ -41,8 +41,8 @@ void forward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
 void forward_with_slopes(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   const bool by_tangent = is_by_tangent(stack.back());
   stack.pop_back();
-  const auto x = std::move(stack.back()).toTensor();
-  const auto y = new_like(x), slopes = is_sole(x) ? x : new_like(x);
+  const auto& x = stack.back().toTensor();
+  auto y = new_like(x), slopes = is_sole(x) ? x : new_like(x);
   const auto* from = x.const_data_ptr<float>();
   auto *to = y.mutable_data_ptr<float>(), *to_slopes = slopes.mutable_data_ptr<float>();
   over(x, [&](int64_t some, int64_t at) { points(by_tangent, some, from + at, to + at, to_slopes + at); });
@@ -57,7 +57,7 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const auto* arguments = stack.data() + stack.size() - count;
   const auto& dy = arguments[0].toTensor();
   const bool by_tangent = !kHasSlopes && is_by_tangent(arguments[2]);
-  const auto dx = count > kBackward ? arguments[kBackward].toTensor() : new_like(dy);
+  auto dx = count > kBackward ? arguments[kBackward].toTensor() : new_like(dy);
   const auto *from = dy.const_data_ptr<float>(), *other = arguments[1].toTensor().const_data_ptr<float>();
   auto* to = dx.mutable_data_ptr<float>();
   over(dy, [&](int64_t some, int64_t at) { kHasSlopes ? gradients(some, from + at, other + at, to + at) : gradients(by_tangent, some, from + at, other + at, to + at); });

@@ -21,7 +21,7 @@ STEPPE_LOOPS_END
 
 // aten::add_.Tensor(x [.., columns], row [columns], alpha 1)
 void add(const c10::OperatorHandle&, torch::jit::Stack& stack) {
-  const auto x = stack.end()[-3].toTensor(), row = stack.end()[-2].toTensor();
+  const auto &x = stack.end()[-3].toTensor(), &row = stack.end()[-2].toTensor();
   const auto columns = row.size(0);
   const auto* from = row.const_data_ptr<float>();
   auto* to = x.mutable_data_ptr<float>();
