@@ -10,8 +10,8 @@
 // than to run, and one thread alone does not use the memory's speed. Results do not depend on the number of threads.
 namespace steppe::elements {
 
-// Of how many threads each has enough of so many elements. Of a net so small that its kernels called no other threads they lie in this one's caches, and
-// are added sooner than others are awake and have them.
+// Of how many threads each has enough of so many elements. Where a pass has called no other threads, they lie in this one's caches, and are added sooner
+// than others are awake and have them.
 inline int64_t parts_of_elements(int64_t count) { return parts_of(count / (kernel_threads_are_at_hand() ? 1 << 13 : 1 << 16)); }
 
 // Whether the loops are for this tensor: float32 or float64 on the CPU, its elements dense in memory.
@@ -34,8 +34,8 @@ struct Sum {
 };
 void add(const std::vector<Sum>& sums);
 
-// Calls body(slice, begin, end) for the elements [begin, end) of each slice, of so many as `size` says. Each thread has the same part of every slice, as it has of a product's rows: so it mostly finds what it wrote itself. How slices are
-// cut depends on the number of threads.
+// Calls body(slice, begin, end) for the elements [begin, end) of each slice, of so many as `size` says. Each thread has the same part of every
+// slice, as it has of a product's rows: so it mostly finds what it wrote itself. How slices are cut depends on the number of threads.
 template <class Slice, class Body>
 void over(const std::vector<Slice>& slices, const Body& body) {
   constexpr int64_t kLine = 16;  // elements

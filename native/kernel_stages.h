@@ -25,11 +25,14 @@ class Stages {
       do_part(stage, own);
       const auto is_over = [&] { return done_.load(std::memory_order_acquire) >= (stage + 1) * parts; };
       int looks = 0;
+      bool may_idle = static_cast<bool>(idle_);
       watch([&] {
         if (is_over()) return true;
-        if (do_idle(stage, own)) return is_over();
-        if (++looks % kPatience == 0)
+        if (may_idle) {
+          may_idle = do_idle(stage, own);
+        } else if (++looks % kPatience == 0) {  // again and again: the one whose part it is may be about to do it, or have something else of it
           for (int64_t i = 0; i < parts; i++) do_part(stage, i);
+        }
         return is_over();
       });
     }
@@ -54,10 +57,10 @@ class Stages {
     }
     part.leave();
   }
-  // Whether there was something to do.
+  // Whether there may be more to do before the stage is over. A part is not kept from others for the question alone.
   bool do_idle(int64_t stage, int64_t i) {
     auto& part = parts_[static_cast<size_t>(i)];
-    if (!idle_ || !part.take()) return false;
+    if (!part.take()) return true;
     const bool did = part.stages.load(std::memory_order_relaxed) > stage && idle_(stage, i);
     part.leave();
     return did;

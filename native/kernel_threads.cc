@@ -62,6 +62,7 @@ void let_go_of(Crew& crew) {
 // Of this thread.
 struct Holding {
   bool wanted = false, held = false, works = false;
+  bool called = false;  // since the outermost of HeldKernelThreads
   Crew own;                // held
   Crew* leads = nullptr;  // within on_crews
 };
@@ -92,6 +93,7 @@ void on_parts(int64_t count, const Body& body) {
 #ifdef __linux__
   if (GOMP_parallel != nullptr && omp_get_num_threads != nullptr && omp_get_thread_num != nullptr) {
     if (count <= 1 || is_kernel_thread() || at::get_num_threads() <= 1) return body(0, count);
+    mine.called = true;
     if (mine.wanted && !mine.held && can_hold()) {
       mine.held = hold(mine.own);
       if (!mine.held) {
@@ -107,6 +109,7 @@ void on_parts(int64_t count, const Body& body) {
     return failure.end();
   }
 #endif
+  mine.called = mine.called || count > 1;
   static char cells[kMostCalls];
   auto some = at::from_blob(cells, {count}, at::kByte);
   auto each = at::TensorIterator::nullary_op(some);
@@ -129,11 +132,13 @@ int64_t kernel_thread_count() {
 
 bool kernel_threads_are_at_hand() {
   const auto& mine = holding();
-  return mine.leads != nullptr ? mine.leads->size() > 1 : mine.held;
+  return mine.leads != nullptr ? mine.leads->size() > 1 : mine.called;
 }
 
 // Those that are held are a parallel region of this thread's own.
-HeldKernelThreads::HeldKernelThreads() : outer_(std::exchange(holding().wanted, holding().held || !at::in_parallel_region())) {}
+HeldKernelThreads::HeldKernelThreads() : outer_(std::exchange(holding().wanted, holding().held || !at::in_parallel_region())) {
+  if (!outer_) holding().called = false;
+}
 
 HeldKernelThreads::~HeldKernelThreads() {
   if (!outer_) let_go();

@@ -2,6 +2,7 @@
 
 #include <ATen/EmptyTensor.h>
 #include <c10/core/CPUAllocator.h>
+#include <c10/core/InferenceMode.h>
 
 #include <array>
 #include <utility>
@@ -14,7 +15,10 @@ constexpr size_t kMost = 256;  // of a kind and a thread; an object has 300 byte
 
 // A tensor's keys where nothing is special about it.
 c10::DispatchKeySet plain_keys() {
-  static const auto keys = at::Tensor(at::detail::empty_cpu({0}, at::kFloat)).key_set();
+  static const auto keys = [] {
+    const c10::InferenceMode none(false);
+    return at::Tensor(at::detail::empty_cpu({0}, at::kFloat)).key_set();
+  }();
   return keys;
 }
 
@@ -28,25 +32,28 @@ Spare& spare() {
   return instance;
 }
 
-at::Tensor taken_from(std::vector<at::Tensor>& spare) {
-  if (spare.empty()) return {};
-  auto result = std::move(spare.back());
-  spare.pop_back();
+at::Tensor taken_from(std::vector<at::Tensor>& kept) {
+  if (kept.empty()) return {};
+  auto result = std::move(kept.back());
+  kept.pop_back();
   return result;
 }
 
-// Somebody may remember a tensor or a storage by address, without holding it.
-bool is_remembered(const c10::Storage& storage) {
-  auto pointer = c10::intrusive_ptr<c10::StorageImpl>::reclaim(storage.unsafeGetStorageImpl());
-  const bool result = pointer.weak_use_count() != 1;
-  pointer.release();
-  return result;
-}
-
+// Nobody else holds it, nor remembers it by address without holding it.
 bool is_reusable(const at::Tensor& x) {
   const auto* impl = x.unsafeGetTensorImpl();
-  return x.use_count() == 1 && x.weak_use_count() == 1 && impl->key_set() == plain_keys() && impl->autograd_meta() == nullptr && impl->has_storage() &&
-         impl->version_counter().unique() && impl->allow_tensor_metadata_change() && !impl->is_wrapped_number() && !impl->has_symbolic_sizes_strides();
+  return x.is_uniquely_owned() && impl->key_set() == plain_keys() && impl->autograd_meta() == nullptr && impl->has_storage() && impl->version_counter().unique() &&
+         impl->allow_tensor_metadata_change() && !impl->is_wrapped_number() && !impl->has_symbolic_sizes_strides();
+}
+
+// The same of a storage that one tensor has. One that is to be copied before it is first written to would still be, with other memory.
+bool is_reusable(const c10::Storage& storage) {
+  auto* impl = storage.unsafeGetStorageImpl();
+  if (!impl->resizable() || impl->device_type() != c10::kCPU || impl->has_materializer()) return false;
+  auto pointer = c10::intrusive_ptr<c10::StorageImpl>::reclaim(impl);
+  const bool is_own = pointer.is_uniquely_owned();
+  pointer.release();
+  return is_own;
 }
 
 // Memory for a tensor that has been given its form, and its dtype.
@@ -103,7 +110,7 @@ void retire(at::Tensor& x) {
   auto& [tensors, views, nothing] = spare();
   const bool has_its_own = storage.use_count() == 1;
   auto& kind = has_its_own ? tensors : views;
-  if (kind.size() >= kMost || (has_its_own && (is_remembered(storage) || !storage.resizable() || storage.device_type() != c10::kCPU))) return x.reset();
+  if (kind.size() >= kMost || (has_its_own && !is_reusable(storage))) return x.reset();
   if (has_its_own) {
     storage.unsafeGetStorageImpl()->_mutable_data_ptr_no_checks().clear();
   } else {

@@ -57,7 +57,7 @@ class Program {
     // Takes LibTorch's place. Where nothing keeps the backward from being recorded it may want other operands than the operator, which then never runs.
     void (*kernel)(const c10::OperatorHandle&, torch::jit::Stack&) = nullptr;
     bool takes_turn = false;         // the kernel does, by itself, for a batch norm's running statistics
-    std::vector<int32_t> last_uses;  // registers to let go of afterwards
+    std::vector<int32_t> last_uses;  // registers that nobody reads afterwards
     int32_t turn = -1;               // its number among those that draw, or touch a buffer that the program changes
     uint32_t turns_before = 0;       // turns that a run before this one must have done first
     bool grad_mode = false;          // as it was when recorded: some kernels look at it

@@ -8,7 +8,7 @@
 
 namespace steppe {
 
-// Ends a kernel: its results take the place of so many arguments.
+// Ends a kernel: its results take the place of so many arguments, which are let go of. No result is a reference to one of them.
 template <class... Results>
 void give(torch::jit::Stack& stack, size_t arguments, Results&&... results) {
   for (auto argument = stack.end() - static_cast<std::ptrdiff_t>(arguments); argument != stack.end(); ++argument) {

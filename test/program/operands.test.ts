@@ -57,6 +57,16 @@ test.each<[string, (x: Tensor) => Tensor]>([
   expectSame(both((x, w) => of(x).toDense().mul(w).pow(2).sum(), x, nn.parameter(torch.ones([1]))));
 });
 
+test("tensors that are copied when somebody first writes to them", () => {
+  torch.manualSeed(0);
+  const [w, x] = [nn.parameter(torch.randn([32, 32])), torch.randn([16, 32])];
+  const loss = (x: Tensor, w: Tensor) => F.relu((torch.ops.call("aten::_lazy_clone", x.mm(w)) as Tensor).mm(w)).sum();
+  for (let i = 0; i < 3; i++) {
+    w.grad = null;
+    expectSame(both(loss, x, w)); // the memory of one may be another's next
+  }
+});
+
 describe("a tensor that the loss function holds of its own accord", () => {
   const [a, b] = [torch.tensor([1, 2, 3], { dtype: "float32" }), torch.tensor([10, 20, 30], { dtype: "float32" })];
   const make = () => {

@@ -52,7 +52,7 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const Values w(at(1));
   auto dx = new_tensor(x.tensor.sizes()), dx_rows = rows_of(dx, rows, in);
   auto* to_x = dx.mutable_data_ptr<float>();
-    // Where threads share the units: some columns of dx for each, some rows of them at a time, in the order in which their gates come.
+  // Where threads share the units: some columns of dx for each, some rows of them at a time, in the order in which their gates come.
   constexpr auto kRows = row_product::kMostRows;
   const bool in_pieces = sharing.by_units() && in / kLanes >= sharing.threads() && products::multiplies_in_place(d_gates, w.tensor);
   const auto pieces_of = [&](int64_t time_steps) { return time_steps >= steps ? (rows + kRows - 1) / kRows : batch * time_steps / kRows; };
@@ -64,7 +64,7 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
                           {to_x + in * row + column, in}, /*adds=*/false);
   };
   recurrence::Pieces pieces(sharing.threads(), piece);
-  const auto idle = [&](const recurrence::Part& part, int64_t round) { return in_pieces && pieces.do_next(part, pieces_of(round)); };
+  const auto idle = [&](const recurrence::Part& part, int64_t round) { return pieces.do_next(part, pieces_of(round)); };
   // In each round what the step that comes later in time gives its states, and then a step's gates; in one more the pieces that are left.
   const auto in_round = [&](const recurrence::Part& part, int64_t round) {
     if (round > steps) return pieces.do_first(part, pieces_of(steps));
@@ -93,7 +93,7 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
       }
     }
   };
-  sharing.over_time(steps + (in_pieces ? 2 : 1), prepare, in_round, idle);
+  sharing.over_time(steps + (in_pieces ? 2 : 1), prepare, in_round, in_pieces ? recurrence::Sharing::Idle(idle) : recurrence::Sharing::Idle());
   const auto all_t = transposed(d_gates);
   if (!in_pieces) products::multiply(dx_rows, d_gates, w.tensor);
   auto dw = products::product(all_t, rows_of(x.tensor, rows, in)), du = weight_gradient(d_gates, h0, output.tensor, steps, batch, reverse);

@@ -86,7 +86,7 @@ void forward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   };
   recurrence::Pieces pieces(sharing.threads(), piece);
   const bool in_pieces = multiplies_inputs && sharing.by_units();
-  const auto idle = [&](const recurrence::Part& part, int64_t) { return in_pieces && pieces.do_next(part, pieces_of(part, steps)); };
+  const auto idle = [&](const recurrence::Part& part, int64_t) { return pieces.do_next(part, pieces_of(part, steps)); };
   const auto round = [&](const recurrence::Part& part, int64_t s) {
     const auto [first_block, end_block] = blocks.of(part.unit, part.units);
     const Rows<float> c = part_of(cells, part, batch), all_c = {last_c.mutable_data_ptr<float>() + hidden * part.sample + part.unit, hidden};
@@ -113,7 +113,7 @@ void forward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
     }
     if (s + 1 == steps) copy_rows(part.samples, part.units, {c.data, c.step}, all_c);
   };
-  sharing.over_time(steps, prepare, round, idle);
+  sharing.over_time(steps, prepare, round, in_pieces ? recurrence::Sharing::Idle(idle) : recurrence::Sharing::Idle());
   const auto last = reverse ? 0 : n * (steps - 1);
   auto last_h = filled(h0.tensor, steps == 0 ? h0.data : out + last);
   give(stack, stack.size() - first, std::move(output), std::move(last_h), std::move(last_c), std::move(kept));

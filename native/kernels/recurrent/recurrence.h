@@ -10,8 +10,8 @@
 #include "../../kernel_threads.h"
 #include "../loops/row_product.h"
 
-// The products of a recurrent layer with four gates, time step by time step, and how threads share them. Results do not depend on the number
-// of threads.
+// The products of a recurrent layer with four gates, time step by time step, and how threads share them. Where the loops are ours results do not depend
+// on the number of threads.
 namespace steppe::recurrence {
 
 // A thread's part.
@@ -59,15 +59,18 @@ class Sharing {
   std::pair<int64_t, int64_t> units_of(int64_t i) const;
   // Calls prepare(i) for each share i, of units, and round(part, k) for each part in so many rounds k. Where threads share the units, a round sees what was
   // prepared for its own share, and what all parts did in the rounds before; else all that was prepared, and its part's own rounds. Between a part's
-  // round k and the next, while it waits for others, idle(part, k) does something of the part's own if there is anything.
-  template <class Prepare, class Round, class Idle>
-  void over_time(int64_t rounds, const Prepare& prepare, const Round& round, const Idle& idle) const {
+  // round k and the next, while it waits for others, idle(part, k), if there is one, does something of the part's own as long as there is anything.
+  using Idle = c10::function_ref<bool(const Part& part, int64_t k)>;
+  template <class Prepare, class Round>
+  void over_time(int64_t rounds, const Prepare& prepare, const Round& round, Idle idle) const {
     if (by_units_) {
       const auto body = [&](int64_t k, int64_t i) {
         if (k == 0) prepare(i);
         round(part(i), k);
       };
-      on_kernel_stages(rounds, threads_, body, [&](int64_t k, int64_t i) { return idle(part(i), k); });
+      const auto own_idle = [&](int64_t k, int64_t i) { return idle(part(i), k); };
+      if (idle) return on_kernel_stages(rounds, threads_, body, own_idle);
+      on_kernel_stages(rounds, threads_, body);
     } else {
       on_kernel_stages(2, threads_, [&](int64_t stage, int64_t i) {
         if (stage == 0) return prepare(i);

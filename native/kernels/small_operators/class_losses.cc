@@ -49,7 +49,7 @@ void nll_loss(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const Targets t{Rows(y), targets.const_data_ptr<int64_t>(), arguments[4].toInt()};
   if (!t.are_in_range()) return op.callBoxed(stack);  // its error
   const auto* from = y.const_data_ptr<float>();
-  const auto [loss, counted] = t.loss(arguments[3].toInt(), [&](int64_t i) { return from[i * t.rows.classes + t.of_rows[i]]; });
+  auto [loss, counted] = t.loss(arguments[3].toInt(), [&](int64_t i) { return from[i * t.rows.classes + t.of_rows[i]]; });
   give(stack, kNllLoss, std::move(loss), std::move(counted));
 }
 

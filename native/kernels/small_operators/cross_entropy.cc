@@ -41,7 +41,7 @@ void forward(const c10::OperatorHandle&, torch::jit::Stack& stack) {
     for (auto i = at / t.rows.classes; count > 0; i++, count--)
       if (t.of_rows[i] != t.ignored) log_shares[i] = to[i * t.rows.classes + t.of_rows[i]];
   });
-  const auto [loss, counted] = t.loss(reduction, [&](int64_t i) { return log_shares[i]; });
+  auto [loss, counted] = t.loss(reduction, [&](int64_t i) { return log_shares[i]; });
   give(stack, kForward, std::move(y), std::move(loss), std::move(counted));
 }
 
