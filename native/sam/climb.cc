@@ -34,9 +34,7 @@ class BaseMomentum : public Climb {
   Gradient operator()(const Step& step, const Piece&) override {
     const auto* momentum = step.base.momentum();
     Gradient result;
-    if (momentum == nullptr) return result;
-    for (const auto& each : *momentum)
-      if (each.defined()) result.g = *momentum;
+    if (momentum != nullptr && any_defined(*momentum)) result.g = *momentum;
     return result;
   }
 };
@@ -48,8 +46,7 @@ class LastDirection : public Climb {
   bool takes_pass() const override { return false; }
   Gradient operator()(const Step&, const Piece&) override {
     Gradient result;
-    for (const auto& each : now_)
-      if (each.defined()) result.g = now_;
+    if (any_defined(now_)) result.g = now_;
     return result;
   }
   void observe(const Tensors& d) override { next_ = d; }

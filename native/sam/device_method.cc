@@ -40,10 +40,6 @@ const std::map<std::string, std::set<std::string>>& known() {
   return names;
 }
 
-bool any_defined(const Tensors& x) {
-  return std::any_of(x.begin(), x.end(), [](const auto& each) { return each.defined(); });
-}
-
 }  // namespace
 
 std::string DeviceMethod::obstacle(const MethodSpec& spec) {

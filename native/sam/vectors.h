@@ -1,6 +1,7 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -27,6 +28,9 @@ at::Tensor new_like(const at::Tensor& x);
 void copy(const Tensors& to, const Tensors& from);
 // ⟨x, y⟩
 double dot(const Tensors& x, const Tensors& y);
+inline bool any_defined(const Tensors& x) {
+  return std::any_of(x.begin(), x.end(), [](const auto& each) { return each.defined(); });
+}
 // x where g is defined.
 Tensors where_defined(Tensors x, const Tensors& g);
 // x + a·y
