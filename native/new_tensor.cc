@@ -42,7 +42,7 @@ at::Tensor taken_from(std::vector<at::Tensor>& kept) {
 // Nobody else holds it, nor remembers it by address without holding it.
 bool is_reusable(const at::Tensor& x) {
   const auto* impl = x.unsafeGetTensorImpl();
-  return x.is_uniquely_owned() && impl->key_set() == plain_keys() && impl->autograd_meta() == nullptr && impl->has_storage() && impl->version_counter().unique() &&
+  return x.is_uniquely_owned() && impl->key_set() == plain_keys() && impl->autograd_meta() == nullptr && impl->unsafe_storage() && impl->version_counter().unique() &&
          impl->allow_tensor_metadata_change() && !impl->is_wrapped_number() && !impl->has_symbolic_sizes_strides();
 }
 

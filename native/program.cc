@@ -1,8 +1,8 @@
 #include "program.h"
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/empty_strided.h>
+#include <ATen/ops/ones.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
@@ -10,6 +10,7 @@
 #include "errors.h"
 #include "kernel_threads.h"
 #include "kernels/transposition.h"
+#include "new_tensor.h"
 #include "replay.h"
 #include "step_memory.h"
 
@@ -33,8 +34,9 @@ at::Tensor laid_out(const at::Tensor& tensor, const Program::Layout& layout) {
 
 // The seed of a backward. Finding LibTorch's kernel takes longer than to write a number.
 at::Tensor ones(at::IntArrayRef sizes, const at::TensorOptions& options) {
-  auto result = at::empty(sizes, options);
-  if (!result.is_cpu() || result.scalar_type() != at::kFloat) return result.fill_(1);
+  const bool is_plain = options.device().is_cpu() && options.layout() == at::kStrided && options.dtype() == at::kFloat;
+  if (!is_plain) return at::ones(sizes, options);
+  auto result = new_tensor(sizes);
   std::fill_n(result.mutable_data_ptr<float>(), result.numel(), 1.0F);
   return result;
 }
@@ -96,6 +98,7 @@ Program::Outcome Program::run(const Slots& slots, const std::atomic<bool>& cance
     for (size_t i = 0; i < parameter_count; i++) {
       if (gradient_registers[i] >= 0) outcome.gradients[i] = registers[gradient_registers[i]];
     }
+    retire(registers);
     return outcome;
   }
   // The backward holds something that is no operator: replay the forward under autograd and let it do the rest.

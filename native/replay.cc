@@ -197,8 +197,14 @@ void Replay::compute(const Instruction& instruction, Tensors& registers, torch::
     for (size_t i = 0; i < recorded.outputs.size(); i++) store(recorded.outputs[i], stack[i], registers);
   } else {
     const auto* results = words + instruction.operands;
-    for (size_t i = 0; i < instruction.results; i++)
-      if (results[i] >= 0) registers[results[i]] = std::move(stack[i]).toTensor();
+    for (size_t i = 0; i < instruction.results; i++) {
+      if (results[i] >= 0) {
+        registers[results[i]] = std::move(stack[i]).toTensor();
+      } else if (stack[i].isTensor()) {
+        auto unread = std::move(stack[i]).toTensor();
+        retire(unread);
+      }
+    }
   }
   stack.clear();
 }

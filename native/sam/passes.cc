@@ -105,7 +105,9 @@ Program::Outcome ProgramPasses::run(const Tensors& point, const Query& query, bo
   if (settings_.loss_scale != 1) seed = at::full(program.loss_shape, settings_.loss_scale, program.loss_options);
   const Program::Slots slots{point, buffers, inputs, seed, query.moves_buffers ? turns_ : OrderedRun{}, shared_noise_.has_value() ? &*shared_noise_ : nullptr};
   auto outcome = with_backward ? program.run(slots, cancelled_) : program.forward(slots, cancelled_);
-  if (query.moves_buffers && !program.changed_buffers.empty()) pending_ = buffers;
+  if (query.moves_buffers && !program.changed_buffers.empty()) pending_ = std::move(buffers);
+  buffers.clear();
+  for (auto* ours : {&inputs, &copies}) retire(*ours);
   return outcome;
 }
 
@@ -114,7 +116,9 @@ Gradient ProgramPasses::at(const Tensors& point, const Query& query) {
   auto outcome = run(point, query, true);
   const auto& extras = outcome.extras;
   if (query.objective == Objective::climbed) return finished(extras.at(0), std::move(outcome.gradients), point, settings_.loss_scale);
-  return finished(outcome.loss, std::move(outcome.gradients), point, settings_.loss_scale, extras.empty() ? at::Tensor() : extras[0]);
+  auto gradient = finished(outcome.loss, std::move(outcome.gradients), point, settings_.loss_scale, extras.empty() ? at::Tensor() : extras[0]);
+  retire(outcome.loss);
+  return gradient;
 }
 
 at::Tensor ProgramPasses::sample_losses(const Tensors& point, const Query& query) {
@@ -131,9 +135,11 @@ void ProgramPasses::commit() {
   for (size_t b = 0; b < pending_.size(); b++) {
     if (pending_[b].is_same(buffers_[b])) continue;
     to.push_back(buffers_[b]);
-    from.push_back(pending_[b]);
+    from.push_back(std::exchange(pending_[b], {}));
   }
   copy(to, from);
+  retire(from);
+  pending_.clear();
 }
 
 std::unique_ptr<Passes> ProgramPasses::beside(TurnOrder& order, size_t run) {

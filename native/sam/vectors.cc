@@ -158,7 +158,9 @@ void lay_out_like(Tensors& gradients, const Tensors& parameters) {
     if (!g.defined() || (g.strides() == parameters[k].strides() && g.scalar_type() == parameters[k].scalar_type())) continue;
     const bool same = g.scalar_type() == parameters[k].scalar_type() && g.layout() == at::kStrided && lie_alike(g, parameters[k]);
     if (same) {
-      g = view_of(g, parameters[k].sizes(), parameters[k].strides(), 0);
+      auto view = view_of(g, parameters[k].sizes(), parameters[k].strides(), 0);
+      retire(g);
+      g = std::move(view);
       continue;
     }
     auto copy = new_like(parameters[k]);

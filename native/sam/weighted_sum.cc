@@ -16,7 +16,9 @@ void WeightedSum::add(Tensors x, double weight) {
   }
   const double before = std::exchange(weight_, std::nullopt).value_or(1);
   std::vector<elements::Sum> sums;
+  sums.reserve(x.size());
   Tensors last, rest_sum(x.size()), rest(x.size());
+  last.reserve(x.size());
   for (size_t k = 0; k < x.size(); k++) {
     if (sum_[k].defined() && x[k].defined() && elements::fits(sum_[k]) && elements::lies_like(x[k], sum_[k])) {
       auto out = is_sole(sum_[k]) ? sum_[k] : at::empty_like(sum_[k]);
@@ -28,7 +30,8 @@ void WeightedSum::add(Tensors x, double weight) {
     }
   }
   elements::add(sums);
-  if (sums.size() == x.size()) return;
+  retire(last);
+  if (sums.size() == x.size()) return retire(x);
   rest_sum = sam::add(before == 1 ? rest_sum : scaled(rest_sum, before), rest, weight);
   for (size_t k = 0; k < x.size(); k++)
     if (rest_sum[k].defined()) sum_[k] = std::move(rest_sum[k]);

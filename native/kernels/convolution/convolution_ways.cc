@@ -2,9 +2,9 @@
 
 #include <array>
 #include <cstring>
-#include <vector>
 
 #include "../loops/lanes.h"
+#include "../loops/scratch.h"
 #include "../transposition.h"
 #include "convolution_products.h"
 #include "direct_convolution.h"
@@ -29,36 +29,34 @@ direct_convolution::Shape shape_of_input_gradient(const Convolution& c) {
 }
 
 // [out, height, width, channels] as [height, width, out, channels], each window from its end.
-std::vector<float> turned(const Image& w, const float* from) {
-  std::vector<float> to(static_cast<size_t>(w.n * w.pixels() * w.channels));
+void turn(const Image& w, const float* from, float* to) {
   for (int64_t o = 0; o < w.n; o++)
     for (int64_t at = 0; at < w.pixels(); at++)
-      std::memcpy(to.data() + ((w.pixels() - 1 - at) * w.n + o) * w.channels, from + (o * w.pixels() + at) * w.channels, static_cast<size_t>(w.channels) * sizeof(float));
-  return to;
+      std::memcpy(to + ((w.pixels() - 1 - at) * w.n + o) * w.channels, from + (o * w.pixels() + at) * w.channels, static_cast<size_t>(w.channels) * sizeof(float));
 }
 
 const float* data_of(const at::Tensor& bias) { return bias.defined() ? bias.const_data_ptr<float>() : nullptr; }
 
 at::Tensor output_directly(const Convolution& c, const at::Tensor& x, const at::Tensor& w, const at::Tensor& bias) {
   auto y = empty_image(c.y);
-  std::vector<float> matrix(static_cast<size_t>(c.window() * c.w.n));
-  transpose_matrix(c.w.n, c.window(), w.const_data_ptr<float>(), matrix.data());
-  direct_convolution::convolve(shape_of(c), x.const_data_ptr<float>(), matrix.data(), data_of(bias), y.mutable_data_ptr<float>());
+  auto* matrix = shared_scratch(c.window() * c.w.n);
+  transpose_matrix(c.w.n, c.window(), w.const_data_ptr<float>(), matrix);
+  direct_convolution::convolve(shape_of(c), x.const_data_ptr<float>(), matrix, data_of(bias), y.mutable_data_ptr<float>());
   return y;
 }
 
 at::Tensor input_gradient_directly(const Convolution& c, const at::Tensor& dy, const at::Tensor& w) {
   auto dx = empty_image(c.x);
-  const auto matrix = turned(c.w, w.const_data_ptr<float>());
-  direct_convolution::convolve(shape_of_input_gradient(c), dy.const_data_ptr<float>(), matrix.data(), nullptr, dx.mutable_data_ptr<float>());
+  auto* matrix = shared_scratch(c.window() * c.w.n);
+  turn(c.w, w.const_data_ptr<float>(), matrix);
+  direct_convolution::convolve(shape_of_input_gradient(c), dy.const_data_ptr<float>(), matrix, nullptr, dx.mutable_data_ptr<float>());
   return dx;
 }
 
 at::Tensor weight_gradient_directly(const Convolution& c, const at::Tensor& dy, const at::Tensor& x) {
   auto dw = empty_image(c.w);
-  std::vector<float> matrix(static_cast<size_t>(c.window() * c.w.n));
-  direct_convolution::weight_gradient(shape_of(c), x.const_data_ptr<float>(), dy.const_data_ptr<float>(), matrix.data());
-  transpose_matrix(c.window(), c.w.n, matrix.data(), dw.mutable_data_ptr<float>());
+  const auto* matrix = direct_convolution::weight_gradient(shape_of(c), x.const_data_ptr<float>(), dy.const_data_ptr<float>());
+  transpose_matrix(c.window(), c.w.n, matrix, dw.mutable_data_ptr<float>());
   return dw;
 }
 

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
-#include <vector>
 
 #include "../loops/lanes.h"
 #include "../loops/parallel.h"
+#include "../loops/scratch.h"
 
 namespace steppe::direct_convolution {
 namespace {
@@ -127,24 +127,27 @@ void add_to(int64_t n, const float* __restrict__ from, float* __restrict__ to) {
 
 STEPPE_LOOPS_END
 
-// An image with its border of zeros.
+// An image with its border of zeros, in this thread's scratch.
 class Padded {
  public:
-  explicit Padded(const Shape& shape)
-      : shape_(shape), row_((shape.width + 2 * shape.left) * shape.channels), memory_(is_needed() ? static_cast<size_t>((shape.height + 2 * shape.top) * row_) : 0) {}
+  explicit Padded(const Shape& shape) : shape_(shape), row_((shape.width + 2 * shape.left) * shape.channels) {
+    if (shape.top == 0 && shape.left == 0) return;
+    const auto size = (shape.height + 2 * shape.top) * row_;
+    memory_ = own_scratch(size);
+    std::fill_n(memory_, size, 0.0F);
+  }
   const float* operator()(const float* image) {
-    if (!is_needed()) return image;
+    if (memory_ == nullptr) return image;
     const auto count = shape_.width * shape_.channels;
     for (int64_t y = 0; y < shape_.height; y++)
-      std::memcpy(memory_.data() + (y + shape_.top) * row_ + shape_.left * shape_.channels, image + y * count, static_cast<size_t>(count) * sizeof(float));
-    return memory_.data();
+      std::memcpy(memory_ + (y + shape_.top) * row_ + shape_.left * shape_.channels, image + y * count, static_cast<size_t>(count) * sizeof(float));
+    return memory_;
   }
 
  private:
-  bool is_needed() const { return shape_.top > 0 || shape_.left > 0; }
   const Shape& shape_;
   int64_t row_;
-  std::vector<float> memory_;
+  float* memory_ = nullptr;
 };
 
 Rows rows_of(const Shape& shape) {
@@ -165,25 +168,27 @@ void convolve(const Shape& shape, const float* x, const float* w, const float* b
   });
 }
 
-void weight_gradient(const Shape& shape, const float* x, const float* dy, float* dw) {
+const float* weight_gradient(const Shape& shape, const float* x, const float* dy) {
   const auto rows = rows_of(shape);
   const auto height = shape.out_height(), width = shape.out_width(), size = shape.window() * shape.out;
   const auto pieces = std::min(kPieces, shape.n), band = std::max<int64_t>(1, kBand / (rows.row + width * shape.out));
-  std::vector<float> sums(static_cast<size_t>(pieces * size));
+  auto* const sums = shared_scratch(pieces * size);
   parallel_for(0, pieces, 1, [&](int64_t begin, int64_t end) {
     Padded padded(shape);
     for (int64_t piece = begin; piece < end; piece++) {
+      auto* sum = sums + piece * size;
+      std::fill_n(sum, size, 0.0F);
       for (int64_t n = shape.n * piece / pieces; n < shape.n * (piece + 1) / pieces; n++) {
         const auto* image = padded(x + n * shape.height * shape.width * shape.channels);
         for (int64_t line = 0; line < height; line += band) {
           const auto count = std::min(band, height - line);
-          add_gradient_of_band(rows, count, width, image + line * rows.row, dy + (n * height + line) * width * shape.out, sums.data() + piece * size);
+          add_gradient_of_band(rows, count, width, image + line * rows.row, dy + (n * height + line) * width * shape.out, sum);
         }
       }
     }
   });
-  std::memset(dw, 0, static_cast<size_t>(size) * sizeof(float));
-  for (int64_t piece = 0; piece < pieces; piece++) add_to(size, sums.data() + piece * size, dw);
+  for (int64_t piece = 1; piece < pieces; piece++) add_to(size, sums + piece * size, sums);
+  return sums;
 }
 
 }  // namespace steppe::direct_convolution

@@ -18,7 +18,8 @@ struct Shape {
 
 // y ← x * w (+ bias, which may be null). x is [n, height, width, channels], w [window, out], y [n, out height, out width, out].
 void convolve(const Shape& shape, const float* x, const float* w, const float* bias, float* y);
-// dw ← dL/dw from dy, as w and y are. In as many parts as there are threads or more: the number does not depend on the threads.
-void weight_gradient(const Shape& shape, const float* x, const float* dy, float* dw);
+// dL/dw from dy, as w and y are, in this thread's shared scratch. In as many parts as there are threads or more: the number does not depend on the
+// threads.
+const float* weight_gradient(const Shape& shape, const float* x, const float* dy);
 
 }  // namespace steppe::direct_convolution
