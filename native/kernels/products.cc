@@ -20,7 +20,7 @@ namespace {
 using row_product::Onto;
 
 constexpr int64_t kLeastWork = 1 << 10;   // multiplications
-constexpr int64_t kGrain = 1 << 17;       // multiplications for a thread
+constexpr int64_t kGrain = 1 << 17, kGrainAtHand = 1 << 15;  // multiplications for a thread: where others are to be called, where they watch
 constexpr int64_t kLeastRows = 8;         // for which W is transposed rather than each of its columns multiplied with each of them
 constexpr int64_t kTransposed = 1 << 12;  // elements for a thread
 
@@ -69,7 +69,8 @@ void multiply(Way way, at::Tensor& y, const at::Tensor& x, const at::Tensor& w, 
   const auto *left = x.const_data_ptr<float>(), *right = turns ? in_rows : w.const_data_ptr<float>();
   const auto step = turns ? out : of_w.row;
   auto* to = y.mutable_data_ptr<float>();
-  parallel_for(0, of_x.rows, kGrain / (in * out) + 1, [&](int64_t begin, int64_t end) {
+  const auto grain = kernel_threads_are_at_hand() ? kGrainAtHand : kGrain;
+  parallel_for(0, of_x.rows, grain / (in * out) + 1, [&](int64_t begin, int64_t end) {
     const auto* from = left + begin * of_x.row;
     const row_product::Rows<float> rows = {to + begin * out, out};
     if (way == Way::dots) {
