@@ -299,6 +299,8 @@ export interface Native {
   engineStepAgain(engine: number, compiled: number, inputs: Handle[], sync: boolean): NativeReport | Promise<NativeReport> | undefined;
   /** `closure` gives what is differentiated and the loss to report. */
   engineStepClosure(engine: number, closure: (climbed: boolean) => [objective: Handle, loss: Handle]): NativeReport;
+  /** Over the gradients in the parameters' `grad`; undefined where none has one. */
+  engineStepStored(engine: number): NativeReport | undefined;
   engineState(engine: number): NativeEngineState;
   /** Loads all but the window, which it empties. */
   engineLoadState(engine: number, state: Omit<NativeEngineState, "window">): void;

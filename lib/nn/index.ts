@@ -21,6 +21,7 @@ export { Conv1d, Conv2d, Conv3d } from "./conv.js";
 export { ConvTranspose1d, ConvTranspose2d, ConvTranspose3d } from "./conv-transpose.js";
 export type { ConvTransposeOptions } from "./conv-transpose.js";
 export type { ConvOptions, PaddingMode } from "./conv.js";
+export type { ClearingOptions } from "./clear-gradients.js";
 export type { Destination } from "./conversion.js";
 export { checkpoint } from "./checkpoint.js";
 export { CTCLoss } from "./ctc-loss.js";

@@ -2,6 +2,7 @@ import { expected, suggest } from "../errors.js";
 import { Tensor } from "../tensor.js";
 import { torch } from "../torch.js";
 import { flag, or, read } from "./arguments.js";
+import { clearGradients, type ClearingOptions } from "./clear-gradients.js";
 import { conversion, convert } from "./conversion.js";
 import type { Destination } from "./conversion.js";
 import { noteHome } from "./home.js";
@@ -18,7 +19,6 @@ const keeping = { persistent: or(flag, true) };
 const recursion = { recurse: or(flag, true) };
 const counted = { trainableOnly: or(flag, false) };
 const loading = { strict: or(flag, true) };
-const clearing = { setToNone: or(flag, true) };
 
 /**
  * The base of all layers and models.
@@ -266,12 +266,8 @@ export class Module extends Printed {
   }
 
   /** Drops the gradients of all parameters. `setToNone: false` fills them with zeros instead. */
-  zeroGrad(options: { setToNone?: boolean } = {}): void {
-    const { setToNone } = read("zeroGrad", clearing, [options]);
-    for (const tensor of this.parameters()) {
-      if (setToNone) tensor.grad = null;
-      else tensor.grad?.detach().zero_();
-    }
+  zeroGrad(options: ClearingOptions = {}): void {
+    clearGradients(this.parameters(), options);
   }
 
   /** Freezes (`false`) or unfreezes all parameters. */

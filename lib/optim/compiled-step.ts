@@ -5,7 +5,7 @@ import type { AutocastOptions } from "../autocast.js";
  * `accumulate: "full"`, the whole batch, and with `"shard"` its own micro-batch, too.
  */
 export interface StepReport {
-  /** The loss at w, before the step. */
+  /** The loss at w, before the step; NaN for a step over gradients that `backward()` left. */
   loss: number;
   /** The loss at w + ε; undefined if the step took no pass at a perturbed point. */
   perturbedLoss: number | undefined;

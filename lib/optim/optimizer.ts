@@ -1,6 +1,7 @@
 import { SteppeError, expected } from "../errors.js";
 import { enableGrad, noGrad } from "../autograd.js";
 import { native } from "../native.js";
+import { clearGradients, type ClearingOptions } from "../nn/clear-gradients.js";
 import { keep, scope } from "../scope.js";
 import type { Tensor } from "../tensor.js";
 import { compileStep } from "./compile.js";
@@ -189,14 +190,25 @@ export class Optimizer<M extends Method = Method> {
   }
 
   /**
-   * One step with an ordinary closure, on this thread: for what cannot be recorded. The closure computes the loss anew at
-   * each call; it is called once per pass, with the model's parameters set to where the pass is taken.
+   * One step on this thread, for what cannot be recorded.
+   *
+   * With a closure, which computes the loss anew at each call: it is called once per pass, with the model's parameters set to where the pass is taken.
+   *
+   * Without, and with method `none` alone: PyTorch's own loop, over the gradients that `backward()` has left in the parameters' `grad`. They stay as
+   * they are, and a parameter that has none is left alone. Clipping, `nonFinite`, schedules and groups apply as in every step; with a loss scale what
+   * is differentiated is the loss times {@link lossScale}. The report's `loss` is NaN: it is not known here.
    *
    * @throws SteppeError `ARGUMENT` for methods that run over parts of the batch (`msam`, `ascentFraction` below 1, `k-sam`,
-   * `efficient`) or over an earlier one (`parallel`), and with `accumulationSteps` above 1: a closure cannot give these
+   * `efficient`) or over an earlier one (`parallel`), and with `accumulationSteps` above 1: a closure cannot give these; without one, for every
+   * method but `none`, for L-BFGS, and where no parameter has a gradient
    * @example optimizer.step(() => nn.functional.mseLoss(model.forward(x), y));
+   * @example
+   * optimizer.zeroGrad();
+   * nn.functional.mseLoss(model.forward(x), y).backward();
+   * optimizer.step();
    */
-  step(closure: () => LossOf<M>): StepReport {
+  step(...[closure]: M extends "none" ? [closure?: () => LossOf<M>] : [closure: () => LossOf<M>]): StepReport {
+    if (closure === undefined) return this.#stepStored();
     if (typeof closure !== "function") throw expected("a function", "closure", closure);
     const { method, definition, numbers, accumulationSteps } = this.#resolved;
     if (accumulationSteps > 1) {
@@ -229,6 +241,25 @@ export class Optimizer<M extends Method = Method> {
     }
     if (report.updated) this.#taken++;
     return report;
+  }
+
+  #stepStored(): StepReport {
+    const { method, base, accumulationSteps } = this.#resolved;
+    const takes = (what: string) => new SteppeError("ARGUMENT", `A step without a closure goes by the gradients that backward() left, and ${what}: give step(closure) or compile() the loss function.`);
+    if (method !== "none") throw takes(`method ${method} takes others, too`);
+    if (base === "lbfgs") throw takes("lbfgs takes others, too");
+    if (accumulationSteps > 1) throw new SteppeError("ARGUMENT", "A step without a closure goes by the gradients that backward() left, which add up by themselves: leave options.accumulationSteps out, or use compile().");
+    this.#requireRecorded("step()");
+    this.#configure();
+    const report = native.engineStepStored(this.#engine);
+    if (report === undefined) throw new SteppeError("ARGUMENT", "Expected a gradient of one parameter at least for step() but received none: call backward() on the loss first, or give step() a closure.");
+    if (report.updated) this.#taken++;
+    return report;
+  }
+
+  /** Drops the gradients of its parameters, which only steps without a closure look at. `setToNone: false` fills them with zeros instead. */
+  zeroGrad(options: ClearingOptions = {}): void {
+    clearGradients(this.#collected.parameters, options);
   }
 
   /** Whether the loss scale is dynamic or not: what the loss is multiplied by at present. Waits for the steps that are under way. */

@@ -3,7 +3,7 @@
 
 namespace steppe::sam {
 
-// The step engine for lib/optim: engineCreate, engineConfigure, engineStep, engineStepClosure, engineState, engineLoadState.
+// The step engine for lib/optim: engineCreate, engineConfigure, engineStep, engineStepClosure, engineStepStored, engineState, engineLoadState.
 void register_engine(Napi::Env env, Napi::Object exports);
 
 }  // namespace steppe::sam

@@ -5,6 +5,7 @@
 #include "../dtypes.h"
 #include "../signature.h"
 #include "../worker.h"
+#include "stored_gradients.h"
 
 namespace steppe::sam {
 namespace {
@@ -165,6 +166,17 @@ Napi::Value step_closure(Call& call) {
   return Napi::Value(call.env(), report_to_js(call.env(), report));
 }
 
+// engineStepStored(engine): Report, or undefined where no parameter has a gradient
+Napi::Value step_stored(Call& call) {
+  const auto engine = engine_of(call);
+  call.instance().worker->drain();
+  StoredGradients gradients(engine->parameters(), engine->loss_scale.scale);
+  if (!gradients.exist()) return call.env().Undefined();
+  const auto report = engine->step(gradients, *engine->plan);
+  at::autocast::clear_cache();  // casts of the weights as they were
+  return Napi::Value(call.env(), report_to_js(call.env(), report));
+}
+
 }  // namespace
 
 std::shared_ptr<Engine> engine_of(Call& call) { return call.instance().engines.get(static_cast<uint32_t>(call.integer(0, "optimizer")), "optimizer"); }
@@ -174,6 +186,7 @@ void register_steps(Napi::Env env, Napi::Object exports) {
   define<step>(env, exports, "engineStep");
   define<step_again>(env, exports, "engineStepAgain");
   define<step_closure>(env, exports, "engineStepClosure");
+  define<step_stored>(env, exports, "engineStepStored");
 }
 
 }  // namespace steppe::sam

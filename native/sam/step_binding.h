@@ -11,7 +11,7 @@ namespace steppe::sam {
 // The engine that a call's first argument is the number of.
 std::shared_ptr<Engine> engine_of(Call& call);
 
-// engineSignature, engineStep, engineStepAgain, engineStepClosure.
+// engineSignature, engineStep, engineStepAgain, engineStepClosure, engineStepStored.
 void register_steps(Napi::Env env, Napi::Object exports);
 
 }  // namespace steppe::sam
