@@ -25,10 +25,10 @@
         "STEPPE_LIBTORCH_VERSION=\"<(libtorch_version)\"",
         "STEPPE_LIBTORCH_CUDA=\"<(libtorch_cuda)\""
       ],
-      "cflags_cc!": ["-fno-exceptions", "-fno-rtti", "-std=gnu++17", "-std=gnu++20", "-O3"],
+      "cflags_cc!": ["-fno-exceptions", "-fno-rtti", "-std=gnu++17", "-std=gnu++20"],
       "cflags_cc": [
         "-std=c++20",
-        "-O2",
+        "-O3",
         "-fexceptions",
         "-frtti",
         "-fvisibility=hidden",

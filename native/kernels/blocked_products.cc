@@ -44,40 +44,53 @@ void pack_strips(int64_t rows, int64_t in, const Strided& x, float* to) {
   });
 }
 
-}  // namespace
-
-bool suit(int64_t rows, int64_t in, int64_t out) {
-  return has_avx512() && !mkl_is_fast() && rows >= kLeastRows && in >= kLanes && out >= kLeastColumns && rows * in * out >= kLeastWork;
-}
-
-void multiply(int64_t rows, int64_t in, int64_t out, Strided x, Strided w, Rows<float> y, Onto onto) {
+// Brings W into panels, and calls of_rows(begin, end, k, use) for a part of x's rows, and what a panel has of W's rows from k on: it calls use(row, count, x)
+// for all of its rows, with x from there and from column k on.
+template <class OfRows>
+void each_block(int64_t rows, int64_t in, int64_t out, const Strided& w, Rows<float> y, Onto onto, const OfRows& of_rows) {
   const PanelCut panels{out};
   const auto of_w = memory(in * out);
   auto* packed = of_w.mutable_data_ptr<float>();
   pack_panels(in, panels, w, packed);
-  const bool in_strips = x.column != 1;
-  const auto of_x = in_strips ? memory(rows * in) : at::Tensor();
-  if (in_strips) pack_strips(rows, in, x, of_x.mutable_data_ptr<float>());
-  const auto* strips = in_strips ? of_x.const_data_ptr<float>() : nullptr;
   parallel_for(0, (rows + kStrip - 1) / kStrip, kGrain / (kStrip * in * out) + 1, [&](int64_t first, int64_t last) {
     const auto begin = first * kStrip, end = std::min(rows, last * kStrip);
     for (int64_t k = 0; k < in; k += kDepth) {
       const auto depth = std::min(kDepth, in - k);
       for (int64_t panel = 0; panel < panels.count(); panel++) {
         const auto column = panels.begin(panel), width = panels.width(panel);
-        const Rows<const float> block = {packed + column * in + k * width, width};
         const auto to = [&](int64_t row) { return Rows<float>{y.data + row * y.step + column, y.step}; };
         const auto base = [&](int64_t row) { return k > 0 ? Onto::itself(to(row)) : onto.at(row, column); };
-        if (!in_strips) {
-          row_product::multiply(end - begin, depth, width, {x.data + begin * x.row + k, x.row}, block, to(begin), base(begin));
-          continue;
-        }
-        for (auto row = begin; row < end; row += kStrip) {
-          const auto count = std::min(kStrip, end - row);
-          row_product::multiply(count, depth, width, {strips + row * in + k * count, 1, count}, block, to(row), base(row));
-        }
+        of_rows(begin, end, k, [&](int64_t row, int64_t count, const Strided& x) {
+          row_product::multiply(count, depth, width, x, {packed + column * in + k * width, width}, to(row), base(row));
+        });
       }
     }
+  });
+}
+
+}  // namespace
+
+bool suit(int64_t rows, int64_t in, int64_t out) {
+  return has_avx512() && !mkl_is_fast() && rows >= kLeastRows && in >= kLanes && out >= kLeastColumns && rows * in * out >= kLeastWork;
+}
+
+Strips::Strips(int64_t rows, int64_t in, Strided x) : rows_(rows), in_(in), memory_(memory(rows * in)), data_(memory_.const_data_ptr<float>()) {
+  pack_strips(rows, in, x, memory_.mutable_data_ptr<float>());
+}
+
+void multiply(const Strips& x, int64_t first, int64_t in, int64_t out, Strided w, Rows<float> y, Onto onto) {
+  each_block(x.rows(), in, out, w, y, onto, [&](int64_t begin, int64_t end, int64_t k, const auto& use) {
+    for (auto row = begin; row < end; row += kStrip) {
+      const auto count = std::min(kStrip, x.rows() - row);
+      use(row, count, x.at(row, count, first + k));
+    }
+  });
+}
+
+void multiply(int64_t rows, int64_t in, int64_t out, Strided x, Strided w, Rows<float> y, Onto onto) {
+  if (x.column != 1) return multiply(Strips(rows, in, x), 0, in, out, w, y, onto);
+  each_block(rows, in, out, w, y, onto, [&](int64_t begin, int64_t end, int64_t k, const auto& use) {
+    use(begin, end - begin, {x.data + begin * x.row + k, x.row});
   });
 }
 

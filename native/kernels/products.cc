@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "blocked_products.h"
 #include "loops/parallel.h"
 #include "loops/processors.h"
 #include "loops/row_product.h"
@@ -135,6 +134,16 @@ void multiply_onto_row(at::Tensor& y, const at::Tensor& x, const at::Tensor& w, 
 at::Tensor product(const at::Tensor& x, const at::Tensor& w) {
   auto y = new_tensor({x.size(0), w.size(1)});
   multiply(y, x, w);
+  return y;
+}
+
+at::Tensor Left::product(int64_t first, const at::Tensor& w) {
+  const auto x = view_of(x_, {x_.size(0), w.size(0)}, x_.strides(), first * x_.stride(1));
+  if (choose(x, w) != Way::blocked || x.stride(1) == 1) return products::product(x, w);
+  const row_product::Strided left(x_.const_data_ptr<float>(), x_.stride(0), x_.stride(1)), right(w.const_data_ptr<float>(), w.stride(0), w.stride(1));
+  if (!strips_.has_value()) strips_.emplace(x_.size(0), x_.size(1), left);
+  auto y = new_tensor({x.size(0), w.size(1)});
+  blocked_products::multiply(*strips_, first, w.size(0), w.size(1), right, {y.mutable_data_ptr<float>(), y.size(1)}, Onto::nothing());
   return y;
 }
 

@@ -1,4 +1,7 @@
 #pragma once
+#include <optional>
+
+#include "blocked_products.h"
 #include "layouts.h"
 
 namespace steppe {
@@ -11,6 +14,17 @@ void multiply(at::Tensor& y, const at::Tensor& x, const at::Tensor& w, bool adds
 // y ← x W + row, in each of y's rows.
 void multiply_onto_row(at::Tensor& y, const at::Tensor& x, const at::Tensor& w, const at::Tensor& row);
 at::Tensor product(const at::Tensor& x, const at::Tensor& w);
+// An x for several products, each of some of its columns: what has to be brought into another order is so once.
+class Left {
+ public:
+  explicit Left(const at::Tensor& x) : x_(x) {}
+  // x[:, first : first + in] W, with W [in, out].
+  at::Tensor product(int64_t first, const at::Tensor& w);
+
+ private:
+  const at::Tensor& x_;
+  std::optional<blocked_products::Strips> strips_;
+};
 // Whether row_product::multiply gives x W's numbers, for some of x's rows and W's columns as for all, with W as it lies.
 bool multiplies_in_place(const at::Tensor& x, const at::Tensor& w);
 

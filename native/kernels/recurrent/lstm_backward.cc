@@ -11,12 +11,14 @@ namespace steppe::lstm {
 namespace {
 
 // dU = Σ (gates' gradient)ᵀ (h of the step before), which is the output of that step, and h₀ in the first. Mostly that is zero.
-at::Tensor weight_gradient(const at::Tensor& d_gates, const Values& h0, const at::Tensor& output, int64_t steps, int64_t batch, bool reverse) {
+at::Tensor weight_gradient(const at::Tensor& d_gates, products::Left& all_t, const Values& h0, const at::Tensor& output, int64_t steps, int64_t batch, bool reverse) {
   const auto gates = d_gates.size(1), hidden = output.size(2), later = batch * (steps - 1);
-  const auto rows = [&](int64_t count, int64_t first) { return transposed(rows_of(d_gates, count, gates, first * gates)); };
-  auto du = products::product(rows(later, reverse ? 0 : batch), rows_of(output, later, hidden, reverse ? batch * hidden : 0));
+  auto du = all_t.product(reverse ? 0 : batch, rows_of(output, later, hidden, reverse ? batch * hidden : 0));
   const auto is_zero = [](float x) { return x == 0; };
-  if (!std::all_of(h0.data, h0.data + batch * hidden, is_zero)) products::multiply(du, rows(batch, reverse ? later : 0), rows_of(h0.tensor, batch, hidden), /*adds=*/true);
+  if (!std::all_of(h0.data, h0.data + batch * hidden, is_zero)) {
+    const auto first_t = transposed(rows_of(d_gates, batch, gates, reverse ? later * gates : 0));
+    products::multiply(du, first_t, rows_of(h0.tensor, batch, hidden), /*adds=*/true);
+  }
   return du;
 }
 
@@ -94,9 +96,10 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
     }
   };
   sharing.over_time(steps + (in_pieces ? 2 : 1), prepare, in_round, in_pieces ? recurrence::Sharing::Idle(idle) : recurrence::Sharing::Idle());
-  const auto all_t = transposed(d_gates);
   if (!in_pieces) products::multiply(dx_rows, d_gates, w.tensor);
-  auto dw = products::product(all_t, rows_of(x.tensor, rows, in)), du = weight_gradient(d_gates, h0, output.tensor, steps, batch, reverse);
+  const auto d_gates_t = transposed(d_gates);
+  products::Left all_t(d_gates_t);
+  auto dw = all_t.product(0, rows_of(x.tensor, rows, in)), du = weight_gradient(d_gates, all_t, h0, output.tensor, steps, batch, reverse);
   at::Tensor db, db2;  // without biases nobody asks for them
   if (has_biases) {
     db = new_tensor({4 * hidden});
