@@ -190,24 +190,28 @@ export class Optimizer<M extends Method = Method> {
   }
 
   /**
-   * One step on this thread, for what cannot be recorded.
-   *
-   * With a closure, which computes the loss anew at each call: it is called once per pass, with the model's parameters set to where the pass is taken.
-   *
-   * Without, and with method `none` alone: PyTorch's own loop, over the gradients that `backward()` has left in the parameters' `grad`. They stay as
-   * they are, and a parameter that has none is left alone. Clipping, `nonFinite`, schedules and groups apply as in every step; with a loss scale what
-   * is differentiated is the loss times {@link lossScale}. The report's `loss` is NaN: it is not known here.
+   * One step with an ordinary closure, on this thread: for what cannot be recorded. The closure computes the loss anew at
+   * each call; it is called once per pass, with the model's parameters set to where the pass is taken.
    *
    * @throws SteppeError `ARGUMENT` for methods that run over parts of the batch (`msam`, `ascentFraction` below 1, `k-sam`,
-   * `efficient`) or over an earlier one (`parallel`), and with `accumulationSteps` above 1: a closure cannot give these; without one, for every
-   * method but `none`, for L-BFGS, and where no parameter has a gradient
+   * `efficient`) or over an earlier one (`parallel`), and with `accumulationSteps` above 1: a closure cannot give these
    * @example optimizer.step(() => nn.functional.mseLoss(model.forward(x), y));
+   */
+  step(closure: () => LossOf<M>): StepReport;
+  /**
+   * One step over the gradients that `backward()` has left in the parameters' `grad`, with method `none` alone and on this thread: PyTorch's own loop.
+   * The gradients stay as they are, and a parameter that has none is left alone. Clipping, `nonFinite`, schedules and groups apply as in every step;
+   * buffers that the forward has moved (batch norm's statistics) stay so, also where the step is skipped. With a loss scale what is differentiated is
+   * the loss times {@link lossScale}, and the step divides by the scale of the moment. The report's `loss` is NaN: it is not known here.
+   *
+   * @throws SteppeError `ARGUMENT` for every other method, for L-BFGS, with `accumulationSteps` above 1, and where no parameter has a gradient
    * @example
    * optimizer.zeroGrad();
    * nn.functional.mseLoss(model.forward(x), y).backward();
    * optimizer.step();
    */
-  step(...[closure]: M extends "none" ? [closure?: () => LossOf<M>] : [closure: () => LossOf<M>]): StepReport {
+  step(this: [M] extends ["none"] ? Optimizer<M> : never): StepReport;
+  step(closure?: () => LossOf<M>): StepReport {
     if (closure === undefined) return this.#stepStored();
     if (typeof closure !== "function") throw expected("a function", "closure", closure);
     const { method, definition, numbers, accumulationSteps } = this.#resolved;
@@ -245,9 +249,9 @@ export class Optimizer<M extends Method = Method> {
 
   #stepStored(): StepReport {
     const { method, base, accumulationSteps } = this.#resolved;
-    const takes = (what: string) => new SteppeError("ARGUMENT", `A step without a closure goes by the gradients that backward() left, and ${what}: give step(closure) or compile() the loss function.`);
-    if (method !== "none") throw takes(`method ${method} takes others, too`);
-    if (base === "lbfgs") throw takes("lbfgs takes others, too");
+    const asksForOthers = (who: string) => new SteppeError("ARGUMENT", `A step without a closure goes by the gradients that backward() left, and ${who} asks for others: give step(closure) or compile() the loss function.`);
+    if (method !== "none") throw asksForOthers(`method ${method}`);
+    if (base === "lbfgs") throw asksForOthers(base);
     if (accumulationSteps > 1) throw new SteppeError("ARGUMENT", "A step without a closure goes by the gradients that backward() left, which add up by themselves: leave options.accumulationSteps out, or use compile().");
     this.#requireRecorded("step()");
     this.#configure();

@@ -44,8 +44,9 @@ void pack_strips(int64_t rows, int64_t in, const Strided& x, float* to) {
   });
 }
 
-// Brings W into panels, and calls of_rows(begin, end, k, use) for a part of x's rows, and what a panel has of W's rows from k on: it calls use(row, count, x)
-// for all of its rows, with x from there and from column k on.
+// Cuts the product into blocks, after it has brought W into panels: of each panel, kDepth rows of W at a time, with some of x's rows. For each block it
+// calls of_rows(begin, end, k, multiply), x's rows from begin to end and W's from k on; that calls multiply(row, count, x) until all of its rows are
+// done, each time for `count` rows from `row` on, with x as it stands there, from column k on.
 template <class OfRows>
 void each_block(int64_t rows, int64_t in, int64_t out, const Strided& w, Rows<float> y, Onto onto, const OfRows& of_rows) {
   const PanelCut panels{out};
@@ -79,18 +80,18 @@ Strips::Strips(int64_t rows, int64_t in, Strided x) : rows_(rows), in_(in), memo
 }
 
 void multiply(const Strips& x, int64_t first, int64_t in, int64_t out, Strided w, Rows<float> y, Onto onto) {
-  each_block(x.rows(), in, out, w, y, onto, [&](int64_t begin, int64_t end, int64_t k, const auto& use) {
+  each_block(x.rows(), in, out, w, y, onto, [&](int64_t begin, int64_t end, int64_t k, const auto& multiply_block) {
     for (auto row = begin; row < end; row += kStrip) {
       const auto count = std::min(kStrip, x.rows() - row);
-      use(row, count, x.at(row, count, first + k));
+      multiply_block(row, count, x.at(row, count, first + k));
     }
   });
 }
 
 void multiply(int64_t rows, int64_t in, int64_t out, Strided x, Strided w, Rows<float> y, Onto onto) {
   if (x.column != 1) return multiply(Strips(rows, in, x), 0, in, out, w, y, onto);
-  each_block(rows, in, out, w, y, onto, [&](int64_t begin, int64_t end, int64_t k, const auto& use) {
-    use(begin, end - begin, {x.data + begin * x.row + k, x.row});
+  each_block(rows, in, out, w, y, onto, [&](int64_t begin, int64_t end, int64_t k, const auto& multiply_block) {
+    multiply_block(begin, end - begin, {x.data + begin * x.row + k, x.row});
   });
 }
 

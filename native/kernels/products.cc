@@ -137,7 +137,7 @@ at::Tensor product(const at::Tensor& x, const at::Tensor& w) {
   return y;
 }
 
-at::Tensor Left::product(int64_t first, const at::Tensor& w) {
+at::Tensor LeftOperand::product(int64_t first, const at::Tensor& w) {
   const auto x = view_of(x_, {x_.size(0), w.size(0)}, x_.strides(), first * x_.stride(1));
   if (choose(x, w) != Way::blocked || x.stride(1) == 1) return products::product(x, w);
   const row_product::Strided left(x_.const_data_ptr<float>(), x_.stride(0), x_.stride(1)), right(w.const_data_ptr<float>(), w.stride(0), w.stride(1));

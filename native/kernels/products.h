@@ -1,5 +1,6 @@
 #pragma once
 #include <optional>
+#include <utility>
 
 #include "blocked_products.h"
 #include "layouts.h"
@@ -14,15 +15,15 @@ void multiply(at::Tensor& y, const at::Tensor& x, const at::Tensor& w, bool adds
 // y ← x W + row, in each of y's rows.
 void multiply_onto_row(at::Tensor& y, const at::Tensor& x, const at::Tensor& w, const at::Tensor& row);
 at::Tensor product(const at::Tensor& x, const at::Tensor& w);
-// An x for several products, each of some of its columns: what has to be brought into another order is so once.
-class Left {
+// The left operand of several products, each of some of its columns: where it has to be brought into another order, that is done once for all.
+class LeftOperand {
  public:
-  explicit Left(const at::Tensor& x) : x_(x) {}
+  explicit LeftOperand(at::Tensor x) : x_(std::move(x)) {}
   // x[:, first : first + in] W, with W [in, out].
   at::Tensor product(int64_t first, const at::Tensor& w);
 
  private:
-  const at::Tensor& x_;
+  const at::Tensor x_;
   std::optional<blocked_products::Strips> strips_;
 };
 // Whether row_product::multiply gives x W's numbers, for some of x's rows and W's columns as for all, with W as it lies.

@@ -96,8 +96,11 @@ describe("a step without a closure", () => {
     const last = net.parameters().at(-1)!;
     last.grad = torch.full([3], NaN);
     refuses(() => make("throw").step(), "Not finite: the gradient of 2.bias holds NaN or infinity.");
-    expect(make("skip").step()).toMatchObject({ skipped: true, updated: false });
+    const skipping = make("skip");
+    const state = JSON.stringify(skipping.stateDict());
+    expect(skipping.step()).toMatchObject({ skipped: true, updated: false });
     expect(weights(net)).toEqual(before);
+    expect(JSON.stringify(skipping.stateDict())).toBe(state);
   });
 
   test("goes on where steps of another kind were, and they where it was", () => {
@@ -121,17 +124,70 @@ describe("a step without a closure", () => {
 
   test("comes after the steps that are under way", async () => {
     const [x, y] = makeBatch();
-    const net = makeNet();
-    const optimizer = optim.create(net, { method: "none", base: { name: "sgd", lr: 0.1 } });
-    const step = optimizer.compile(lossOf(net));
+    const [net, reference] = [makeNet(), makeNet()];
+    const options = { method: "none", base: { name: "adam", lr: 0.1 } } as const;
+    const [optimizer, ordered] = [optim.create(net, options), optim.create(reference, options)];
+    const [step, step2] = [optimizer.compile(lossOf(net)), ordered.compile(lossOf(reference))];
     await step(x, y);
-    lossOf(net)(x, y).backward();
-    const steps = [step(x, y), step(x, y)];
+    step2.sync(x, y);
+    for (const each of [net, reference]) lossOf(each)(x, y).backward();
+    const steps = Array.from({ length: 5 }, () => step(x, y));
     optimizer.step();
-    const after = weights(net);
+    for (let i = 0; i < 5; i++) step2.sync(x, y);
+    ordered.step();
     await Promise.all(steps);
-    expect(weights(net)).toEqual(after);
-    expect(optimizer.stateDict().steps).toBe(4);
+    expect(weights(net)).toEqual(weights(reference));
+    expect(optimizer.stateDict().steps).toBe(7);
+  });
+
+  test("goes on from a saved state", () => {
+    const [x, y] = makeBatch();
+    const [net, other] = [makeNet(), makeNet()];
+    const make = (each: nn.Sequential) => optim.create(each, { method: "none", base: { name: "adam", lr: 0.01 }, lrSchedule: { name: "linear", totalSteps: 9 } });
+    const take = (each: nn.Sequential, optimizer: optim.Optimizer<"none">) => {
+      optimizer.zeroGrad();
+      lossOf(each)(x, y).backward();
+      optimizer.step();
+    };
+    const optimizer = make(net);
+    for (let i = 0; i < 3; i++) take(net, optimizer);
+    const resumed = make(other);
+    other.loadStateDict(net.stateDict());
+    resumed.loadStateDict(optimizer.stateDict());
+    for (let i = 0; i < 2; i++) {
+      take(net, optimizer);
+      take(other, resumed);
+    }
+    expect(weights(other)).toEqual(weights(net));
+  });
+
+  test("halves a dynamic loss scale where a gradient overflowed, and takes the next step by the new one", () => {
+    const [x, y] = makeBatch();
+    const [net, reference] = [makeNet(), makeNet()];
+    const base = { name: "sgd", lr: 0.1 } as const;
+    const optimizer = optim.create(net, { method: "none", base, lossScale: { initial: 1024, interval: 2 } });
+    net.parameters().at(-1)!.grad = torch.full([3], Infinity);
+    const before = weights(net);
+    expect(optimizer.step()).toMatchObject({ skipped: true, updated: false });
+    expect(optimizer.lossScale).toBe(512);
+    expect(weights(net)).toEqual(before);
+    const closed = optim.create(reference, { method: "none", base });
+    for (const expected of [512, 1024]) {
+      optimizer.zeroGrad();
+      lossOf(net)(x, y).mul(optimizer.lossScale).backward();
+      optimizer.step();
+      expect(optimizer.lossScale).toBe(expected);
+      closed.step(() => lossOf(reference)(x, y));
+    }
+    expect(weights(net)).toEqual(weights(reference));
+  });
+
+  test("reads gradients that lie otherwise in memory than their parameters", () => {
+    const weight = nn.parameter(torch.arange(24).reshape([1, 2, 3, 4]).to("float32"));
+    const gradient = torch.arange(24).reshape([1, 2, 3, 4]).to("float32").mul(0.5);
+    weight.grad = gradient.contiguous({ memoryFormat: "channels_last" });
+    optim.create([weight], { method: "none", base: { name: "sgd", lr: 2 } }).step();
+    expect(weight.toArray()).toEqual(torch.zeros([1, 2, 3, 4]).toArray());
   });
 
   test("is refused, in words, where it has no meaning", () => {
@@ -139,12 +195,18 @@ describe("a step without a closure", () => {
     const make = (options: object) => optim.create(net, options as optim.OptimizerOptions & { method: "none" });
     const sgd = { name: "sgd", lr: 0.1 };
     const goesBy = "A step without a closure goes by the gradients that backward() left, ";
+    const asks = "asks for others: give step(closure) or compile() the loss function.";
     refuses(() => make({ method: "none", base: sgd }).step(), "Expected a gradient of one parameter at least for step() but received none: call backward() on the loss first, or give step() a closure.");
-    refuses(() => make({ method: "sam", base: sgd }).step(), `${goesBy}and method sam takes others, too: give step(closure) or compile() the loss function.`);
-    refuses(() => make({ method: "none", base: { name: "lbfgs" } }).step(), `${goesBy}and lbfgs takes others, too`);
+    refuses(() => make({ method: "sam", base: sgd }).step(), `${goesBy}and method sam ${asks}`);
+    refuses(() => make({ method: "none", base: { name: "lbfgs" } }).step(), `${goesBy}and lbfgs ${asks}`);
     refuses(() => make({ method: "none", base: sgd, accumulationSteps: 2 }).step(), `${goesBy}which add up by themselves: leave options.accumulationSteps out, or use compile().`);
     // @ts-expect-error SAM takes two gradients, at two points
     refuses(() => optim.create(net, { method: "sam", base: { name: "sgd", lr: 0.1 } }).step(), "method sam");
+    const any: optim.Optimizer = optim.create(net, { method: "momentum", base: { name: "sgd", lr: 0.1, momentum: 0.9 } });
+    // @ts-expect-error it may be of any method
+    refuses(() => any.step(), "method momentum");
+    const generic = <M extends optim.Method>(optimizer: optim.Optimizer<M>, closure: () => optim.LossOf<M>) => optimizer.step(closure);
+    expect(generic(optim.create(net, { method: "none", base: { name: "sgd", lr: 0 } }), () => lossOf(net)(...makeBatch())).updated).toBe(true);
     refuses(() => make({ method: "none", base: sgd }).step(null as never), "Expected a function for closure but received null.");
   });
 });

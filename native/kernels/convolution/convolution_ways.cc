@@ -39,7 +39,8 @@ const float* data_of(const at::Tensor& bias) { return bias.defined() ? bias.cons
 
 at::Tensor output_directly(const Convolution& c, const at::Tensor& x, const at::Tensor& w, const at::Tensor& bias) {
   auto y = empty_image(c.y);
-  auto* matrix = shared_scratch(c.window() * c.w.n);
+  CallMemory memory(c.window() * c.w.n);
+  auto* matrix = memory.take(c.window() * c.w.n);
   transpose_matrix(c.w.n, c.window(), w.const_data_ptr<float>(), matrix);
   direct_convolution::convolve(shape_of(c), x.const_data_ptr<float>(), matrix, data_of(bias), y.mutable_data_ptr<float>());
   return y;
@@ -47,7 +48,8 @@ at::Tensor output_directly(const Convolution& c, const at::Tensor& x, const at::
 
 at::Tensor input_gradient_directly(const Convolution& c, const at::Tensor& dy, const at::Tensor& w) {
   auto dx = empty_image(c.x);
-  auto* matrix = shared_scratch(c.window() * c.w.n);
+  CallMemory memory(c.window() * c.w.n);
+  auto* matrix = memory.take(c.window() * c.w.n);
   turn(c.w, w.const_data_ptr<float>(), matrix);
   direct_convolution::convolve(shape_of_input_gradient(c), dy.const_data_ptr<float>(), matrix, nullptr, dx.mutable_data_ptr<float>());
   return dx;
@@ -55,7 +57,11 @@ at::Tensor input_gradient_directly(const Convolution& c, const at::Tensor& dy, c
 
 at::Tensor weight_gradient_directly(const Convolution& c, const at::Tensor& dy, const at::Tensor& x) {
   auto dw = empty_image(c.w);
-  const auto* matrix = direct_convolution::weight_gradient(shape_of(c), x.const_data_ptr<float>(), dy.const_data_ptr<float>());
+  const auto shape = shape_of(c);
+  const auto floats = direct_convolution::gradient_floats(shape);
+  CallMemory memory(floats);
+  auto* matrix = memory.take(floats);
+  direct_convolution::weight_gradient(shape, x.const_data_ptr<float>(), dy.const_data_ptr<float>(), matrix);
   transpose_matrix(c.window(), c.w.n, matrix, dw.mutable_data_ptr<float>());
   return dw;
 }

@@ -127,28 +127,30 @@ void add_to(int64_t n, const float* __restrict__ from, float* __restrict__ to) {
 
 STEPPE_LOOPS_END
 
-// An image with its border of zeros, in this thread's scratch.
+// An image with its border of zeros.
 class Padded {
  public:
-  explicit Padded(const Shape& shape) : shape_(shape), row_((shape.width + 2 * shape.left) * shape.channels) {
-    if (shape.top == 0 && shape.left == 0) return;
-    const auto size = (shape.height + 2 * shape.top) * row_;
-    memory_ = own_scratch(size);
-    std::fill_n(memory_, size, 0.0F);
+  explicit Padded(const Shape& shape)
+      : shape_(shape), row_((shape.width + 2 * shape.left) * shape.channels), size_(shape.top > 0 || shape.left > 0 ? (shape.height + 2 * shape.top) * row_ : 0), memory_(size_) {
+    std::fill_n(memory_.data(), size_, 0.0F);
   }
   const float* operator()(const float* image) {
-    if (memory_ == nullptr) return image;
+    if (size_ == 0) return image;
     const auto count = shape_.width * shape_.channels;
     for (int64_t y = 0; y < shape_.height; y++)
-      std::memcpy(memory_ + (y + shape_.top) * row_ + shape_.left * shape_.channels, image + y * count, static_cast<size_t>(count) * sizeof(float));
-    return memory_;
+      std::memcpy(memory_.data() + (y + shape_.top) * row_ + shape_.left * shape_.channels, image + y * count, static_cast<size_t>(count) * sizeof(float));
+    return memory_.data();
   }
 
  private:
   const Shape& shape_;
-  int64_t row_;
-  float* memory_ = nullptr;
+  const int64_t row_, size_;
+  PartMemory memory_;
 };
+
+// Sums of some images each, of which there are as many as threads or more: the number does not depend on the threads.
+int64_t pieces_of(const Shape& shape) { return std::min(kPieces, shape.n); }
+int64_t weight_of(const Shape& shape) { return shape.window() * shape.out; }
 
 Rows rows_of(const Shape& shape) {
   return {shape.window_height, shape.window_width * shape.channels, (shape.width + 2 * shape.left) * shape.channels, shape.channels, shape.out};
@@ -168,11 +170,12 @@ void convolve(const Shape& shape, const float* x, const float* w, const float* b
   });
 }
 
-const float* weight_gradient(const Shape& shape, const float* x, const float* dy) {
+int64_t gradient_floats(const Shape& shape) { return pieces_of(shape) * weight_of(shape); }
+
+void weight_gradient(const Shape& shape, const float* x, const float* dy, float* sums) {
   const auto rows = rows_of(shape);
-  const auto height = shape.out_height(), width = shape.out_width(), size = shape.window() * shape.out;
-  const auto pieces = std::min(kPieces, shape.n), band = std::max<int64_t>(1, kBand / (rows.row + width * shape.out));
-  auto* const sums = shared_scratch(pieces * size);
+  const auto height = shape.out_height(), width = shape.out_width(), size = weight_of(shape);
+  const auto pieces = pieces_of(shape), band = std::max<int64_t>(1, kBand / (rows.row + width * shape.out));
   parallel_for(0, pieces, 1, [&](int64_t begin, int64_t end) {
     Padded padded(shape);
     for (int64_t piece = begin; piece < end; piece++) {
@@ -188,7 +191,6 @@ const float* weight_gradient(const Shape& shape, const float* x, const float* dy
     }
   });
   for (int64_t piece = 1; piece < pieces; piece++) add_to(size, sums + piece * size, sums);
-  return sums;
 }
 
 }  // namespace steppe::direct_convolution

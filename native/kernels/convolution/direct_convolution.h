@@ -18,8 +18,8 @@ struct Shape {
 
 // y ← x * w (+ bias, which may be null). x is [n, height, width, channels], w [window, out], y [n, out height, out width, out].
 void convolve(const Shape& shape, const float* x, const float* w, const float* bias, float* y);
-// dL/dw from dy, as w and y are, in this thread's shared scratch. In as many parts as there are threads or more: the number does not depend on the
-// threads.
-const float* weight_gradient(const Shape& shape, const float* x, const float* dy);
+// dL/dw from dy, as w and y are, to the beginning of memory of so many floats.
+int64_t gradient_floats(const Shape& shape);
+void weight_gradient(const Shape& shape, const float* x, const float* dy, float* memory);
 
 }  // namespace steppe::direct_convolution

@@ -48,4 +48,13 @@ CallMemory::CallMemory(int64_t floats) {
   }
 }
 
+PartMemory::PartMemory(int64_t floats) {
+  if (floats > kMostKept) {
+    large_.resize(static_cast<size_t>(floats));
+    data_ = large_.data();
+  } else if (floats > 0) {
+    data_ = own_scratch(floats);
+  }
+}
+
 }  // namespace steppe

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 namespace steppe {
 
@@ -23,6 +24,17 @@ class CallMemory {
  private:
   at::Tensor large_;
   float* next_ = nullptr;
+};
+
+// What a part of a call has for itself: its thread's own scratch, or memory that goes with it where that is much.
+class PartMemory {
+ public:
+  explicit PartMemory(int64_t floats);
+  float* data() { return data_; }  // null: of nothing
+
+ private:
+  std::vector<float> large_;
+  float* data_ = nullptr;
 };
 
 }  // namespace steppe

@@ -11,7 +11,7 @@ namespace steppe::lstm {
 namespace {
 
 // dU = Σ (gates' gradient)ᵀ (h of the step before), which is the output of that step, and h₀ in the first. Mostly that is zero.
-at::Tensor weight_gradient(const at::Tensor& d_gates, products::Left& all_t, const Values& h0, const at::Tensor& output, int64_t steps, int64_t batch, bool reverse) {
+at::Tensor weight_gradient(const at::Tensor& d_gates, products::LeftOperand& all_t, const Values& h0, const at::Tensor& output, int64_t steps, int64_t batch, bool reverse) {
   const auto gates = d_gates.size(1), hidden = output.size(2), later = batch * (steps - 1);
   auto du = all_t.product(reverse ? 0 : batch, rows_of(output, later, hidden, reverse ? batch * hidden : 0));
   const auto is_zero = [](float x) { return x == 0; };
@@ -97,8 +97,7 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   };
   sharing.over_time(steps + (in_pieces ? 2 : 1), prepare, in_round, in_pieces ? recurrence::Sharing::Idle(idle) : recurrence::Sharing::Idle());
   if (!in_pieces) products::multiply(dx_rows, d_gates, w.tensor);
-  const auto d_gates_t = transposed(d_gates);
-  products::Left all_t(d_gates_t);
+  products::LeftOperand all_t(transposed(d_gates));
   auto dw = all_t.product(0, rows_of(x.tensor, rows, in)), du = weight_gradient(d_gates, all_t, h0, output.tensor, steps, batch, reverse);
   at::Tensor db, db2;  // without biases nobody asks for them
   if (has_biases) {
