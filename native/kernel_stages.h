@@ -16,7 +16,7 @@ class Stages {
   using Idle = c10::function_ref<bool(int64_t stage, int64_t part)>;
   Stages(int64_t stages, int64_t parts, StageBody body, Idle idle) : stages_(stages), parts_(static_cast<size_t>(parts)), body_(body), idle_(idle) {}
 
-  // What a thread does: of each stage the part that is its own, and what nobody else begins.
+  // What a thread does: of each stage the part that is its own, and what is not done while nobody is at it.
   void take_part(int64_t own) {
     const auto parts = static_cast<int64_t>(parts_.size());
     for (;;) {
@@ -57,7 +57,7 @@ class Stages {
     }
     part.leave();
   }
-  // Whether there may be more to do before the stage is over. A part is not kept from others for the question alone.
+  // Whether there may be more to do before the stage is over: asked until the answer is no, since the part is kept from others meanwhile.
   bool do_idle(int64_t stage, int64_t i) {
     auto& part = parts_[static_cast<size_t>(i)];
     if (!part.take()) return true;

@@ -17,7 +17,8 @@ bool is_kernel_thread();
 // How many threads on_kernel_threads would use now.
 int64_t kernel_thread_count();
 
-// Whether kernel threads are likely awake: this thread has called them since the outermost HeldKernelThreads came to life, or they help it in a job.
+// Whether kernel threads are likely awake: this thread has called them since the outermost HeldKernelThreads came to life, or they help it in a job. They
+// may have been let go of since: LibTorch's kernels wake them, too.
 bool kernel_threads_are_at_hand();
 
 // Calls job(i) for 0 ≤ i < leaders (1,024 at most) at the same time, each on a thread of its own as far as there are as many. Threads on which no

@@ -90,7 +90,7 @@ class Program {
     Tensors extras;     // the other results that were asked for at recording
   };
 
-  // It has its instructions, as they are to be run; before the first run.
+  // Once, when no pass changes the instructions any more: makes what `run` goes by.
   void complete();
   // Runs forward and backward. Throws Code::closed when `cancelled` turns true.
   Outcome run(const Slots& slots, const std::atomic<bool>& cancelled) const;

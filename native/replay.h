@@ -5,8 +5,8 @@
 
 namespace steppe {
 
-// What a run below autograd reads of a program: its instructions without what only recording needs, close to each other in memory. A small net's
-// step waits for this memory as long as it computes, since between two steps it has left the nearest caches.
+// What a run below autograd reads of a program for most of its instructions, close to each other in memory; for views, lists and turns it looks at the
+// recorded one. A small net's step waits for this memory as long as it computes, since between two steps it has left the nearest caches.
 class Replay {
  public:
   // The program is complete, and stays where it is.

@@ -19,7 +19,7 @@ namespace {
 using row_product::Onto;
 
 constexpr int64_t kLeastWork = 1 << 10;   // multiplications
-constexpr int64_t kGrain = 1 << 17, kGrainAtHand = 1 << 15;  // multiplications for a thread: where others are to be called, where they watch
+constexpr int64_t kGrain = 1 << 17, kGrainAtHand = 1 << 15;  // multiplications for a thread: where others are to be woken, where they are likely awake
 constexpr int64_t kLeastRows = 8;         // for which W is transposed rather than each of its columns multiplied with each of them
 constexpr int64_t kTransposed = 1 << 12;  // elements for a thread
 
@@ -147,7 +147,7 @@ at::Tensor LeftOperand::product(int64_t first, const at::Tensor& w) {
   return y;
 }
 
-bool multiplies_in_place(const at::Tensor& x, const at::Tensor& w) { return choose(x, w) == Way::rows; }
+bool multiplies_as_it_lies(const at::Tensor& x, const at::Tensor& w) { return choose(x, w) == Way::rows; }
 
 }  // namespace products
 

@@ -27,7 +27,7 @@ class LeftOperand {
   std::optional<blocked_products::Strips> strips_;
 };
 // Whether row_product::multiply gives x W's numbers, for some of x's rows and W's columns as for all, with W as it lies.
-bool multiplies_in_place(const at::Tensor& x, const at::Tensor& w);
+bool multiplies_as_it_lies(const at::Tensor& x, const at::Tensor& w);
 
 }  // namespace products
 

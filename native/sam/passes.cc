@@ -9,6 +9,7 @@
 #include <ATen/ops/index_select.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <limits>
 #include <tuple>
 #include <utility>
 
@@ -19,14 +20,6 @@
 
 namespace steppe::sam {
 namespace {
-
-Gradient finished(const at::Tensor& loss, Tensors gradients, const Tensors& parameters, double loss_scale, at::Tensor sample_losses = {}) {
-  lay_out_like(gradients, parameters);
-  Gradient result{0, loss_scale == 1 ? std::move(gradients) : scaled(gradients, 1 / loss_scale)};
-  std::tie(result.norm, result.loss) = norm_with(result.g, loss);
-  result.sample_losses = std::move(sample_losses);
-  return result;
-}
 
 // Samples [begin, begin + count) of a batch, as narrow gives them.
 at::Tensor samples_of(const at::Tensor& x, int64_t begin, int64_t count) {
@@ -46,6 +39,18 @@ void share_noise(NoiseState& noise) {
 }
 
 }  // namespace
+
+Gradient finished(const at::Tensor& loss, Tensors gradients, const Tensors& parameters, double loss_scale, at::Tensor sample_losses) {
+  lay_out_like(gradients, parameters);
+  Gradient result{std::numeric_limits<double>::quiet_NaN(), loss_scale == 1 ? std::move(gradients) : scaled(gradients, 1 / loss_scale)};
+  if (loss.defined()) {
+    std::tie(result.norm, result.loss) = norm_with(result.g, loss);
+  } else {
+    result.norm = norm(result.g);
+  }
+  result.sample_losses = std::move(sample_losses);
+  return result;
+}
 
 Tensors drawing_places(Tensors inputs, const ProgramPasses::Programs& programs) {
   const auto& options = programs.begin()->second->loss_options;

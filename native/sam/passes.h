@@ -39,7 +39,10 @@ struct Gradient {
   at::Tensor sample_losses{};  // [n], where the loss function gives one loss per sample
 };
 
-// Where gradients come from: a recorded program, or the user's closure. Normalisation buffers move only in passes that
+// A pass's gradients as they are given: laid out as the parameters are, without the loss scale, with their norm. No loss: it is NaN.
+Gradient finished(const at::Tensor& loss, Tensors gradients, const Tensors& parameters, double loss_scale, at::Tensor sample_losses = {});
+
+// Where gradients come from: a recorded program, the user's closure, or the user's own backward(). Normalisation buffers move only in passes that
 // say so, and only `commit` lets that be seen.
 class Passes {
  public:

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "passes.h"
+#include "vectors.h"
 
 namespace steppe::sam {
 
@@ -11,7 +12,7 @@ class StoredGradients : public Passes {
  public:
   StoredGradients(Tensors parameters, double loss_scale) : parameters_(std::move(parameters)), loss_scale_(loss_scale) {}
   // Whether there are any.
-  bool exist() const;
+  bool exist() const { return any_defined(gradients()); }
 
   Gradient at(const Tensors& point, const Query& query) override;
   at::Tensor sample_losses(const Tensors& point, const Query& query) override;
@@ -23,6 +24,7 @@ class StoredGradients : public Passes {
   Tensors inputs() const override { return {}; }
 
  private:
+  Tensors gradients() const;
   Tensors parameters_;
   double loss_scale_;
 };

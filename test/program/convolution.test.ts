@@ -109,6 +109,7 @@ describe("few channels: directly, where the processor has AVX-512", () => {
     ["one pixel", [2, 16, 3, {}, [2, 3, 3]]],
     ["more padding than the window has", [1, 16, 3, { padding: 4 }, [2, 4, 5]]],
     ["more pieces than images, wide lines", [1, 32, 3, { padding: 1 }, [40, 6, 300]]],
+    ["an image that is more than scratch keeps", [4, 16, 3, { padding: 1 }, [2, 560, 512]]],
   ])("images: %s", (_, sizes) => {
     const { images } = build(sizes, false);
     expect(ownKernels(expectLikeAutograd(() => build(sizes, false).subject, [images]))).toEqual(hasWideRegisters ? both : []);

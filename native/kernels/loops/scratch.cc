@@ -50,8 +50,8 @@ CallMemory::CallMemory(int64_t floats) {
 
 PartMemory::PartMemory(int64_t floats) {
   if (floats > kMostKept) {
-    large_.resize(static_cast<size_t>(floats));
-    data_ = large_.data();
+    large_ = std::make_unique_for_overwrite<float[]>(static_cast<size_t>(floats));
+    data_ = large_.get();
   } else if (floats > 0) {
     data_ = own_scratch(floats);
   }

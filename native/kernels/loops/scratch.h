@@ -2,8 +2,8 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
 #include <utility>
-#include <vector>
 
 namespace steppe {
 
@@ -26,14 +26,15 @@ class CallMemory {
   float* next_ = nullptr;
 };
 
-// What a part of a call has for itself: its thread's own scratch, or memory that goes with it where that is much.
+// What a part of a call has for itself: its thread's own scratch, or memory that goes with it where that is much. Not the step's, which belongs to the
+// thread that began the work.
 class PartMemory {
  public:
   explicit PartMemory(int64_t floats);
   float* data() { return data_; }  // null: of nothing
 
  private:
-  std::vector<float> large_;
+  std::unique_ptr<float[]> large_;
   float* data_ = nullptr;
 };
 

@@ -56,7 +56,7 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   auto* to_x = dx.mutable_data_ptr<float>();
   // Where threads share the units: some columns of dx for each, some rows of them at a time, in the order in which their gates come.
   constexpr auto kRows = row_product::kMostRows;
-  const bool in_pieces = sharing.by_units() && in / kLanes >= sharing.threads() && products::multiplies_in_place(d_gates, w.tensor);
+  const bool in_pieces = sharing.by_units() && in / kLanes >= sharing.threads() && products::multiplies_as_it_lies(d_gates, w.tensor);
   const auto pieces_of = [&](int64_t time_steps) { return time_steps >= steps ? (rows + kRows - 1) / kRows : batch * time_steps / kRows; };
   const auto piece = [&](const recurrence::Part& part, int64_t k) {
     const auto begin = k * kRows, count = std::min(kRows, rows - begin), row = reverse ? begin : rows - begin - count;
