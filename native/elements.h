@@ -35,7 +35,8 @@ struct Sum {
 void add(const std::vector<Sum>& sums);
 
 // Calls body(slice, begin, end) for the elements [begin, end) of each slice, of so many as `size` says. Each thread has the same part of every
-// slice, as it has of a product's rows: so it mostly finds what it wrote itself. How slices are cut depends on the number of threads.
+// slice, as it has of a product's rows: so it mostly finds what it wrote itself. From the last slice to the first, since a norm before it and a forward
+// after it go from the first to the last: what was touched last is touched first. How slices are cut depends on the number of threads.
 template <class Slice, class Body>
 void over(const std::vector<Slice>& slices, const Body& body) {
   constexpr int64_t kLine = 16;  // elements
@@ -44,7 +45,7 @@ void over(const std::vector<Slice>& slices, const Body& body) {
   take_in_kernel_threads();
   const auto parts = parts_of_elements(all);
   on_kernel_threads(parts, [&](int64_t i) {
-    for (size_t k = 0; k < slices.size(); k++) {
+    for (size_t k = slices.size(); k-- > 0;) {
       const auto size = slices[k].size, lines = (size + kLine - 1) / kLine;
       const auto begin = part_begin(lines, i, parts, k) * kLine, end = std::min(size, part_begin(lines, i + 1, parts, k) * kLine);
       if (begin < end) body(slices[k], begin, end);

@@ -6,6 +6,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "errors.h"
 #include "kernel_threads.h"
@@ -18,7 +19,7 @@ namespace steppe {
 namespace {
 
 // A tensor that lies in memory as the recorded one did.
-at::Tensor laid_out(const at::Tensor& tensor, const Program::Layout& layout) {
+at::Tensor laid_out(at::Tensor tensor, const Program::Layout& layout) {
   if (!layout.strided || tensor.strides().equals(layout.strides)) return tensor;
   auto copy = at::empty_strided(layout.sizes, layout.strides, tensor.options());
   // Along a stride of 0 all values are one.
@@ -45,20 +46,21 @@ at::Tensor ones(at::IntArrayRef sizes, const at::TensorOptions& options) {
 
 void Program::complete() { replay_ = std::make_shared<Replay>(*this); }
 
-Tensors Program::fill(const Slots& slots, const Tensors& parameters) const {
+Tensors Program::fill(const Slots& slots, Tensors& parameters) const {
   const auto &buffers = slots.buffers, &inputs = slots.inputs;
   if (parameters.size() != parameter_count || buffers.size() != buffer_count || inputs.size() != input_count) {
     fail(Code::internal, "A program was given other slots than it was recorded with.");
   }
   Tensors registers(register_count);
   size_t at = 0;
-  for (const auto* group : {&parameters, &buffers, &inputs}) {
-    for (const auto& tensor : *group) {
-      if (!tensor.sizes().equals(layouts[at].sizes)) fail(Code::internal, "A program was given a tensor of another shape than it was recorded with.");
-      registers[at] = laid_out(tensor, layouts[at]);
-      at++;
-    }
-  }
+  const auto put = [&](at::Tensor tensor) {
+    if (!tensor.sizes().equals(layouts[at].sizes)) fail(Code::internal, "A program was given a tensor of another shape than it was recorded with.");
+    registers[at] = laid_out(std::move(tensor), layouts[at]);
+    at++;
+  };
+  for (auto& tensor : parameters) put(std::move(tensor));
+  for (const auto* group : {&buffers, &inputs})
+    for (const auto& tensor : *group) put(tensor);
   for (const auto i : changed_inputs) {
     auto& input = registers[parameter_count + buffer_count + i];
     input = input.clone();
@@ -89,7 +91,7 @@ void Program::replay_under_autograd(Tensors& registers, const std::atomic<bool>&
   }
 }
 
-Program::Outcome Program::run(const Slots& slots, const std::atomic<bool>& cancelled) const {
+Program::Outcome Program::run(Slots slots, const std::atomic<bool>& cancelled) const {
   StepMemory memory;
   if (backward_obstacle.empty()) {
     auto registers = fill(slots, slots.parameters);
@@ -118,13 +120,13 @@ Program::Outcome Program::run(const Slots& slots, const std::atomic<bool>& cance
   return outcome;
 }
 
-void Program::check_layouts(const Slots& slots, const std::vector<Layout>& expected, const std::atomic<bool>& cancelled) const {
+void Program::check_layouts(Slots slots, const std::vector<Layout>& expected, const std::atomic<bool>& cancelled) const {
   StepMemory memory;
   auto registers = fill(slots, slots.parameters);
   replay_->run(registers, backward_obstacle.empty(), slots, cancelled, &expected);
 }
 
-Program::Outcome Program::forward(const Slots& slots, const std::atomic<bool>& cancelled) const {
+Program::Outcome Program::forward(Slots slots, const std::atomic<bool>& cancelled) const {
   StepMemory memory;
   auto registers = fill(slots, slots.parameters);
   replay_->run(registers, false, slots, cancelled);

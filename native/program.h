@@ -71,12 +71,13 @@ class Program {
     std::vector<int64_t> sizes, strides;
     bool strided = true;  // its elements stand in memory as they are, neither negated nor conjugated
     at::ScalarType dtype = at::ScalarType::Undefined;
+    bool is_that_of(const at::Tensor& x) const { return strided && x.strides().equals(strides) && x.scalar_type() == dtype; }
   };
 
   // What stands in the slots. The parameters need not be the recorded ones: same shapes, dtypes, devices. Buffers that the
   // program changes are changed in place in the tensors given.
   struct Slots {
-    const Tensors& parameters;
+    Tensors parameters;  // where nobody else holds one, its memory is free, for its gradient, as soon as it has been read for the last time
     const Tensors& buffers;
     const Tensors& inputs;
     at::Tensor seed{};  // dL/dL, of the loss's shape and dtype; undefined: 1. A loss scale comes in here.
@@ -93,12 +94,12 @@ class Program {
   // Once, when no pass changes the instructions any more: makes what `run` goes by.
   void complete();
   // Runs forward and backward. Throws Code::closed when `cancelled` turns true.
-  Outcome run(const Slots& slots, const std::atomic<bool>& cancelled) const;
+  Outcome run(Slots slots, const std::atomic<bool>& cancelled) const;
   // Runs the forward alone: no gradients.
-  Outcome forward(const Slots& slots, const std::atomic<bool>& cancelled) const;
+  Outcome forward(Slots slots, const std::atomic<bool>& cancelled) const;
 
   // Runs it for nothing but its registers' places in memory. Throws Code::record if an operator gives another than expected.
-  void check_layouts(const Slots& slots, const std::vector<Layout>& expected, const std::atomic<bool>& cancelled) const;
+  void check_layouts(Slots slots, const std::vector<Layout>& expected, const std::atomic<bool>& cancelled) const;
 
   // The seed's register comes after the other slots'.
   int32_t seed_register() const { return static_cast<int32_t>(parameter_count + buffer_count + input_count); }
@@ -120,7 +121,8 @@ class Program {
   std::string backward_obstacle;            // why the backward could not be recorded; empty if it was
 
  private:
-  Tensors fill(const Slots& slots, const Tensors& parameters) const;
+  // The registers, with the slots' tensors; the parameters are moved there.
+  Tensors fill(const Slots& slots, Tensors& parameters) const;
   Tensors extras(const Tensors& registers) const;
   void replay_under_autograd(Tensors& registers, const std::atomic<bool>& cancelled) const;
   std::shared_ptr<const Replay> replay_;

@@ -215,7 +215,8 @@ void expect_parameters_in_order(Program& program, const std::vector<Program::Lay
 
 void place_last_uses(Program& program) {
   auto keep = result_registers(program);
-  std::fill_n(keep.begin(), program.seed_register() + 1, true);
+  const auto parameters = static_cast<int32_t>(program.parameter_count);
+  std::fill_n(keep.begin() + parameters, program.seed_register() + 1 - parameters, true);
   for (auto it = program.instructions.rbegin(); it != program.instructions.rend(); ++it) {
     const auto release = [&](int32_t reg) {
       if (reg < 0 || keep[reg]) return;

@@ -29,7 +29,7 @@ void look_through_views(Program& program);
 // A parameter that is read only through a copy in another order is expected in that order, and the copy is gone: whoever has the
 // parameter so already, for all passes of a step, saves it; `Program` makes it otherwise. `layouts`: by register.
 void expect_parameters_in_order(Program& program, const std::vector<Program::Layout>& layouts);
-// Each register but slots and results ends with the instruction that reads it last.
+// Each register but results, buffers and inputs ends with the instruction that reads it last.
 void place_last_uses(Program& program);
 // Elementwise operators write over an operand that nobody needs any more. `alike`: two registers hold tensors of the same
 // shape, dtype and layout.

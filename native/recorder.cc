@@ -69,6 +69,7 @@ Recorder::Recorder(Tensors parameters, Tensors buffers, Tensors inputs)
       layout.sizes = tensor.sizes().vec();
       layout.strided = tensor.layout() == at::kStrided;
       if (layout.strided) layout.strides = tensor.strides().vec();
+      layout.dtype = tensor.scalar_type();
     }
   }
   program_->register_count++;  // the seed's

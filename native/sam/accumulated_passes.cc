@@ -1,5 +1,7 @@
 #include "accumulated_passes.h"
 
+#include <utility>
+
 #include "../errors.h"
 
 namespace steppe::sam {
@@ -56,10 +58,10 @@ Passes& AccumulatedPasses::begin_last() {
 void AccumulatedPasses::end_last() { moved_ = micros_.back().passes->moved_buffers(); }
 
 // The next micro-batch's share of a pass.
-Gradient AccumulatedPasses::pass(Sum& sum, const Tensors& point, const Query& query) {
+Gradient AccumulatedPasses::pass(Sum& sum, Tensors point, const Query& query) {
   auto& [passes, weight, generators] = micros_[sum.micros];
   if (query.moves_buffers) passes->set_moved_buffers(moved_);
-  auto gradient = passes->at(point, query);
+  auto gradient = passes->at(std::move(point), query);
   if (query.moves_buffers) moved_ = passes->moved_buffers();
   const double share = sum.gradient.include(gradient.g, weight);
   sum.loss = sum.micros == 0 ? gradient.loss : (1 - share) * sum.loss + share * gradient.loss;
@@ -67,7 +69,7 @@ Gradient AccumulatedPasses::pass(Sum& sum, const Tensors& point, const Query& qu
   return gradient;
 }
 
-Gradient AccumulatedPasses::at(const Tensors& point, const Query& query) {
+Gradient AccumulatedPasses::at(Tensors point, const Query& query) {
   Sum sum;
   if (query.moves_buffers) {
     bool at_w = true;
@@ -76,7 +78,7 @@ Gradient AccumulatedPasses::at(const Tensors& point, const Query& query) {
     ahead_ = {};
     if (sum.micros == 0) moved_.clear();
   }
-  while (sum.micros < micros_.size()) pass(sum, point, query);
+  while (sum.micros < micros_.size()) pass(sum, sum.micros + 1 == micros_.size() ? std::move(point) : point, query);
   Gradient result{sum.loss, std::move(sum.gradient.value)};
   result.norm = norm(result.g);
   return result;

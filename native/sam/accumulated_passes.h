@@ -40,7 +40,7 @@ class AccumulatedPasses : public Passes {
   Passes& begin_last();
   void end_last();
 
-  Gradient at(const Tensors& point, const Query& query) override;
+  Gradient at(Tensors point, const Query& query) override;
   at::Tensor sample_losses(const Tensors& point, const Query& query) override;
   double loss(const Tensors& point, const Query& query) override;
   void commit() override { micros_.back().passes->commit(); }
@@ -57,7 +57,7 @@ class AccumulatedPasses : public Passes {
     size_t micros = 0;  // that many, from the first on
     Objective objective = Objective::loss;
   };
-  Gradient pass(Sum& sum, const Tensors& point, const Query& query);
+  Gradient pass(Sum& sum, Tensors point, const Query& query);
 
   const Tensors& w_;
   bool kept_ = false;

@@ -56,7 +56,7 @@ DevicePass pass_on_device(const Program& program, const Program::Slots& slots, O
                           const std::atomic<bool>& cancelled) {
   auto scaled = slots;
   if (loss_scale.defined()) scaled.seed = at::ones(program.loss_shape, program.loss_options).mul_(loss_scale.to(program.loss_options.dtype().toScalarType()));
-  auto outcome = program.run(scaled, cancelled);
+  auto outcome = program.run(std::move(scaled), cancelled);
   DevicePass pass{objective == Objective::climbed ? outcome.extras.at(0) : outcome.loss, std::move(outcome.gradients)};
   pass.loss = pass.loss.reshape({}).to(at::kDouble);
   lay_out_like(pass.g, w);

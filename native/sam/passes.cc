@@ -40,8 +40,7 @@ void share_noise(NoiseState& noise) {
 
 }  // namespace
 
-Gradient finished(const at::Tensor& loss, Tensors gradients, const Tensors& parameters, double loss_scale, at::Tensor sample_losses) {
-  lay_out_like(gradients, parameters);
+Gradient finished(const at::Tensor& loss, Tensors gradients, double loss_scale, at::Tensor sample_losses) {
   Gradient result{std::numeric_limits<double>::quiet_NaN(), loss_scale == 1 ? std::move(gradients) : scaled(gradients, 1 / loss_scale)};
   if (loss.defined()) {
     std::tie(result.norm, result.loss) = norm_with(result.g, loss);
@@ -76,7 +75,7 @@ const Program& ProgramPasses::program_for(const Query& query) const {
   return *found->second;
 }
 
-Program::Outcome ProgramPasses::run(const Tensors& point, const Query& query, bool with_backward) {
+Program::Outcome ProgramPasses::run(Tensors point, const Query& query, bool with_backward) {
   at::NoGradGuard no_grad;
   const auto& program = program_for(query);
   const auto& [begin, count, chosen] = query.samples;
@@ -108,20 +107,34 @@ Program::Outcome ProgramPasses::run(const Tensors& point, const Query& query, bo
   }
   at::Tensor seed;
   if (settings_.loss_scale != 1) seed = at::full(program.loss_shape, settings_.loss_scale, program.loss_options);
-  const Program::Slots slots{point, buffers, inputs, seed, query.moves_buffers ? turns_ : OrderedRun{}, shared_noise_.has_value() ? &*shared_noise_ : nullptr};
-  auto outcome = with_backward ? program.run(slots, cancelled_) : program.forward(slots, cancelled_);
+  Program::Slots slots{std::move(point), buffers, inputs, seed, query.moves_buffers ? turns_ : OrderedRun{}, shared_noise_.has_value() ? &*shared_noise_ : nullptr};
+  auto outcome = with_backward ? program.run(std::move(slots), cancelled_) : program.forward(std::move(slots), cancelled_);
   if (query.moves_buffers && !program.changed_buffers.empty()) pending_ = std::move(buffers);
   buffers.clear();
   for (auto* ours : {&inputs, &copies}) retire(*ours);
   return outcome;
 }
 
-Gradient ProgramPasses::at(const Tensors& point, const Query& query) {
+Gradient ProgramPasses::at(Tensors point, const Query& query) {
   at::NoGradGuard no_grad;
-  auto outcome = run(point, query, true);
+  const auto& layouts = program_for(query).layouts;
+  Tensors others;  // that lie otherwise than the program wants them
+  for (size_t k = 0; k < point.size(); k++) {
+    if (layouts[k].is_that_of(point[k])) continue;
+    others.resize(point.size());
+    others[k] = point[k];
+  }
+  auto outcome = run(std::move(point), query, true);
+  for (size_t k = 0; k < outcome.gradients.size(); k++) {
+    if (!others.empty() && others[k].defined()) {
+      lay_out_like(outcome.gradients[k], others[k]);
+    } else {
+      lay_out(outcome.gradients[k], layouts[k].sizes, layouts[k].strides, layouts[k].dtype);
+    }
+  }
   const auto& extras = outcome.extras;
-  if (query.objective == Objective::climbed) return finished(extras.at(0), std::move(outcome.gradients), point, settings_.loss_scale);
-  auto gradient = finished(outcome.loss, std::move(outcome.gradients), point, settings_.loss_scale, extras.empty() ? at::Tensor() : extras[0]);
+  if (query.objective == Objective::climbed) return finished(extras.at(0), std::move(outcome.gradients), settings_.loss_scale);
+  auto gradient = finished(outcome.loss, std::move(outcome.gradients), settings_.loss_scale, extras.empty() ? at::Tensor() : extras[0]);
   retire(outcome.loss);
   return gradient;
 }
@@ -211,7 +224,7 @@ std::shared_ptr<Passes> ProgramPasses::keep(const Tensors& given) const {
   return std::make_shared<ProgramPasses>(programs_, buffers_, std::move(inputs), batch_size, settings_, cancelled_);
 }
 
-Gradient ClosurePasses::at(const Tensors& point, const Query& query) {
+Gradient ClosurePasses::at(Tensors point, const Query& query) {
   HeldKernelThreads::let_go();
   Tensors saved, buffers_before;
   {
@@ -259,7 +272,8 @@ Gradient ClosurePasses::at(const Tensors& point, const Query& query) {
   }
   restore(query.moves_buffers);
   at::NoGradGuard no_grad;
-  return finished(loss, std::move(g), parameters_, settings_.loss_scale);
+  lay_out_like(g, parameters_);
+  return finished(loss, std::move(g), settings_.loss_scale);
 }
 
 at::Tensor ClosurePasses::sample_losses(const Tensors&, const Query&) {

@@ -39,15 +39,16 @@ struct Gradient {
   at::Tensor sample_losses{};  // [n], where the loss function gives one loss per sample
 };
 
-// A pass's gradients as they are given: laid out as the parameters are, without the loss scale, with their norm. No loss: it is NaN.
-Gradient finished(const at::Tensor& loss, Tensors gradients, const Tensors& parameters, double loss_scale, at::Tensor sample_losses = {});
+// A pass's gradients, laid out as the parameters are, as they are given: without the loss scale, with their norm. No loss: it is NaN.
+Gradient finished(const at::Tensor& loss, Tensors gradients, double loss_scale, at::Tensor sample_losses = {});
 
 // Where gradients come from: a recorded program, the user's closure, or the user's own backward(). Normalisation buffers move only in passes that
 // say so, and only `commit` lets that be seen.
 class Passes {
  public:
   virtual ~Passes() = default;
-  virtual Gradient at(const Tensors& point, const Query& query) = 0;
+  // Tensors of the point that nobody else holds are let go of as soon as the pass has read them for the last time.
+  virtual Gradient at(Tensors point, const Query& query) = 0;
   // The forward alone: the loss of each sample, [n].
   virtual at::Tensor sample_losses(const Tensors& point, const Query& query) = 0;
   // The forward alone: the loss.
@@ -92,7 +93,7 @@ class ProgramPasses : public Passes {
   ProgramPasses(std::map<Key, std::shared_ptr<Program>> programs, Tensors buffers, std::vector<Input> inputs, int64_t batch_size,
                 Settings settings, const std::atomic<bool>& cancelled);
 
-  Gradient at(const Tensors& point, const Query& query) override;
+  Gradient at(Tensors point, const Query& query) override;
   at::Tensor sample_losses(const Tensors& point, const Query& query) override;
   double loss(const Tensors& point, const Query& query) override;
   void commit() override;
@@ -111,7 +112,7 @@ class ProgramPasses : public Passes {
 
  private:
   const Program& program_for(const Query& query) const;
-  Program::Outcome run(const Tensors& point, const Query& query, bool with_backward);
+  Program::Outcome run(Tensors point, const Query& query, bool with_backward);
 
   std::map<Key, std::shared_ptr<Program>> programs_;
   Tensors buffers_, pending_;
@@ -140,7 +141,7 @@ class ClosurePasses : public Passes {
   ClosurePasses(Tensors parameters, Tensors buffers, ProgramPasses::Settings settings, std::function<Result(Objective)> call)
       : parameters_(std::move(parameters)), buffers_(std::move(buffers)), settings_(settings), noise_(parameters_), call_(std::move(call)) {}
 
-  Gradient at(const Tensors& point, const Query& query) override;
+  Gradient at(Tensors point, const Query& query) override;
   at::Tensor sample_losses(const Tensors& point, const Query& query) override;
   double loss(const Tensors& point, const Query& query) override;
   void commit() override;

@@ -137,8 +137,7 @@ Tensors Engine::piece_direction(const Step& step, const Piece& piece, Report& re
     g.g.clear();
     point = step.point.move_into(step.w, std::move(epsilon));
   }
-  const auto g_p = step.at(step.passes, point, query, climbs_by_pass ? "the second pass's" : "the");
-  retire(point);
+  const auto g_p = step.at(step.passes, std::move(point), query, climbs_by_pass ? "the second pass's" : "the");
   if (!climbs_by_pass) report_gradient(g_p, piece, report);
   if (climbs) report.perturbed_loss = report.perturbed_loss.value_or(0) + piece.weight * g_p.loss;
   return (*method_.combine)(g, g_p, epsilon, step, piece);

@@ -8,11 +8,13 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "../elements.h"
 #include "../kernel_threads.h"
 #include "../kernels/transposition.h"
 #include "../new_tensor.h"
+#include "../step_memory.h"
 
 namespace steppe::sam {
 
@@ -47,11 +49,7 @@ const Tensors& Point::move(const Tensors& w, const Perturbation& epsilon, double
 
 Tensors Point::move_into(const Tensors& w, Perturbation epsilon) {
   fill(w, epsilon, 1, /*takes_place=*/true);
-  if (epsilon.empty()) return point_;
-  const auto result = point_;
-  for (size_t k = 0; k < w.size(); k++)
-    if (point_[k].is_same(epsilon.direction[k])) point_[k].reset();
-  return result;
+  return std::exchange(point_, {});
 }
 
 void Point::fill(const Tensors& w, const Perturbation& epsilon, double times, bool takes_place) {
@@ -77,8 +75,9 @@ void Point::fill(const Tensors& w, const Perturbation& epsilon, double times, bo
       continue;
     }
     const bool is_plain = elements::fits(w[k]) && elements::lies_like(d, w[k]);
-    if (is_plain && takes_place && is_sole(d)) {
-      point_[k] = d;
+    if (is_plain && takes_place) {
+      const StepMemory memory;  // where gradients lie, too
+      point_[k] = is_sole(d) ? d : new_like(w[k]);
       here.emplace_back(point_[k], w[k], d, a);
       continue;
     }
@@ -141,8 +140,8 @@ Gradient Step::at(const Perturbation& epsilon, const Query& query, const char* w
   return at(passes, point.move(w, epsilon, times), query, where);
 }
 
-Gradient Step::at(Passes& over, const Tensors& there, const Query& query, const char* where) const {
-  auto gradient = over.at(there, query);
+Gradient Step::at(Passes& over, Tensors there, const Query& query, const char* where) const {
+  auto gradient = over.at(std::move(there), query);
   require_finite(gradient, where);
   measure(gradient);
   turn(gradient.g);

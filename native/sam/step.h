@@ -27,12 +27,13 @@ struct Perturbation {
   bool empty() const { return direction.empty(); }
 };
 
-// A point w + ε, in memory that is kept from step to step.
+// A point w + ε.
 class Point {
  public:
+  // In memory that is kept from step to step.
   const Tensors& move(const Tensors& w, const Perturbation& epsilon, double times = 1);
-  // The point takes the place of directions on the CPU that nobody else holds: they are in the caches of those who write it, who then need
-  // not ask the others for lines that they have read.
+  // The caller's own, whose memory the pass that reads it hands on to its gradients. On the CPU it takes the place of directions that nobody else
+  // holds: they are in the caches of those who write it, who then need not ask the others for lines that they have read.
   Tensors move_into(const Tensors& w, Perturbation epsilon);
 
  private:
@@ -82,7 +83,7 @@ struct Step {
   // optimizer maximises it is −L's: a method only ever descends.
   Gradient at_w(const Query& query, const char* where) const;
   Gradient at(const Perturbation& epsilon, const Query& query, const char* where, double times = 1) const;
-  Gradient at(Passes& over, const Tensors& there, const Query& query, const char* where) const;
+  Gradient at(Passes& over, Tensors there, const Query& query, const char* where) const;
   // From the norm over all parameters to that over the perturbed ones.
   void measure(Gradient& gradient) const;
   // From L's gradient to the one that is descended, and back.

@@ -14,7 +14,7 @@ class StoredGradients : public Passes {
   // Whether there are any.
   bool exist() const { return any_defined(gradients()); }
 
-  Gradient at(const Tensors& point, const Query& query) override;
+  Gradient at(Tensors point, const Query& query) override;
   at::Tensor sample_losses(const Tensors& point, const Query& query) override;
   double loss(const Tensors& point, const Query& query) override;
   void commit() override {}

@@ -6,6 +6,7 @@
 #include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/add.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/empty_strided.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/mul.h>
 #include <ATen/ops/stack.h>
@@ -132,12 +133,13 @@ double dot(const Tensors& x, const Tensors& y) {
 namespace {
 
 // Where a dimension has one element, its stride says nothing.
-bool lie_alike(const at::Tensor& x, const at::Tensor& y) {
-  if (x.dim() != y.dim()) return false;
+bool lies_as(const at::Tensor& x, at::IntArrayRef sizes, at::IntArrayRef strides) {
+  if (!x.sizes().equals(sizes)) return false;
   for (int64_t d = 0; d < x.dim(); d++)
-    if (x.size(d) != y.size(d) || (x.size(d) != 1 && x.stride(d) != y.stride(d))) return false;
+    if (x.size(d) != 1 && x.stride(d) != strides[d]) return false;
   return true;
 }
+bool lie_alike(const at::Tensor& x, const at::Tensor& y) { return lies_as(x, y.sizes(), y.strides()); }
 
 // The CPU's kernels take a factor in the tensors' own dtype: ρ/‖g‖ may be too large for float16, or too small.
 bool takes_narrow_factors(const at::Tensor& x) { return x.is_cpu() && x.scalar_type() == at::kHalf; }
@@ -152,21 +154,23 @@ at::Tensor new_like(const at::Tensor& x) {
   return new_strided(x.sizes(), x.strides(), x.scalar_type());
 }
 
-void lay_out_like(Tensors& gradients, const Tensors& parameters) {
-  for (size_t k = 0; k < gradients.size(); k++) {
-    auto& g = gradients[k];
-    if (!g.defined() || (g.strides() == parameters[k].strides() && g.scalar_type() == parameters[k].scalar_type())) continue;
-    const bool same = g.scalar_type() == parameters[k].scalar_type() && g.layout() == at::kStrided && lie_alike(g, parameters[k]);
-    if (same) {
-      auto view = view_of(g, parameters[k].sizes(), parameters[k].strides(), 0);
-      retire(g);
-      g = std::move(view);
-      continue;
-    }
-    auto copy = new_like(parameters[k]);
-    copy_values(copy, g);
-    g = copy;
+void lay_out(at::Tensor& g, at::IntArrayRef sizes, at::IntArrayRef strides, at::ScalarType dtype) {
+  if (!g.defined() || (g.strides() == strides && g.scalar_type() == dtype)) return;
+  if (g.scalar_type() == dtype && g.layout() == at::kStrided && lies_as(g, sizes, strides)) {
+    auto view = view_of(g, sizes, strides, 0);
+    retire(g);
+    g = std::move(view);
+    return;
   }
+  auto copy = g.is_cpu() ? new_strided(sizes, strides, dtype) : at::empty_strided(sizes, strides, g.options().dtype(dtype));
+  copy_values(copy, g);
+  g = std::move(copy);
+}
+
+void lay_out_like(at::Tensor& gradient, const at::Tensor& parameter) { lay_out(gradient, parameter.sizes(), parameter.strides(), parameter.scalar_type()); }
+
+void lay_out_like(Tensors& gradients, const Tensors& parameters) {
+  for (size_t k = 0; k < gradients.size(); k++) lay_out_like(gradients[k], parameters[k]);
 }
 
 void copy(const Tensors& to, const Tensors& from) {

@@ -44,15 +44,19 @@ async function peak(make: () => { model: nn.Sequential; x: Tensor }, options: ob
 
 // What the blocks of the arena are larger than their tensors.
 const rounding = 0.02;
+// A gradient takes the place of the parameter that was read for the last time: of those on their way both are there. In copies of all parameters.
+const onTheWay = 0.2;
 
-test.each(Object.entries(models))("a SAM step holds one copy of the parameters more than the base step, and no more activations: %s", async (_, make) => {
+test.each(Object.entries(models))("a SAM step holds no copy of the parameters more than the base step, and no more activations: %s", async (_, make) => {
   const base = await peak(make, { method: "none" });
-  for (const options of [{ method: "sam" }, { method: "norm-only" }, { method: "gasam" }, { method: "sam", every: 2 }]) {
+  for (const options of [{ method: "sam" }, { method: "norm-only" }, { method: "gasam" }, { method: "sam", every: 2 }, { method: "momentum" }]) {
     if (options.method === "norm-only" && !make().model.modules().some((module) => module.isNormalization)) continue;
     const { bytes, parameters } = await peak(make, options);
-    expect(bytes - base.bytes, JSON.stringify(options)).toBeLessThanOrEqual(parameters + rounding * base.bytes);
+    expect(bytes - base.bytes, JSON.stringify(options)).toBeLessThanOrEqual(onTheWay * parameters + rounding * base.bytes);
   }
-  // The measure sees what a method holds: GSAM combines two gradients.
-  const { bytes, parameters } = await peak(make, { method: "gsam" });
-  expect(bytes - base.bytes).toBeGreaterThan(parameters);
+  // The measure sees what a method holds: the last step's direction, and both gradients that GSAM combines.
+  for (const [method, copies] of [["async", 1], ["gsam", 2]] as const) {
+    const { bytes, parameters } = await peak(make, { method });
+    expect(bytes - base.bytes, method).toBeGreaterThan(copies * parameters - rounding * base.bytes);
+  }
 });
