@@ -6,6 +6,7 @@
 #endif
 
 #include <algorithm>
+#include <mutex>
 #include <new>
 
 namespace steppe {
@@ -40,7 +41,7 @@ uint32_t Arena::number_of(void* data) { return Block::of(data)->arena; }
 void* Arena::allocate(size_t bytes) {
   static_assert(sizeof(Block) == kAlignment && alignof(Block) == kAlignment);
   const auto size = std::max(kAlignment, rounded_up(bytes, kAlignment));
-  std::lock_guard lock(mutex_);
+  std::lock_guard guard(lock_);
   auto* block = size <= kSmall ? take_small(size) : take_kept(size);
   if (block == nullptr) return nullptr;
   used_ += block->size;
@@ -50,7 +51,7 @@ void* Arena::allocate(size_t bytes) {
 
 void Arena::free(void* data) {
   auto* block = Block::of(data);
-  std::lock_guard lock(mutex_);
+  std::lock_guard guard(lock_);
   used_ -= block->size;
   if (block->size <= kSmall) {
     small_[block->size / kAlignment].push_back(block);
@@ -70,7 +71,7 @@ bool Arena::owns(const void* data) const {
 
 void Arena::release() {
 #ifndef _WIN32
-  std::lock_guard lock(mutex_);
+  std::lock_guard guard(lock_);
   merge_kept();
   const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
   for (auto* block : merged_) {
@@ -84,7 +85,7 @@ void Arena::release() {
 }
 
 Arena::Figures Arena::figures() {
-  std::lock_guard lock(mutex_);
+  std::lock_guard guard(lock_);
   return {used_, most_used_};
 }
 

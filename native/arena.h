@@ -3,10 +3,11 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
 #include <set>
 #include <unordered_map>
 #include <vector>
+
+#include "spin.h"
 
 namespace steppe {
 
@@ -57,7 +58,7 @@ class Arena {
   static constexpr size_t kSmall = 4096;    // blocks up to this size are cut from slabs and kept by size
 
   const uint32_t number_;
-  std::mutex mutex_;
+  SpinLock lock_;
   std::set<Block*, BySize> merged_;                         // free
   std::unordered_map<size_t, std::vector<Block*>> kept_;    // free, by the size that was asked for; the last one freed, which is in the caches, at the end
   std::array<std::vector<Block*>, kSmall / kAlignment + 1> small_;

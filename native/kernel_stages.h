@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "kernel_crew.h"
@@ -29,8 +30,11 @@ class Stages {
       watch([&] {
         if (is_over()) return true;
         if (may_idle) {
-          may_idle = do_idle(stage, own);
-        } else if (++looks % kPatience == 0) {  // again and again: the one whose part it is may be about to do it, or have something else of it
+          const auto did = do_idle(stage, own);
+          if (did.has_value()) may_idle = *did;
+          if (may_idle && did.has_value()) return is_over();
+        }
+        if (++looks % kPatience == 0) {  // again and again: the one whose part it is may be about to do it, or have something else of it
           for (int64_t i = 0; i < parts; i++) do_part(stage, i);
         }
         return is_over();
@@ -57,10 +61,11 @@ class Stages {
     }
     part.leave();
   }
-  // Whether there may be more to do before the stage is over: asked until the answer is no, since the part is kept from others meanwhile.
-  bool do_idle(int64_t stage, int64_t i) {
+  // Whether there may be more to do before the stage is over: asked until the answer is no, since the part is kept from others meanwhile. None while
+  // somebody else is at the part.
+  std::optional<bool> do_idle(int64_t stage, int64_t i) {
     auto& part = parts_[static_cast<size_t>(i)];
-    if (!part.take()) return true;
+    if (!part.take()) return std::nullopt;
     const bool did = part.stages.load(std::memory_order_relaxed) > stage && idle_(stage, i);
     part.leave();
     return did;

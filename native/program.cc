@@ -11,7 +11,7 @@
 #include "errors.h"
 #include "kernel_threads.h"
 #include "kernels/transposition.h"
-#include "new_tensor.h"
+#include "step_tensors.h"
 #include "replay.h"
 #include "step_memory.h"
 
@@ -53,14 +53,14 @@ Tensors Program::fill(const Slots& slots, Tensors& parameters) const {
   }
   Tensors registers(register_count);
   size_t at = 0;
-  const auto put = [&](at::Tensor tensor) {
+  const auto add = [&](at::Tensor tensor) {
     if (!tensor.sizes().equals(layouts[at].sizes)) fail(Code::internal, "A program was given a tensor of another shape than it was recorded with.");
     registers[at] = laid_out(std::move(tensor), layouts[at]);
     at++;
   };
-  for (auto& tensor : parameters) put(std::move(tensor));
+  for (auto& tensor : parameters) add(std::move(tensor));
   for (const auto* group : {&buffers, &inputs})
-    for (const auto& tensor : *group) put(tensor);
+    for (const auto& tensor : *group) add(tensor);
   for (const auto i : changed_inputs) {
     auto& input = registers[parameter_count + buffer_count + i];
     input = input.clone();
@@ -83,9 +83,9 @@ void Program::replay_under_autograd(Tensors& registers, const std::atomic<bool>&
     if (cancelled.load(std::memory_order_relaxed)) [[unlikely]]
       fail(Code::closed, "The environment is shutting down.");
     at::GradMode::set_enabled(instruction.grad_mode);
-    for (const auto& operand : instruction.inputs) stack.push_back(load(operand, registers));
+    for (const auto& operand : instruction.inputs) stack.push_back(value_of(operand, registers));
     instruction.op.callBoxed(stack);
-    for (size_t i = 0; i < instruction.outputs.size(); i++) store(instruction.outputs[i], stack[i], registers);
+    for (size_t i = 0; i < instruction.outputs.size(); i++) put(instruction.outputs[i], stack[i], registers);
     stack.clear();
     for (const auto reg : instruction.last_uses) registers[reg] = at::Tensor();
   }

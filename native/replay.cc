@@ -10,7 +10,7 @@
 
 #include "errors.h"
 #include "kernel_threads.h"
-#include "new_tensor.h"
+#include "step_tensors.h"
 #include "shared_noise.h"
 
 namespace steppe {
@@ -45,7 +45,7 @@ void draw_nothing(const Program::Instruction& instruction, const std::vector<Pro
 
 }  // namespace
 
-c10::IValue load(const Program::Operand& operand, const Tensors& registers) {
+c10::IValue value_of(const Program::Operand& operand, const Tensors& registers) {
   using Kind = Program::Operand::Kind;
   const auto element = [&](int32_t reg) { return reg >= 0 ? registers[reg] : operand.held[-1 - reg]; };
   switch (operand.kind) {
@@ -67,7 +67,7 @@ c10::IValue load(const Program::Operand& operand, const Tensors& registers) {
   return {};
 }
 
-void store(const Program::Output& output, c10::IValue& value, Tensors& registers) {
+void put(const Program::Output& output, c10::IValue& value, Tensors& registers) {
   if (output.list) {
     const auto list = value.toListRef();
     for (size_t i = 0; i < output.regs.size() && i < list.size(); i++) {
@@ -163,7 +163,7 @@ void Replay::compute(const Instruction& instruction, Tensors& registers, torch::
       case Source::copied: stack.emplace_back(registers[which]); break;
       case Source::moved: stack.emplace_back(std::move(registers[which])); break;
       case Source::constant: stack.emplace_back(constants_[which]); break;
-      case Source::other: stack.emplace_back(load(instruction.recorded->inputs[which], registers)); break;
+      case Source::other: stack.emplace_back(value_of(instruction.recorded->inputs[which], registers)); break;
     }
   }
   const auto& recorded = *instruction.recorded;
@@ -194,7 +194,7 @@ void Replay::compute(const Instruction& instruction, Tensors& registers, torch::
   }
   if (turn.has_value()) turn->give();
   if (instruction.has_lists) {
-    for (size_t i = 0; i < recorded.outputs.size(); i++) store(recorded.outputs[i], stack[i], registers);
+    for (size_t i = 0; i < recorded.outputs.size(); i++) put(recorded.outputs[i], stack[i], registers);
   } else {
     const auto* results = words + instruction.operands;
     for (size_t i = 0; i < instruction.results; i++) {

@@ -35,7 +35,7 @@ class Replay {
 };
 
 // An operand's value, and where an operator's result goes.
-c10::IValue load(const Program::Operand& operand, const Tensors& registers);
-void store(const Program::Output& output, c10::IValue& value, Tensors& registers);
+c10::IValue value_of(const Program::Operand& operand, const Tensors& registers);
+void put(const Program::Output& output, c10::IValue& value, Tensors& registers);
 
 }  // namespace steppe

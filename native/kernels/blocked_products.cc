@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "../new_tensor.h"
+#include "../step_tensors.h"
 #include "loops/parallel.h"
 #include "loops/processors.h"
 

@@ -4,7 +4,7 @@
 
 #include <utility>
 
-#include "../new_tensor.h"
+#include "../step_tensors.h"
 
 namespace steppe {
 

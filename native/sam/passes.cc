@@ -15,7 +15,7 @@
 
 #include "../errors.h"
 #include "../kernel_threads.h"
-#include "../new_tensor.h"
+#include "../step_tensors.h"
 #include "vectors.h"
 
 namespace steppe::sam {

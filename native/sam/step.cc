@@ -13,7 +13,7 @@
 #include "../elements.h"
 #include "../kernel_threads.h"
 #include "../kernels/transposition.h"
-#include "../new_tensor.h"
+#include "../step_tensors.h"
 #include "../step_memory.h"
 
 namespace steppe::sam {

@@ -20,7 +20,7 @@
 #include "../elements.h"
 #include "../kernel_threads.h"
 #include "../kernels/transposition.h"
-#include "../new_tensor.h"
+#include "../step_tensors.h"
 
 namespace steppe::sam {
 namespace {

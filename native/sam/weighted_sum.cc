@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "../elements.h"
-#include "../new_tensor.h"
+#include "../step_tensors.h"
 
 namespace steppe::sam {
 void WeightedSum::add(Tensors x, double weight) {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "../../kernel_threads.h"
-#include "../../new_tensor.h"
+#include "../../step_tensors.h"
 #include "../transposition.h"
 
 namespace steppe {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "../../new_tensor.h"
+#include "../../step_tensors.h"
 #include "../loops/parallel.h"
 #include "../loops/processors.h"
 #include "../products.h"

@@ -3,7 +3,7 @@
 
 #include <array>
 
-#include "../../new_tensor.h"
+#include "../../step_tensors.h"
 
 namespace steppe {
 

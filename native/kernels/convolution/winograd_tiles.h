@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "../../new_tensor.h"
+#include "../../step_tensors.h"
 #include "../loops/parallel.h"
 #include "../loops/prefetch.h"
 #include "../loops/row_product.h"

@@ -2,7 +2,7 @@
 
 #include <c10/core/impl/alloc_cpu.h>
 
-#include "../../new_tensor.h"
+#include "../../step_tensors.h"
 
 namespace steppe {
 namespace {

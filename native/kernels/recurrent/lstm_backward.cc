@@ -60,9 +60,8 @@ void backward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const auto pieces_of = [&](int64_t time_steps) { return time_steps >= steps ? (rows + kRows - 1) / kRows : batch * time_steps / kRows; };
   const auto piece = [&](const recurrence::Part& part, int64_t k) {
     const auto begin = k * kRows, count = std::min(kRows, rows - begin), row = reverse ? begin : rows - begin - count;
-    const auto lanes = in / kLanes, column = lanes * part.index / sharing.threads() * kLanes;
-    const auto end = part.index + 1 == sharing.threads() ? in : lanes * (part.index + 1) / sharing.threads() * kLanes;
-    row_product::multiply(count, 4 * hidden, end - column, {to_gates + 4 * hidden * row, 4 * hidden}, {w.data + column, w.tensor.stride(0)},
+    const auto [column, columns] = sharing.columns_of(part.index, in);
+    row_product::multiply(count, 4 * hidden, columns, {to_gates + 4 * hidden * row, 4 * hidden}, {w.data + column, w.tensor.stride(0)},
                           {to_x + in * row + column, in}, /*adds=*/false);
   };
   recurrence::Pieces pieces(sharing.threads(), piece);

@@ -27,13 +27,12 @@ void gather(int64_t rows, int64_t units, int64_t hidden, Rows<const float> from,
   for (int64_t gate = 0; gate < 4; gate++) copy_rows(rows, units, {from.data + gate * hidden, from.step}, {to.data + gate * units, to.step});
 }
 
-// The gates of a part's samples and blocks of units from their inputs in all time steps.
+// The gates of a part's samples, of all units, from their inputs in all time steps.
 void multiply_inputs(const recurrence::GatePanels& panels, const recurrence::Part& part, Rows<const float> x, int64_t steps, int64_t batch, const recurrence::UnitBlocks& blocks,
                      const Kept& to) {
   const bool has_all = part.samples == batch;  // one time step's rows follow the other's
   const auto calls = has_all ? 1 : steps, rows = has_all ? steps * batch : part.samples;
-  const auto [first, end] = blocks.of(part.unit, part.units);
-  for (auto block = first; block < end; block++)
+  for (int64_t block = 0; block < blocks.count(); block++)
     for (int64_t t = 0; t < calls; t++)
       panels.multiply(rows, {x.data + x.step * (batch * t + part.sample), x.step}, block, to.gates(blocks.begin(block), t, part.sample), /*adds=*/false);
 }
@@ -77,10 +76,12 @@ void forward(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   auto last_c = filled(c0.tensor, c0.data);
   // Where threads share the units: gates from inputs, some rows of a block at a time, in the order of the time steps.
   constexpr auto kRows = row_product::kMostRows;
-  const auto blocks_of = [&](const recurrence::Part& part) { return blocks.of(part.unit, part.units); };
-  const auto pieces_of = [&](const recurrence::Part& part, int64_t time_steps) { return (batch * time_steps + kRows - 1) / kRows * (blocks_of(part).second - blocks_of(part).first); };
+  const auto pieces_of = [&](const recurrence::Part& part, int64_t time_steps) {
+    const auto [first, end] = blocks.of(part.unit, part.units);
+    return (batch * time_steps + kRows - 1) / kRows * (end - first);
+  };
   const auto piece = [&](const recurrence::Part& part, int64_t k) {
-    const auto [first, end] = blocks_of(part);
+    const auto [first, end] = blocks.of(part.unit, part.units);
     const auto block = first + k % (end - first), begin = k / (end - first) * kRows, count = std::min(kRows, rows - begin), row = reverse ? rows - begin - count : begin;
     inputs.multiply(count, {x.data + in * row, in}, block, in_kept.gates(blocks.begin(block), 0, row), /*adds=*/false);
   };

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "../../kernel_threads.h"
-#include "../../new_tensor.h"
+#include "../../step_tensors.h"
 #include "lstm_loops.h"
 #include "recurrence.h"
 

@@ -53,10 +53,10 @@ Part Sharing::part(int64_t i) const {
   return {i, first, samples_ * (i + 1) / threads_ - first, 0, hidden_};
 }
 
-std::pair<int64_t, int64_t> Sharing::units_of(int64_t i) const {
-  const auto lanes = hidden_ / kLanes;
+std::pair<int64_t, int64_t> Sharing::columns_of(int64_t i, int64_t columns) const {
+  const auto lanes = columns / kLanes;
   const auto first = lanes * i / threads_ * kLanes;
-  return {first, (i + 1 == threads_ ? hidden_ : lanes * (i + 1) / threads_ * kLanes) - first};
+  return {first, (i + 1 == threads_ ? columns : lanes * (i + 1) / threads_ * kLanes) - first};
 }
 
 UnitBlocks::UnitBlocks(const Sharing& sharing, int64_t hidden) : hidden(hidden), size(sharing.ours() ? kLanes : std::max<int64_t>(1, hidden)) {}

@@ -55,8 +55,10 @@ class Sharing {
   // Of too few samples a thread would have little to do with a matrix that it reads at each time step, and a large matrix stays in the caches
   // of several: then each has units, for which it needs those of all from the time step before.
   bool by_units() const { return by_units_; }
-  // The first of share i of the units, and how many: whole registers where the loops are ours.
-  std::pair<int64_t, int64_t> units_of(int64_t i) const;
+  // The first of share i of so many columns, and how many: whole registers.
+  std::pair<int64_t, int64_t> columns_of(int64_t i, int64_t columns) const;
+  // Of the units.
+  std::pair<int64_t, int64_t> units_of(int64_t i) const { return columns_of(i, hidden_); }
   // Calls prepare(i) for each share i, of units, and round(part, k) for each part in so many rounds k. Where threads share the units, a round sees what was
   // prepared for its own share, and what all parts did in the rounds before; else all that was prepared, and its part's own rounds. Between a part's
   // round k and the next, while it waits for others, idle(part, k), if there is one, does something of the part's own as long as there is anything.

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <initializer_list>
 
-#include "../../new_tensor.h"
+#include "../../step_tensors.h"
 #include "../layouts.h"
 
 // What kernels need that go through all elements of tensors of one shape, whatever it is.

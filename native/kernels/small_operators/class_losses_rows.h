@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "../../new_tensor.h"
+#include "../../step_tensors.h"
 #include "../loops/parallel.h"
 
 // Rows of scores, one score for each class, and what a classifier's loss makes of them.

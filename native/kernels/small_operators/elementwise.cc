@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "../../new_tensor.h"
+#include "../../step_tensors.h"
 #include "../loops/parallel.h"
 #include "../loops/processors.h"
 #include "../results.h"

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "../../program_passes.h"
-#include "../../new_tensor.h"
+#include "../../step_tensors.h"
 #include "../loops/parallel.h"
 #include "../results.h"
 #include "alike.h"

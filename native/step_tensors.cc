@@ -1,4 +1,4 @@
-#include "new_tensor.h"
+#include "step_tensors.h"
 
 #include <ATen/EmptyTensor.h>
 #include <c10/core/CPUAllocator.h>
