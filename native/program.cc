@@ -11,9 +11,9 @@
 #include "errors.h"
 #include "kernel_threads.h"
 #include "kernels/transposition.h"
-#include "step_tensors.h"
 #include "replay.h"
 #include "step_memory.h"
+#include "step_tensors.h"
 
 namespace steppe {
 namespace {

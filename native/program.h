@@ -71,6 +71,10 @@ class Program {
     std::vector<int64_t> sizes, strides;
     bool strided = true;  // its elements stand in memory as they are, neither negated nor conjugated
     at::ScalarType dtype = at::ScalarType::Undefined;
+    static Layout of(const at::Tensor& x) {
+      const bool strided = x.layout() == at::kStrided;
+      return {x.sizes().vec(), strided ? x.strides().vec() : std::vector<int64_t>(), strided, x.scalar_type()};
+    }
     bool is_that_of(const at::Tensor& x) const { return strided && x.strides().equals(strides) && x.scalar_type() == dtype; }
   };
 

@@ -65,11 +65,7 @@ Recorder::Recorder(Tensors parameters, Tensors buffers, Tensors inputs)
   for (const auto* group : {&parameters_, &buffers_, &inputs_}) {
     for (const auto& tensor : *group) {
       new_reg(tensor);
-      auto& layout = program_->layouts.emplace_back();
-      layout.sizes = tensor.sizes().vec();
-      layout.strided = tensor.layout() == at::kStrided;
-      if (layout.strided) layout.strides = tensor.strides().vec();
-      layout.dtype = tensor.scalar_type();
+      program_->layouts.push_back(Program::Layout::of(tensor));
     }
   }
   program_->register_count++;  // the seed's
@@ -188,6 +184,7 @@ std::shared_ptr<Program> Recorder::finish(const at::Tensor& loss) {
   look_through_views(*program_);
   drop_dead_code(*program_);
   expect_parameters_in_order(*program_, layouts());
+  for (size_t k = 0; k < program_->parameter_count; k++) keys_[k].strides = program_->layouts[k].strides;
   place_last_uses(*program_);
   place_turns(*program_, changed_buffer_of_registers());
   reuse_operands(*program_, [&](int32_t a, int32_t b) {

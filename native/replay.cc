@@ -10,8 +10,8 @@
 
 #include "errors.h"
 #include "kernel_threads.h"
-#include "step_tensors.h"
 #include "shared_noise.h"
+#include "step_tensors.h"
 
 namespace steppe {
 namespace {

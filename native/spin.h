@@ -11,8 +11,8 @@ inline void spin() {
 #endif
 }
 
-// A mutex for what takes some tens of nanoseconds, as long as a std::mutex takes to be locked and unlocked. Where the system runs something else
-// than the one that holds it, the others leave it their processor.
+// A mutex for what mostly takes some tens of nanoseconds, as long as a std::mutex takes to be locked and unlocked. Where it takes longer, or the
+// system runs something else than the one that holds it, the others leave it their processor.
 class SpinLock {
  public:
   void lock() {

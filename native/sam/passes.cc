@@ -117,20 +117,16 @@ Program::Outcome ProgramPasses::run(Tensors point, const Query& query, bool with
 
 Gradient ProgramPasses::at(Tensors point, const Query& query) {
   at::NoGradGuard no_grad;
-  const auto& layouts = program_for(query).layouts;
-  Tensors others;  // that lie otherwise than the program wants them
-  for (size_t k = 0; k < point.size(); k++) {
-    if (layouts[k].is_that_of(point[k])) continue;
-    others.resize(point.size());
-    others[k] = point[k];
-  }
+  // Gradients are to lie as the point does, of which nothing may be left then.
+  const auto& wanted = program_for(query).layouts;
+  std::vector<std::pair<size_t, Program::Layout>> others;  // of those that lie otherwise than the program wants them
+  for (size_t k = 0; k < point.size(); k++)
+    if (!wanted[k].is_that_of(point[k])) others.emplace_back(k, Program::Layout::of(point[k]));
   auto outcome = run(std::move(point), query, true);
+  auto other = others.begin();
   for (size_t k = 0; k < outcome.gradients.size(); k++) {
-    if (!others.empty() && others[k].defined()) {
-      lay_out_like(outcome.gradients[k], others[k]);
-    } else {
-      lay_out(outcome.gradients[k], layouts[k].sizes, layouts[k].strides, layouts[k].dtype);
-    }
+    const auto& [sizes, strides, strided, dtype] = other != others.end() && other->first == k ? (other++)->second : wanted[k];
+    lay_out(outcome.gradients[k], sizes, strides, dtype);
   }
   const auto& extras = outcome.extras;
   if (query.objective == Objective::climbed) return finished(extras.at(0), std::move(outcome.gradients), settings_.loss_scale);

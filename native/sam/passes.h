@@ -47,7 +47,8 @@ Gradient finished(const at::Tensor& loss, Tensors gradients, double loss_scale, 
 class Passes {
  public:
   virtual ~Passes() = default;
-  // Tensors of the point that nobody else holds are let go of as soon as the pass has read them for the last time.
+  // A recorded pass lets go of the point's tensors as soon as it has read them for the last time: their memory is its gradients', where nobody else
+  // holds them.
   virtual Gradient at(Tensors point, const Query& query) = 0;
   // The forward alone: the loss of each sample, [n].
   virtual at::Tensor sample_losses(const Tensors& point, const Query& query) = 0;

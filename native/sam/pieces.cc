@@ -14,7 +14,6 @@
 #include "../device/accelerator.h"
 #include "../errors.h"
 #include "../kernel_threads.h"
-#include "../step_tensors.h"
 #include "../step_memory.h"
 #include "engine.h"
 #include "weighted_sum.h"

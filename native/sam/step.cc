@@ -13,8 +13,8 @@
 #include "../elements.h"
 #include "../kernel_threads.h"
 #include "../kernels/transposition.h"
-#include "../step_tensors.h"
 #include "../step_memory.h"
+#include "../step_tensors.h"
 
 namespace steppe::sam {
 

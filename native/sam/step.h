@@ -32,8 +32,9 @@ class Point {
  public:
   // In memory that is kept from step to step.
   const Tensors& move(const Tensors& w, const Perturbation& epsilon, double times = 1);
-  // The caller's own, whose memory the pass that reads it hands on to its gradients. On the CPU it takes the place of directions that nobody else
-  // holds: they are in the caches of those who write it, who then need not ask the others for lines that they have read.
+  // The caller's own until the next move. In memory whose tensors the pass that reads them hands on to its gradients, where these are float32 or
+  // float64 on the CPU: there it takes the place of directions that nobody else holds, which are in the caches of those who write it, who then need
+  // not ask the others for lines that they have read.
   Tensors move_into(const Tensors& w, Perturbation epsilon);
 
  private:

@@ -167,10 +167,8 @@ void lay_out(at::Tensor& g, at::IntArrayRef sizes, at::IntArrayRef strides, at::
   g = std::move(copy);
 }
 
-void lay_out_like(at::Tensor& gradient, const at::Tensor& parameter) { lay_out(gradient, parameter.sizes(), parameter.strides(), parameter.scalar_type()); }
-
 void lay_out_like(Tensors& gradients, const Tensors& parameters) {
-  for (size_t k = 0; k < gradients.size(); k++) lay_out_like(gradients[k], parameters[k]);
+  for (size_t k = 0; k < gradients.size(); k++) lay_out(gradients[k], parameters[k].sizes(), parameters[k].strides(), parameters[k].scalar_type());
 }
 
 void copy(const Tensors& to, const Tensors& from) {

@@ -22,8 +22,7 @@ std::vector<double> norms(const Tensors& x);
 std::vector<double> values(const Tensors& scalars);
 // The fused kernels walk parameter and gradient side by side in memory: both must be laid out alike.
 void lay_out_like(Tensors& gradients, const Tensors& parameters);
-void lay_out_like(at::Tensor& gradient, const at::Tensor& parameter);
-// As a parameter that lies so.
+// One, as a parameter that lies so.
 void lay_out(at::Tensor& gradient, at::IntArrayRef sizes, at::IntArrayRef strides, at::ScalarType dtype);
 // A new tensor that lies in memory as x does.
 at::Tensor new_like(const at::Tensor& x);

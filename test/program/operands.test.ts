@@ -116,3 +116,36 @@ describe("a tensor that the loss function holds of its own accord", () => {
     expect(step.sync(net.count).loss).toBe(24);
   });
 });
+
+// A parameter that is read only through a copy in another order is expected in that order. Where it is read for the last time nobody may write over it
+// what is to lie as the parameter itself does.
+describe.each(["none", "sam"] as const)("a parameter in another order than the other operand: %s", (method) => {
+  const channelsLast = (x: Tensor) => x.contiguous({ memoryFormat: "channels_last" });
+  const operators: Record<string, (a: Tensor, b: Tensor) => Tensor> = { add: (a, b) => a.add(b), sub: (a, b) => a.sub(b), mul: (a, b) => a.mul(b), div: (a, b) => a.div(b.exp()) };
+  const cases: Record<string, { w: () => Tensor; x: () => Tensor; of: (w: Tensor) => Tensor; columns: number; flat: (x: Tensor) => Tensor }> = {
+    "a copy with the channels last": { w: () => torch.randn([2, 3, 4, 5]), x: () => torch.randn([2, 3, 4, 5]), of: channelsLast, columns: 60, flat: (x) => x.flatten(1) },
+    "channels last, copied in order": {
+      w: () => channelsLast(torch.randn([2, 3, 4, 5])), x: () => channelsLast(torch.randn([2, 3, 4, 5])), of: (w) => w.contiguous(), columns: 5,
+      flat: (x) => x.permute([0, 2, 3, 1]).reshape([24, 5]),
+    },
+    "a transposed matrix, copied in order": { w: () => torch.randn([128, 64]).t(), x: () => torch.randn([128, 64]).t(), of: (w) => w.contiguous(), columns: 128, flat: (x) => x },
+  };
+  test.each(Object.keys(cases).flatMap((name) => Object.keys(operators).map((operator) => [name, operator] as const)))("%s: %s", async (name, operator) => {
+    const { w: weight, x: input, of, columns, flat } = cases[name]!;
+    const run = async (compiled: boolean): Promise<number[]> => {
+      torch.manualSeed(1);
+      const w = nn.parameter(weight()), x = input(), m = torch.randn([columns, 7]);
+      const loss = (x: Tensor) => flat(operators[operator]!(x, of(w))).mm(m).pow(2).mean();
+      const optimizer = optim.create([w], { method, ...(method === "sam" ? { rho: 0.5 } : {}), base: { name: "sgd", lr: 0.01 } } as optim.OptimizerOptions);
+      const step = optimizer.compile(loss);
+      const losses: number[] = [];
+      for (let i = 0; i < 3; i++) {
+        const report = compiled ? await step(x) : await optimizer.step(() => loss(x));
+        losses.push(report.loss, report.perturbedLoss ?? 0);
+      }
+      return losses;
+    };
+    const [compiled, closure] = [await run(true), await run(false)];
+    compiled.forEach((value, i) => expect(Math.abs(value - closure[i]!)).toBeLessThanOrEqual(1e-5 * Math.abs(closure[i]!)));
+  });
+});

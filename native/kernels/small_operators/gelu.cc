@@ -94,7 +94,7 @@ class Replacement {
     const auto slopes = static_cast<int32_t>(program_.register_count++);
     at(i).kernel = forward_with_slopes;
     at(i).outputs.push_back({false, {slopes}});
-    at(i).reuse = Program::Reuse{at(i).op, 0, /*in_place=*/true};  // x ends here, if it does not become a slot
+    at(i).reuse = Program::Reuse{at(i).op, 0, /*in_place=*/true};  // x ends here
     at(j).kernel = backward<true>;
     at(j).inputs[1].reg = slopes;
   }
