@@ -19,10 +19,18 @@ bool fits(const at::Tensor& x);
 // Of a w that fits, whether x's elements lie in memory as those of w.
 bool lies_like(const at::Tensor& x, const at::Tensor& w);
 
-// Σ x² over all elements of all of them, accumulated in float64.
-double square_sum(const std::vector<const at::Tensor*>& x);
+// Whether no two of them look at the same memory: loops over all of them change each in an order that is not to be told.
+bool lie_apart(const std::vector<at::Tensor>& x);
 
-// out ← b w + a d; out may be w. By their memory, which somebody else holds until they are added.
+// Of each tensor Σ x², accumulated in float64.
+std::vector<double> square_sums(const std::vector<const at::Tensor*>& x);
+// Of each pair Σ x y, likewise. y lies like x.
+struct Pair {
+  const at::Tensor *x, *y;
+};
+std::vector<double> product_sums(const std::vector<Pair>& pairs);
+
+// out ← b w + a d, where b is 0 a d alone; out may be w. By their memory, which somebody else holds until they are added.
 struct Sum {
   Sum(const at::Tensor& out, const at::Tensor& w, const at::Tensor& d, double a, double b = 1);
 
@@ -51,6 +59,34 @@ void over(const std::vector<Slice>& slices, const Body& body) {
       if (begin < end) body(slices[k], begin, end);
     }
   });
+}
+
+// Of each slice the sum of what body(slice, begin, end) says of its pieces, cut and added in an order that does not depend on the number of threads.
+template <class Slice, class Body>
+std::vector<double> sums_over(const std::vector<Slice>& slices, const Body& body) {
+  constexpr int64_t kPiece = 1 << 12;  // elements
+  const auto pieces_of = [](const Slice& slice) { return (slice.size + kPiece - 1) / kPiece; };
+  int64_t all = 0, pieces = 0;
+  for (const auto& slice : slices) {
+    all += slice.size;
+    pieces += pieces_of(slice);
+  }
+  std::vector<double> of_pieces(pieces), sums(slices.size());
+  take_in_kernel_threads();
+  const auto parts = parts_of_elements(all);
+  on_kernel_threads(parts, [&](int64_t i) {
+    auto* of_slice = of_pieces.data();
+    for (size_t k = 0; k < slices.size(); k++) {
+      const auto count = pieces_of(slices[k]), end = part_begin(count, i + 1, parts, k);
+      for (auto piece = part_begin(count, i, parts, k); piece < end; piece++)
+        of_slice[piece] = body(slices[k], piece * kPiece, std::min<int64_t>(slices[k].size, (piece + 1) * kPiece));
+      of_slice += count;
+    }
+  });
+  const auto* of_slice = of_pieces.data();
+  for (size_t k = 0; k < slices.size(); k++)
+    for (auto left = pieces_of(slices[k]); left > 0; left--) sums[k] += *of_slice++;
+  return sums;
 }
 
 }  // namespace steppe::elements

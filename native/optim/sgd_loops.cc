@@ -86,13 +86,9 @@ void sgd_loops_of(const Tensors& w, const Tensors& d, const Tensors& b, const Sg
 }  // namespace
 
 bool fit_sgd_loops(const Tensors& w, const Tensors& d) {
-  std::vector<const void*> places;
-  for (size_t k = 0; k < w.size(); k++) {
+  for (size_t k = 0; k < w.size(); k++)
     if (!elements::fits(w[k]) || !elements::lies_like(d[k], w[k])) return false;
-    if (w[k].numel() > 0) places.push_back(w[k].storage().data());
-  }
-  std::sort(places.begin(), places.end());
-  return std::adjacent_find(places.begin(), places.end()) == places.end();
+  return elements::lie_apart(w);
 }
 
 void sgd_loops(const Tensors& w, const Tensors& d, const Tensors& b, const SgdNumbers& numbers, bool first) {

@@ -10,8 +10,9 @@ class OneStep : public Ascent {
   explicit OneStep(std::unique_ptr<Direction> direction) : direction_(std::move(direction)) {}
 
   Perturbation operator()(const Gradient& g, const Step& step, const Piece&) override {
-    auto [v, own_length] = (*direction_)(step.perturbed_part(g.g), step);
-    const double length = own_length.has_value() ? *own_length : g.is_measured ? g.norm : norm(v);
+    const auto there = step.perturbed_part(g.g);
+    auto [v, own_length] = (*direction_)(there, step);
+    const double length = own_length.has_value() ? *own_length : g.is_measured ? g.norm : norm(there);
     if (length == 0) return {};
     std::vector<double> scale(v.size());
     for (size_t k = 0; k < v.size(); k++) scale[k] = step.rho(k) / length;

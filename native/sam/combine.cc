@@ -1,6 +1,4 @@
 // Part "combine": how g = ∇L(w) and g_p = ∇L(w+ε) become the direction d that the base optimizer takes.
-#include <ATen/ops/mul.h>
-
 #include "parts.h"
 
 namespace steppe::sam {
@@ -12,7 +10,7 @@ class SurrogateGap : public Combine {
   explicit SurrogateGap(double alpha) : alpha_(alpha) {}
   bool looks_back() const override { return true; }
   Tensors operator()(const Gradient& g, const Gradient& g_p, const Perturbation&, const Step& step, const Piece&) override {
-    return add(g_p.g, step.orthogonal(g.g, g_p.g), -alpha_);
+    return combination(1 + alpha_ * step.share_along(g.g, g_p.g, g_p.norm), g_p.g, -alpha_, g.g);
   }
 
  private:
@@ -29,11 +27,10 @@ class Weighted : public Combine {
     return g.g;
   }
   void finish(const Step& step) override {
-    for (size_t k = 0; k < sharpness_.size(); k++) {
-      if (!sharpness_[k].defined()) continue;
-      at::Tensor w = step.w[k];
-      w.add_(sharpness_[k], -step.group(k)["lr"] * gamma_ / (1 - gamma_));
-    }
+    if (sharpness_.empty()) return;  // a step that took no perturbation
+    std::vector<double> factors(sharpness_.size());
+    for (size_t k = 0; k < factors.size(); k++) factors[k] = -step.group(k)["lr"] * gamma_ / (1 - gamma_);
+    add_to(step.w, factors, sharpness_);
     sharpness_.clear();
   }
   void discard() override { sharpness_.clear(); }
@@ -49,7 +46,7 @@ class Reuse : public Combine {
   Reuse(size_t parameters, double alpha) : alpha_(alpha), now_(parameters), next_(parameters) {}
   bool looks_back() const override { return true; }
   Tensors operator()(const Gradient& g, const Gradient& g_p, const Perturbation&, const Step& step, const Piece&) override {
-    const auto v = step.orthogonal(g_p.g, g.g);
+    const auto v = add(g_p.g, g.g, -step.share_along(g_p.g, g.g, g.norm));
     // What rounding leaves of two gradients that point the same way is no direction.
     const double length = step.norm(v);
     next_ = scaled(v, length > 4 * rounding(g_p.g) * g_p.norm ? 1 / length : 0);
@@ -81,7 +78,7 @@ class Curvature : public Combine {
   bool looks_back() const override { return true; }
   Tensors operator()(const Gradient& g, const Gradient& g_p, const Perturbation& epsilon, const Step& step, const Piece& piece) override {
     const auto g_m = step.at(epsilon, {.samples = piece.descend}, "the third pass's", -1);
-    const auto d = add(scaled(g_p.g, 1 + gamma_ + beta_), g_m.g, gamma_ - beta_);
+    const auto d = combination(1 + gamma_ + beta_, g_p.g, gamma_ - beta_, g_m.g);
     return add(d, g.g, -2 * gamma_);
   }
 
@@ -101,14 +98,12 @@ class FirstOrderFlatness : public Combine {
     const auto to_w1 = scaled(h, norm_rho_ * inverse(norm(h)));
     const std::vector<double> ones(to_w1.size(), 1);
     const auto g2 = step.at({to_w1, ones}, {.samples = piece.descend}, "the third pass's");
-    auto beyond = step.perturbed_part(g2.g);
-    const double length = inverse(norm(beyond));
-    for (size_t k = 0; k < beyond.size(); k++)
-      if (beyond[k].defined()) beyond[k] = at::mul(beyond[k], step.rho(k) * length);
-    const auto g3 = step.at({add(to_w1, beyond, 1), ones}, {.samples = piece.descend}, "the fourth pass's");
+    std::vector<double> beyond(ones.size());
+    for (size_t k = 0; k < beyond.size(); k++) beyond[k] = step.rho(k) * inverse(g2.norm);
+    const auto g3 = step.at({combination(ones, to_w1, beyond, step.perturbed_part(g2.g)), ones}, {.samples = piece.descend}, "the fourth pass's");
     const auto p = add(g.g, g2.g, beta2_);
-    const auto big_g = add(scaled(g_r.g, beta1_), g3.g, beta3_);
-    return add(big_g, step.orthogonal(p, big_g), -gamma_);
+    const auto big_g = combination(beta1_, g_r.g, beta3_, g3.g);
+    return combination(1 + gamma_ * step.share_along(p, big_g, step.norm(big_g)), big_g, -gamma_, p);
   }
 
  private:

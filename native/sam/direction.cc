@@ -1,12 +1,10 @@
 // Part "direction": where the perturbation points. Each returns v and the length that it is divided by: ε = ρ v/length.
-#include <ATen/ops/abs.h>
-#include <ATen/ops/lerp.h>
-#include <ATen/ops/mul.h>
 #include <ATen/ops/rand_like.h>
-#include <ATen/ops/reciprocal.h>
 
 #include <cmath>
+#include <utility>
 
+#include "maps.h"
 #include "masks.h"
 #include "parts.h"
 
@@ -25,21 +23,49 @@ class Opposite : public Direction {
   Heading operator()(const Tensors& g, const Step&) override { return {g, -norm(g)}; }
 };
 
+STEPPE_LOOPS_BEGIN
+
+// T²g, and (Tg)² for the sum.
+struct TimesMagnitude {
+  double eta;
+  template <class V>
+  STEPPE_INSIDE Term<V> operator()(const V& g, const V& w) const {
+    const V t = magnitude(w) + number<V>(eta), tg = g * t;
+    return {tg * t, tg, tg};
+  }
+};
+STEPPE_RULE(TimesMagnitude)
+
+// F⁻¹g, and g F⁻¹g for the sum.
+struct TimesInverseFisher {
+  double eta;
+  template <class V>
+  STEPPE_INSIDE Term<V> operator()(const V& g, const V&) const {
+    const V v = g / (g * g * number<V>(eta) + number<V>(1));
+    return {v, g, v};
+  }
+};
+STEPPE_RULE(TimesInverseFisher)
+
+STEPPE_LOOPS_END
+
 // ASAM (arXiv 2102.11600): ε = ρ T²g/‖Tg‖, T = |w|+η on weights and 1 elsewhere. A parameter's own name is what follows the
 // last dot.
 class Adaptive : public Direction {
  public:
   explicit Adaptive(double eta) : eta_(eta) {}
   Heading operator()(const Tensors& g, const Step& step) override {
-    Tensors tg = g, ttg = g;
+    Tensors weights = g, others = g;
     for (size_t k = 0; k < g.size(); k++) {
       const auto& name = step.names[k];
-      if (!g[k].defined() || name.find("weight", name.rfind('.') + 1) == std::string::npos) continue;
-      const auto t = at::abs(step.w[k]).add_(eta_);
-      tg[k] = at::mul(g[k], t);
-      ttg[k] = at::mul(tg[k], t);
+      const bool is_weight = name.find("weight", name.rfind('.') + 1) != std::string::npos;
+      (is_weight ? others : weights)[k] = at::Tensor();
     }
-    return {ttg, norm(tg)};
+    auto [v, squares] = image_of(weights, step.w, TimesMagnitude{eta_});
+    const double length = std::hypot(std::sqrt(squares), norm(others));
+    for (size_t k = 0; k < g.size(); k++)
+      if (others[k].defined()) v[k] = std::move(others[k]);
+    return {std::move(v), length};
   }
 
  private:
@@ -51,13 +77,8 @@ class Fisher : public Direction {
  public:
   explicit Fisher(double eta) : eta_(eta) {}
   Heading operator()(const Tensors& g, const Step&) override {
-    Tensors v = g;
-    for (auto& each : v) {
-      if (!each.defined()) continue;
-      const auto wide = widened(each);  // where g² may be
-      each = at::mul(wide, at::mul(wide, wide).mul_(eta_).add_(1).reciprocal_()).to(each.scalar_type());
-    }
-    return {v, std::sqrt(dot(g, v))};
+    auto [v, square] = image_of(g, g, TimesInverseFisher{eta_});
+    return {std::move(v), std::sqrt(square)};
   }
 
  private:
@@ -75,11 +96,13 @@ class RunningMean : public Direction {
  protected:
   // mean ← (1−share)·mean + share·g
   void update(const Tensors& g, double share) {
-    next_ = now_;
+    std::vector<double> before(g.size(), 1), of_g(g.size());
     for (size_t k = 0; k < g.size(); k++) {
       if (!g[k].defined()) continue;
-      next_[k] = now_[k].defined() ? at::lerp(now_[k], g[k], share) : g[k];
+      before[k] = now_[k].defined() ? 1 - share : 0;
+      of_g[k] = 1 - before[k];
     }
+    next_ = combination(before, now_, of_g, g);
   }
   Tensors now_, next_;
 };
@@ -121,15 +144,13 @@ class RandomElements : public Direction {
   void begin(const Step& step) override {
     keep_.assign(step.w.size(), at::Tensor());
     if (beta_ >= 1) return;
+    HeldKernelThreads::let_go();
     for (size_t k = 0; k < keep_.size(); k++)
       if (step.is_perturbed(k) && step.w[k].requires_grad()) keep_[k] = at::rand_like(step.w[k]).lt(beta_);
   }
   Heading operator()(const Tensors& g, const Step&) override {
-    Tensors v = g;
-    for (size_t k = 0; k < v.size(); k++)
-      if (v[k].defined() && keep_[k].defined()) v[k] = at::mul(v[k], keep_[k]);
-    keep_.clear();
-    return {v, norm(g) * beta_};
+    const auto keep = std::exchange(keep_, {});
+    return {beta_ >= 1 ? g : masked(g, keep), norm(g) * beta_};
   }
 
  private:

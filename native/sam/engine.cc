@@ -4,7 +4,6 @@
 #include <ATen/ops/clamp.h>
 
 #include <algorithm>
-#include <array>
 #include <limits>
 #include <optional>
 #include <utility>
@@ -33,16 +32,6 @@ void LossScale::update(bool good) {
   }
 }
 
-namespace {
-
-// SAM, its shards and fractions, or the base optimizer alone: what they do between passes are loops of our own.
-bool is_plain(const MethodSpec& method) {
-  constexpr std::array others = {"rule", "climb", "direction", "ascent", "descend", "combine"};
-  return std::none_of(others.begin(), others.end(), [&](const char* place) { return method.contains(place); });
-}
-
-}  // namespace
-
 Engine::Engine(Settings settings, Tensors parameters, std::vector<std::string> names, Tensors buffers, std::vector<uint32_t> group_of,
                std::vector<uint8_t> in_subset)
     : settings_(std::move(settings)),
@@ -53,7 +42,7 @@ Engine::Engine(Settings settings, Tensors parameters, std::vector<std::string> n
       in_subset_(std::move(in_subset)),
       method_(settings_.method, w_.size()),
       base_(optim::make_base(settings_.base, w_.size())),
-      holds_threads_(is_plain(settings_.method) && std::all_of(w_.begin(), w_.end(), [](const auto& w) { return w.is_cpu(); })),
+      holds_threads_(std::all_of(w_.begin(), w_.end(), [](const auto& w) { return w.is_cpu(); })),
       arranges_(method_.rule == nullptr && method_.climb->takes_pass() && memory().tensors.empty()),
       window_(w_) {
   for (size_t k = 0; k < w_.size(); k++) {

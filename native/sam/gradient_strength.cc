@@ -4,10 +4,6 @@
 //   M = √(Σ n_k m̂_k² / N),  M_ref = max over time of M                       strength of the whole
 //   r_k = ρ √n_k m̂_k^α / √(Σ_j n_j m̂_j^2α) · (M/M_ref)^γ                     radius of tensor k
 //   δ⁰ = 0,  δ_kⁱ = P_k(δ_kⁱ⁻¹ + η_k n_k(∇_k L(w+δⁱ⁻¹))),  η_k = r_k min(1, 2.5/K),  ε = δᴷ
-#include <ATen/ops/div.h>
-#include <ATen/ops/empty_like.h>
-#include <ATen/ops/mul.h>
-
 #include <algorithm>
 #include <cmath>
 
@@ -24,39 +20,18 @@ class GradientStrength : public Ascent {
   }
 
   Perturbation operator()(const Gradient& first, const Step& step, const Piece& piece) override {
-    const auto radii = radii_for(first.g, step);
-    if (steps_ == 1) {  // one full step ends on the ball: nothing to project
-      std::vector<double> scale(radii.size());
-      const auto lengths = sam::norms(first.g);
-      for (size_t k = 0; k < radii.size(); k++)
-        if (radii[k] != 0) scale[k] = radii[k] * inverse(lengths[k]);
-      return {first.g, std::move(scale)};
+    const auto lengths = sam::norms(first.g);
+    const auto radii = radii_for(first.g, lengths, step);
+    const double share = std::min(1.0, 2.5 / steps_);  // η_k/r_k
+    // δ in units of the radii, from where the balls end at 1.
+    Perturbation delta{moving(first.g, radii), toward(lengths, share)};
+    for (int i = 1; i < steps_; i++) {
+      const auto g = moving(step.at(times(delta, radii), {.samples = piece.climb}, "an ascent step's").g, radii);
+      delta.direction = combination(delta.scale, delta.direction, toward(sam::norms(g), share), g);
+      const auto reached = sam::norms(delta.direction);
+      for (size_t k = 0; k < reached.size(); k++) delta.scale[k] = reached[k] > 1 ? 1 / reached[k] : 1;
     }
-    const std::vector<double> ones(step.w.size(), 1);
-    Tensors delta(step.w.size());
-    Tensors g = first.g;
-    for (int i = 0; i < steps_; i++) {
-      const auto lengths = sam::norms(g);
-      Tensors in_radii(delta.size());  // of those that moved; squares of large ones would overflow
-      for (size_t k = 0; k < delta.size(); k++) {
-        if (radii[k] == 0 || lengths[k] == 0) continue;
-        const double eta = radii[k] * std::min(1.0, 2.5 / steps_);
-        if (delta[k].defined()) {
-          auto moved = at::empty_like(delta[k]);
-          add_into(moved, delta[k], g[k], eta / lengths[k]);
-          delta[k] = moved;
-        } else {
-          delta[k] = at::mul(g[k], eta / lengths[k]);
-        }
-        in_radii[k] = at::div(delta[k], radii[k]);
-      }
-      const auto reached = sam::norms(in_radii);
-      for (size_t k = 0; k < delta.size(); k++)
-        if (reached[k] > 1) delta[k] = at::div(delta[k], reached[k]);
-      if (i + 1 == steps_) break;
-      g = step.at({delta, ones}, {.samples = piece.climb}, "an ascent step's").g;
-    }
-    return {delta, ones};
+    return times(std::move(delta), radii);
   }
 
   void commit() override { now_ = next_; }
@@ -73,11 +48,24 @@ class GradientStrength : public Ascent {
     std::vector<double> reference;          // M_ref
   };
 
-  std::vector<double> radii_for(const Tensors& g, const Step& step) {
+  static Tensors moving(Tensors g, const std::vector<double>& radii) {
+    for (size_t k = 0; k < g.size(); k++)
+      if (radii[k] == 0) g[k] = at::Tensor();
+    return g;
+  }
+  static std::vector<double> toward(std::vector<double> lengths, double share) {
+    for (auto& length : lengths) length = share * inverse(length);
+    return lengths;
+  }
+  static Perturbation times(Perturbation delta, const std::vector<double>& radii) {
+    for (size_t k = 0; k < radii.size(); k++) delta.scale[k] *= radii[k];
+    return delta;
+  }
+
+  std::vector<double> radii_for(const Tensors& g, const std::vector<double>& lengths, const Step& step) {
     next_ = now_;
     std::vector<double> strength(g.size(), -1), radii(g.size(), 0);
     double square_sum = 0, weighted_sum = 0, elements = 0;
-    const auto lengths = sam::norms(g);
     for (size_t k = 0; k < g.size(); k++) {
       if (!g[k].defined() || !step.is_perturbed(k)) continue;
       const auto n = static_cast<double>(g[k].numel());

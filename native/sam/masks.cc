@@ -1,12 +1,70 @@
 #include "masks.h"
 
-#include <ATen/ops/addcmul.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/cumsum.h>
 #include <ATen/ops/mul.h>
 #include <ATen/ops/topk.h>
+#include <ATen/ops/zeros_like.h>
+
+#include <utility>
+
+#include "maps.h"
 
 namespace steppe::sam {
+namespace {
+
+STEPPE_LOOPS_BEGIN
+
+// The sum of squares with one more.
+struct WithSquare {
+  template <class V>
+  STEPPE_INSIDE Term<V> operator()(const V& g, const V& sum) const {
+    return {g * g + sum, g, g};
+  }
+};
+STEPPE_RULE(WithSquare)
+
+template <class T>
+STEPPE_INSIDE void keep(const T* x, const bool* mask, T* kept, int64_t size) {
+#pragma GCC ivdep
+  for (int64_t i = 0; i < size; i++) kept[i] = mask[i] ? x[i] : 0;
+}
+STEPPE_FOR_ALL_PROCESSORS void keep_of(const float* x, const bool* mask, float* kept, int64_t size) { keep(x, mask, kept, size); }
+STEPPE_FOR_ALL_PROCESSORS void keep_of(const double* x, const bool* mask, double* kept, int64_t size) { keep(x, mask, kept, size); }
+
+STEPPE_LOOPS_END
+
+}  // namespace
+
+Tensors masked(const Tensors& x, const Tensors& mask) {
+  struct Slice {
+    const at::Tensor* x;
+    const bool* mask;
+    void* kept;
+    int64_t size;
+  };
+  const StepMemory memory;
+  Tensors kept(x.size());
+  std::vector<Slice> slices;
+  for (size_t k = 0; k < x.size(); k++) {
+    if (!x[k].defined() || !mask[k].defined()) continue;
+    if (elements::fits(x[k]) && x[k].is_contiguous() && mask[k].is_cpu() && mask[k].is_contiguous() && mask[k].scalar_type() == at::kBool) {
+      kept[k] = new_like(x[k]);
+      slices.push_back({&x[k], mask[k].const_data_ptr<bool>(), kept[k].mutable_data_ptr(), x[k].numel()});
+    } else {
+      HeldKernelThreads::let_go();
+      kept[k] = at::mul(x[k], mask[k]);
+    }
+  }
+  const auto keep_part = [&]<class T>(const Slice& slice, int64_t begin, int64_t end) {
+    keep_of(slice.x->const_data_ptr<T>() + begin, slice.mask + begin, static_cast<T*>(slice.kept) + begin, end - begin);
+  };
+  elements::over(slices, [&](const Slice& slice, int64_t begin, int64_t end) {
+    slice.x->scalar_type() == at::kFloat ? keep_part.template operator()<float>(slice, begin, end) : keep_part.template operator()<double>(slice, begin, end);
+  });
+  return kept;
+}
+
 namespace {
 
 class Mask : public Direction {
@@ -21,22 +79,21 @@ class Mask : public Direction {
     const bool due = period != period_[0];
     next_period_ = {period};
     if (accumulate_ || due) {
+      // Squares, and a sum of many, want more than half precision.
+      Tensors wide(g.size()), before(g.size());
       for (size_t k = 0; k < g.size(); k++) {
         if (!g[k].defined()) continue;
-        // Squares, and a sum of many, want more than half precision.
-        const auto x = g[k].to(c10::promoteTypes(g[k].scalar_type(), at::kFloat));
-        next_sum_[k] = accumulate_ && sum_[k].defined() ? at::addcmul(sum_[k], x, x) : at::mul(x, x);
+        wide[k] = widened(g[k]);
+        before[k] = accumulate_ && sum_[k].defined() ? sum_[k] : at::zeros_like(wide[k]);
       }
+      auto sums = image_of(wide, before, WithSquare{}).result;
+      for (size_t k = 0; k < g.size(); k++)
+        if (sums[k].defined()) next_sum_[k] = std::move(sums[k]);
     }
     if (due) refresh(g);
     if (!accumulate_) next_sum_ = sum_;  // empty: nothing is kept between steps
-    Tensors v = g;
-    for (size_t k = 0; k < v.size(); k++) {
-      if (!v[k].defined()) continue;
-      // A parameter that had no gradient at the refresh is not in the mask.
-      v[k] = next_mask_[k].defined() ? at::mul(v[k], next_mask_[k]) : at::Tensor();
-    }
-    return {v, norm(g)};  // n(g) is of the whole g
+    // A parameter that had no gradient at the refresh is not in the mask.
+    return {masked(g, next_mask_)};  // n(g) is of the whole g
   }
 
   void commit() override {
@@ -58,6 +115,7 @@ class Mask : public Direction {
  private:
   // Keeps ⌈keep·N⌉ elements of all tensors together; of equal scores those with the lower flat index.
   void refresh(const Tensors& g) {
+    HeldKernelThreads::let_go();
     Tensors flat;
     for (size_t k = 0; k < g.size(); k++) {
       next_mask_[k] = at::Tensor();

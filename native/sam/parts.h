@@ -72,7 +72,7 @@ class Climb : public Part {
 // ε = ρ v / length
 struct Heading {
   Tensors v;
-  std::optional<double> length{};  // none: v is g itself, and the length ‖g‖, which its pass may have measured
+  std::optional<double> length{};  // none: ‖g‖, which its pass may have measured
 };
 
 class Direction : public Part {

@@ -7,6 +7,7 @@
 
 #include <cmath>
 
+#include "../kernel_threads.h"
 #include "parts.h"
 
 namespace steppe::sam {
@@ -49,7 +50,7 @@ class Parallel : public Rule {
     report.grad_norm = present.norm;
     report.has_gradient = true;
     next_ = present.g;
-    return first ? present.g : add(scaled(past, 1 - lambda_), present.g, lambda_);
+    return first ? present.g : combination(1 - lambda_, past, lambda_, present.g);
   }
   void commit() override {
     if (next_passes_ == nullptr) return;
@@ -91,6 +92,7 @@ class Bayesian : public Rule {
   }
 
   void begin(const Step& step) override {
+    HeldKernelThreads::let_go();
     z_.assign(step.w.size(), at::Tensor());
     for (size_t k = 0; k < z_.size(); k++) {
       if (!step.w[k].requires_grad()) continue;
@@ -107,12 +109,14 @@ class Bayesian : public Rule {
     report.loss = sampled.loss;
     report.grad_norm = sampled.norm;
     Perturbation epsilon{step.perturbed_part(sampled.g), {}};
+    HeldKernelThreads::let_go();
     for (size_t k = 0; k < z_.size(); k++) {
       if (epsilon.direction[k].defined()) epsilon.direction[k] = at::div(epsilon.direction[k], old_.s[k]);
       epsilon.scale.push_back(step.rho(k));
     }
     const auto ascended = step.at(epsilon, {}, "the second pass's");
     report.perturbed_loss = ascended.loss;
+    HeldKernelThreads::let_go();
     for (size_t k = 0; k < z_.size(); k++) {
       if (!ascended.g[k].defined()) continue;
       const double decay = step.group(k)["weightDecay"];
@@ -125,6 +129,7 @@ class Bayesian : public Rule {
     return Tensors(step.w.size());
   }
   void finish(const Step& step) override {
+    HeldKernelThreads::let_go();
     for (size_t k = 0; k < updated_.size(); k++) {
       if (!updated_[k].defined()) continue;
       at::Tensor w = step.w[k];

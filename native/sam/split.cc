@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "../errors.h"
+#include "../kernel_threads.h"
 #include "parts.h"
 
 namespace steppe::sam {
@@ -12,6 +13,7 @@ namespace {
 
 // The indices of the n largest values, ascending; of equal values the first ones.
 at::Tensor indices_of_largest(const at::Tensor& values, int64_t n) {
+  HeldKernelThreads::let_go();
   const auto order = std::get<1>(at::sort(values, /*stable=*/true, /*dim=*/0, /*descending=*/true));
   return std::get<0>(at::sort(order.narrow(0, 0, n)));
 }

@@ -118,11 +118,8 @@ Tensors Step::perturbed_part(const Tensors& x) const {
 
 double Step::norm(const Tensors& x) const { return sam::norm(perturbed_part(x)); }
 
-Tensors Step::orthogonal(const Tensors& x, const Tensors& u) const {
-  const auto there = perturbed_part(u);
-  const double length = sam::norm(there);
-  if (length == 0) return x;
-  return add(x, u, -dot(x, there) / length / length);
+double Step::share_along(const Tensors& x, const Tensors& u, double norm_of_u) const {
+  return norm_of_u == 0 ? 0 : dot(x, perturbed_part(u)) / norm_of_u / norm_of_u;
 }
 
 void Step::measure(Gradient& gradient) const {

@@ -75,10 +75,10 @@ struct Step {
   double rho(size_t k) const { return group(k).rho; }
   // x without the parameters that are not perturbed.
   Tensors perturbed_part(const Tensors& x) const;
-  // The norm of every rule, ‖x‖, is over the perturbed parameters together; what of x is orthogonal to u likewise.
+  // The norm of every rule, ‖x‖, is over the perturbed parameters together; what of x is along u likewise.
   double norm(const Tensors& x) const;
-  // x − ⟨x,u⟩u/‖u‖²; x itself where u is zero.
-  Tensors orthogonal(const Tensors& x, const Tensors& u) const;
+  // ⟨x,u⟩/‖u‖², 0 where u is zero: x − it·u is what of x is orthogonal to u.
+  double share_along(const Tensors& x, const Tensors& u, double norm_of_u) const;
 
   // A gradient at w, at w + times·ε, at any point. Throws NonFinite, in which `where` names the gradient. Where the base
   // optimizer maximises it is −L's: a method only ever descends.

@@ -16,10 +16,12 @@
 #include <cmath>
 #include <cstring>
 #include <map>
+#include <numeric>
 
 #include "../elements.h"
 #include "../kernel_threads.h"
 #include "../kernels/transposition.h"
+#include "../step_memory.h"
 #include "../step_tensors.h"
 
 namespace steppe::sam {
@@ -32,6 +34,8 @@ struct PartsOfNorm {
   double squares = 0;
   Tensors norms;
 };
+
+double total(const std::vector<double>& parts) { return std::accumulate(parts.begin(), parts.end(), 0.0); }
 
 PartsOfNorm parts_of_norm(const Tensors& x) {
   PartsOfNorm parts;
@@ -46,7 +50,7 @@ PartsOfNorm parts_of_norm(const Tensors& x) {
       (is_narrow(tensor) ? narrow : rest).push_back(tensor);
     }
   }
-  parts.squares = elements::square_sum(ours);
+  parts.squares = total(elements::square_sums(ours));
   if (!rest.empty() || !narrow.empty()) HeldKernelThreads::let_go();
   if (!rest.empty()) parts.norms = at::_foreach_norm(rest, 2);
   if (!narrow.empty()) {
@@ -104,30 +108,46 @@ std::pair<double, double> norm_with(const Tensors& x, const at::Tensor& value) {
 
 std::vector<double> norms(const Tensors& x) {
   std::vector<double> result(x.size(), 0);
-  std::vector<size_t> rest;
-  Tensors lengths;
+  std::vector<size_t> places, rest;
+  std::vector<const at::Tensor*> ours;
   for (size_t k = 0; k < x.size(); k++) {
     if (!x[k].defined()) continue;
     if (elements::fits(x[k])) {
-      result[k] = std::sqrt(elements::square_sum({&x[k]}));
-      continue;
+      places.push_back(k);
+      ours.push_back(&x[k]);
+    } else {
+      rest.push_back(k);
     }
-    rest.push_back(k);
-    lengths.push_back(at::linalg_vector_norm(x[k], 2, std::nullopt, false, is_narrow(x[k]) ? std::optional(at::kFloat) : std::nullopt));
   }
+  const auto squares = elements::square_sums(ours);
+  for (size_t i = 0; i < places.size(); i++) result[places[i]] = std::sqrt(squares[i]);
+  if (rest.empty()) return result;
+  HeldKernelThreads::let_go();
+  Tensors lengths;
+  for (const auto k : rest)
+    lengths.push_back(at::linalg_vector_norm(x[k], 2, std::nullopt, false, is_narrow(x[k]) ? std::optional(at::kFloat) : std::nullopt));
   const auto numbers = values(lengths);
   for (size_t i = 0; i < rest.size(); i++) result[rest[i]] = numbers[i];
   return result;
 }
 
 double dot(const Tensors& x, const Tensors& y) {
-  Tensors products;
+  std::vector<elements::Pair> ours;
+  std::vector<size_t> rest;
   for (size_t k = 0; k < x.size(); k++) {
-    if (x[k].defined() && y[k].defined()) products.push_back(at::sum(at::mul(widened(x[k]), widened(y[k]))));
+    if (!x[k].defined() || !y[k].defined()) continue;
+    if (elements::fits(x[k]) && elements::lies_like(y[k], x[k])) {
+      ours.push_back({&x[k], &y[k]});
+    } else {
+      rest.push_back(k);
+    }
   }
-  double sum = 0;
-  for (const auto product : values(products)) sum += product;
-  return sum;
+  const double sum = total(elements::product_sums(ours));
+  if (rest.empty()) return sum;
+  HeldKernelThreads::let_go();
+  Tensors products;
+  for (const auto k : rest) products.push_back(at::sum(at::mul(widened(x[k]), widened(y[k]))));
+  return sum + total(values(products));
 }
 
 namespace {
@@ -205,37 +225,101 @@ Tensors where_defined(Tensors x, const Tensors& g) {
   return x;
 }
 
-Tensors add(const Tensors& x, const Tensors& y, double a) {
+namespace {
+
+// b·x + a·y of tensors that the loops are not for.
+Tensors combination_by_libtorch(const std::vector<double>& b, const Tensors& x, const std::vector<double>& a, const Tensors& y) {
   HeldKernelThreads::let_go();
-  Tensors result(x.size()), both_x, both_y, only_y;
-  const auto alone = [&](size_t k) { return y[k].defined() && takes_narrow_factors(y[k]); };
+  Tensors result(x.size());
+  std::map<double, std::vector<size_t>> both, only_y;  // by the factor: one launch for all of it, where launches cost
   for (size_t k = 0; k < x.size(); k++) {
-    if (alone(k)) continue;
-    if (x[k].defined() && y[k].defined()) {
-      both_x.push_back(x[k]);
-      both_y.push_back(y[k]);
-    } else if (y[k].defined()) {
-      only_y.push_back(y[k]);
+    const auto of_x = [&] { return b[k] == 1 ? x[k] : at::mul(x[k], b[k]); };
+    if (!y[k].defined()) {
+      if (x[k].defined()) result[k] = of_x();
+    } else if (takes_narrow_factors(y[k])) {
+      const auto product = at::mul(y[k].to(at::kFloat), a[k]);
+      result[k] = (x[k].defined() ? product.add_(x[k].to(at::kFloat), b[k]) : product).to(y[k].scalar_type());
+    } else if (x[k].defined()) {
+      result[k] = of_x();
+      both[a[k]].push_back(k);
+    } else {
+      only_y[a[k]].push_back(k);
     }
   }
-  const auto sums = both_x.empty() ? Tensors{} : at::_foreach_add(both_x, both_y, a);
-  const auto products = only_y.empty() ? Tensors{} : at::_foreach_mul(only_y, a);
-  for (size_t k = 0, i = 0, j = 0; k < x.size(); k++) {
-    if (alone(k)) {
-      const auto product = at::mul(y[k].to(at::kFloat), a);
-      result[k] = (x[k].defined() ? product.add_(x[k].to(at::kFloat)) : product).to(y[k].scalar_type());
-    } else if (x[k].defined() && y[k].defined()) {
-      result[k] = sums[i++];
-    } else if (y[k].defined()) {
-      result[k] = products[j++];
-    } else {
-      result[k] = x[k];
+  for (const auto& [factor, places] : both) {
+    Tensors to, from;
+    for (const auto k : places) {
+      to.push_back(result[k]);
+      from.push_back(y[k]);
     }
+    auto sums = at::_foreach_add(to, from, factor);
+    for (size_t i = 0; i < places.size(); i++) result[places[i]] = std::move(sums[i]);
+  }
+  for (const auto& [factor, places] : only_y) {
+    Tensors from;
+    for (const auto k : places) from.push_back(y[k]);
+    auto products = at::_foreach_mul(from, factor);
+    for (size_t i = 0; i < places.size(); i++) result[places[i]] = std::move(products[i]);
   }
   return result;
 }
 
-Tensors scaled(const Tensors& x, double a) { return add(Tensors(x.size()), x, a); }
+}  // namespace
+
+Tensors combination(const std::vector<double>& b, const Tensors& x, const std::vector<double>& a, const Tensors& y) {
+  const StepMemory memory;
+  Tensors result(x.size()), rest_x(x.size()), rest_y(x.size());
+  std::vector<elements::Sum> sums;
+  sums.reserve(x.size());
+  bool any_rest = false;
+  for (size_t k = 0; k < x.size(); k++) {
+    const bool has_x = x[k].defined(), has_y = y[k].defined();
+    if (!has_x && !has_y) continue;
+    if (!has_y && b[k] == 1) {
+      result[k] = x[k];
+      continue;
+    }
+    const auto& one = has_x ? x[k] : y[k];
+    if (!elements::fits(one) || (has_x && has_y && !elements::lies_like(y[k], one))) {
+      rest_x[k] = x[k];
+      rest_y[k] = y[k];
+      any_rest = true;
+      continue;
+    }
+    result[k] = new_like(one);
+    const bool both = has_x && has_y;
+    sums.emplace_back(result[k], one, both ? y[k] : one, has_y ? a[k] : b[k], both ? b[k] : 0);
+  }
+  elements::add(sums);
+  if (!any_rest) return result;
+  auto rest = combination_by_libtorch(b, rest_x, a, rest_y);
+  for (size_t k = 0; k < rest.size(); k++)
+    if (rest[k].defined()) result[k] = std::move(rest[k]);
+  return result;
+}
+
+Tensors combination(double b, const Tensors& x, double a, const Tensors& y) {
+  return combination(std::vector<double>(x.size(), b), x, std::vector<double>(x.size(), a), y);
+}
+Tensors add(const Tensors& x, const Tensors& y, double a) { return combination(1, x, a, y); }
+Tensors scaled(const Tensors& x, double a) { return combination(0, Tensors(x.size()), a, x); }
+
+void add_to(const Tensors& x, const std::vector<double>& a, const Tensors& y) {
+  const bool apart = elements::lie_apart(x);
+  std::vector<elements::Sum> sums;
+  for (size_t k = 0; k < x.size(); k++) {
+    if (!y[k].defined()) continue;
+    if (apart && elements::fits(x[k]) && elements::lies_like(y[k], x[k])) {
+      sums.emplace_back(x[k], x[k], y[k], a[k]);
+      x[k].unsafeGetTensorImpl()->bump_version();
+    } else {
+      HeldKernelThreads::let_go();
+      at::Tensor to = x[k];
+      to.add_(y[k], a[k]);
+    }
+  }
+  elements::add(sums);
+}
 
 double rounding(const Tensors& x) {
   double most = 0;

@@ -39,6 +39,11 @@ Tensors where_defined(Tensors x, const Tensors& g);
 Tensors add(const Tensors& x, const Tensors& y, double a);
 // a·x
 Tensors scaled(const Tensors& x, double a);
+// b·x + a·y, also with factors of each tensor's own
+Tensors combination(double b, const Tensors& x, double a, const Tensors& y);
+Tensors combination(const std::vector<double>& b, const Tensors& x, const std::vector<double>& a, const Tensors& y);
+// x ← x + a·y, with factors of each tensor's own
+void add_to(const Tensors& x, const std::vector<double>& a, const Tensors& y);
 // to ← x + a·y
 void add_into(at::Tensor& to, const at::Tensor& x, const at::Tensor& y, double a);
 // float16 and bfloat16: norms and products of numbers are taken in float32.

@@ -32,7 +32,7 @@ void WeightedSum::add(Tensors x, double weight) {
   elements::add(sums);
   retire(last);
   if (sums.size() == x.size()) return retire(x);
-  rest_sum = sam::add(before == 1 ? rest_sum : scaled(rest_sum, before), rest, weight);
+  rest_sum = combination(before, rest_sum, weight, rest);
   for (size_t k = 0; k < x.size(); k++)
     if (rest_sum[k].defined()) sum_[k] = std::move(rest_sum[k]);
 }

@@ -1,0 +1,131 @@
+// What a rule makes of each element by itself, written once: for numbers, in loops, and for tensors that the loops are not for (another
+// dtype, another order, a GPU).
+#pragma once
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/abs.h>
+#include <ATen/ops/mul.h>
+#include <ATen/ops/sum.h>
+
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "../elements.h"
+#include "../kernel_threads.h"
+#include "../kernels/loops/processors.h"
+#include "../step_memory.h"
+#include "vectors.h"
+
+namespace steppe::sam {
+
+// Of an element: what stands in the result, and two factors whose products are summed over all elements, in float64.
+template <class V>
+struct Term {
+  V result, a, b;
+};
+
+// Elements of one tensor, those of x and y beside each other.
+template <class T>
+struct Stretch {
+  T* result;
+  const T *x, *y;
+  int64_t size;
+};
+
+STEPPE_LOOPS_BEGIN
+
+// A number as what is computed with V takes it.
+template <class V>
+STEPPE_INSIDE auto number(double value) {
+  if constexpr (std::is_arithmetic_v<V>) {
+    return static_cast<V>(value);
+  } else {
+    return value;
+  }
+}
+
+template <class V>
+STEPPE_INSIDE V magnitude(const V& x) {
+  if constexpr (std::is_arithmetic_v<V>) {
+    return x < 0 ? -x : x;
+  } else {
+    return at::abs(x);
+  }
+}
+
+template <class T, class Rule>
+STEPPE_INSIDE double apply(const Stretch<T>& stretch, const Rule& rule) {
+  constexpr int64_t kSums = 64;  // side by side, since each addition to one waits for the last
+  const auto [result, x, y, size] = stretch;
+  double sums[kSums] = {};
+  const auto take = [&](int64_t i, double& sum) __attribute__((always_inline)) {
+    const Term<T> term = rule(x[i], y[i]);
+    result[i] = term.result;
+    sum += static_cast<double>(term.a) * static_cast<double>(term.b);
+  };
+  int64_t i = 0;
+  for (; i + kSums <= size; i += kSums) {
+    _Pragma("GCC ivdep")
+    for (int64_t k = 0; k < kSums; k++) take(i + k, sums[k]);
+  }
+  for (; i < size; i++) take(i, sums[i % kSums]);
+  double sum = 0;
+  for (const auto each : sums) sum += each;
+  return sum;
+}
+
+STEPPE_LOOPS_END
+
+// Compiles a rule's loops for several processors. A rule is a struct with
+//   template <class V> STEPPE_INSIDE Term<V> operator()(const V& x, const V& y) const
+#define STEPPE_RULE(Rule)                                                                                                      \
+  STEPPE_FOR_ALL_PROCESSORS double apply_rule(const Stretch<float>& stretch, const Rule& rule) { return apply(stretch, rule); } \
+  STEPPE_FOR_ALL_PROCESSORS double apply_rule(const Stretch<double>& stretch, const Rule& rule) { return apply(stretch, rule); }
+
+struct Image {
+  Tensors result;  // undefined where x is
+  double sum;
+};
+
+// x and y: one tensor per parameter; y is defined where x is.
+template <class Rule>
+Image image_of(const Tensors& x, const Tensors& y, const Rule& rule) {
+  struct Slice {
+    void* result;
+    const void *x, *y;
+    int64_t size;
+    bool is_float;
+  };
+  const StepMemory memory;
+  Image image{Tensors(x.size()), 0};
+  std::vector<Slice> slices;
+  std::vector<size_t> rest;
+  for (size_t k = 0; k < x.size(); k++) {
+    if (!x[k].defined()) continue;
+    if (!elements::fits(x[k]) || !elements::lies_like(y[k], x[k])) {
+      rest.push_back(k);
+      continue;
+    }
+    image.result[k] = new_like(x[k]);
+    slices.push_back({image.result[k].mutable_data_ptr(), x[k].const_data_ptr(), y[k].const_data_ptr(), x[k].numel(), x[k].scalar_type() == at::kFloat});
+  }
+  const auto apply_to = [&]<class T>(const Slice& slice, int64_t begin, int64_t end) {
+    return apply_rule(Stretch<T>{static_cast<T*>(slice.result) + begin, static_cast<const T*>(slice.x) + begin, static_cast<const T*>(slice.y) + begin, end - begin}, rule);
+  };
+  const auto sums = elements::sums_over(slices, [&](const Slice& slice, int64_t begin, int64_t end) {
+    return slice.is_float ? apply_to.template operator()<float>(slice, begin, end) : apply_to.template operator()<double>(slice, begin, end);
+  });
+  for (const auto sum : sums) image.sum += sum;
+  if (rest.empty()) return image;
+  HeldKernelThreads::let_go();
+  Tensors products;
+  for (const auto k : rest) {
+    const Term<at::Tensor> term = rule(widened(x[k]), widened(y[k]));
+    image.result[k] = term.result.to(x[k].scalar_type());
+    products.push_back(at::sum(at::mul(term.a, term.b)));
+  }
+  for (const auto product : values(products)) image.sum += product;
+  return image;
+}
+
+}  // namespace steppe::sam
