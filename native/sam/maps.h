@@ -4,6 +4,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/abs.h>
 #include <ATen/ops/mul.h>
+#include <ATen/ops/sqrt.h>
 #include <ATen/ops/sum.h>
 
 #include <type_traits>
@@ -53,6 +54,17 @@ STEPPE_INSIDE V magnitude(const V& x) {
   }
 }
 
+template <class V>
+STEPPE_INSIDE V root(const V& x) {
+  if constexpr (std::is_same_v<V, float>) {
+    return __builtin_sqrtf(x);  // the library's function would be called for each element
+  } else if constexpr (std::is_same_v<V, double>) {
+    return __builtin_sqrt(x);
+  } else {
+    return at::sqrt(x);
+  }
+}
+
 template <class T, class Rule>
 STEPPE_INSIDE double apply(const Stretch<T>& stretch, const Rule& rule) {
   constexpr int64_t kSums = 64;  // side by side, since each addition to one waits for the last
@@ -87,14 +99,15 @@ struct Image {
   double sum;
 };
 
-// x and y: one tensor per parameter; y is defined where x is.
-template <class Rule>
-Image image_of(const Tensors& x, const Tensors& y, const Rule& rule) {
+// x and y: one tensor per parameter; y is defined where x is. rule_of(k): the rule for tensor k.
+template <class RuleOf>
+Image image_by(const Tensors& x, const Tensors& y, const RuleOf& rule_of) {
   struct Slice {
     void* result;
     const void *x, *y;
     int64_t size;
     bool is_float;
+    decltype(rule_of(size_t{})) rule;
   };
   const StepMemory memory;
   Image image{Tensors(x.size()), 0};
@@ -107,10 +120,11 @@ Image image_of(const Tensors& x, const Tensors& y, const Rule& rule) {
       continue;
     }
     image.result[k] = new_like(x[k]);
-    slices.push_back({image.result[k].mutable_data_ptr(), x[k].const_data_ptr(), y[k].const_data_ptr(), x[k].numel(), x[k].scalar_type() == at::kFloat});
+    slices.push_back({image.result[k].mutable_data_ptr(), x[k].const_data_ptr(), y[k].const_data_ptr(), x[k].numel(), x[k].scalar_type() == at::kFloat, rule_of(k)});
   }
   const auto apply_to = [&]<class T>(const Slice& slice, int64_t begin, int64_t end) {
-    return apply_rule(Stretch<T>{static_cast<T*>(slice.result) + begin, static_cast<const T*>(slice.x) + begin, static_cast<const T*>(slice.y) + begin, end - begin}, rule);
+    return apply_rule(Stretch<T>{static_cast<T*>(slice.result) + begin, static_cast<const T*>(slice.x) + begin, static_cast<const T*>(slice.y) + begin, end - begin},
+                      slice.rule);
   };
   const auto sums = elements::sums_over(slices, [&](const Slice& slice, int64_t begin, int64_t end) {
     return slice.is_float ? apply_to.template operator()<float>(slice, begin, end) : apply_to.template operator()<double>(slice, begin, end);
@@ -120,12 +134,16 @@ Image image_of(const Tensors& x, const Tensors& y, const Rule& rule) {
   HeldKernelThreads::let_go();
   Tensors products;
   for (const auto k : rest) {
-    const Term<at::Tensor> term = rule(widened(x[k]), widened(y[k]));
+    const Term<at::Tensor> term = rule_of(k)(widened(x[k]), widened(y[k]));
     image.result[k] = term.result.to(x[k].scalar_type());
     products.push_back(at::sum(at::mul(term.a, term.b)));
   }
   for (const auto product : values(products)) image.sum += product;
   return image;
+}
+template <class Rule>
+Image image_of(const Tensors& x, const Tensors& y, const Rule& rule) {
+  return image_by(x, y, [&](size_t) { return rule; });
 }
 
 }  // namespace steppe::sam

@@ -1,13 +1,12 @@
 // Methods that are a whole step of their own.
-#include <ATen/ops/div.h>
 #include <ATen/ops/full_like.h>
-#include <ATen/ops/mul.h>
 #include <ATen/ops/randn_like.h>
 #include <ATen/ops/zeros_like.h>
 
-#include <cmath>
+#include <utility>
 
 #include "../kernel_threads.h"
+#include "maps.h"
 #include "parts.h"
 
 namespace steppe::sam {
@@ -79,6 +78,41 @@ class Parallel : public Rule {
   Tensors batch_;
 };
 
+STEPPE_LOOPS_BEGIN
+
+// z/√(N s)
+struct OverDeviation {
+  double data_size;
+  template <class V>
+  STEPPE_INSIDE Term<V> operator()(const V& z, const V& s) const {
+    const V v = z / root<V>(s * number<V>(data_size));
+    return {v, v, v};
+  }
+};
+STEPPE_RULE(OverDeviation)
+
+struct Quotient {
+  template <class V>
+  STEPPE_INSIDE Term<V> operator()(const V& x, const V& s) const {
+    const V v = x / s;
+    return {v, v, v};
+  }
+};
+STEPPE_RULE(Quotient)
+
+// β₂s + (1−β₂)(√s|g_s| + ζ + λ)
+struct NextPrecision {
+  double beta2, floor;  // floor: ζ + λ
+  template <class V>
+  STEPPE_INSIDE Term<V> operator()(const V& s, const V& g) const {
+    const V next = s * number<V>(beta2) + (root<V>(s) * magnitude<V>(g) + number<V>(floor)) * number<V>(1 - beta2);
+    return {next, next, next};
+  }
+};
+STEPPE_RULE(NextPrecision)
+
+STEPPE_LOOPS_END
+
 // bSAM (arXiv 2210.01620), a step of variational learning with a diagonal Gaussian around w of precision N·s:
 //   θ = w + z/√(N s),  g_s = ∇L(θ),  g_e = ∇L(w + ρ g_s/s)
 //   m ← β₁m + (1−β₁)(g_e + λw),  w ← w − lr·m/s with the old s,  s ← β₂s + (1−β₂)(√s|g_s| + ζ + λ)
@@ -100,41 +134,38 @@ class Bayesian : public Rule {
         old_.s[k] = at::full_like(step.w[k], initial_);
         old_.m[k] = at::zeros_like(step.w[k]);
       }
-      if (step.is_perturbed(k)) z_[k] = at::randn_like(step.w[k]).div_(at::mul(old_.s[k], data_size_).sqrt_());
+      if (step.is_perturbed(k)) z_[k] = at::randn_like(step.w[k]);
     }
+    z_ = image_of(z_, old_.s, OverDeviation{data_size_}).result;
     next_ = old_;
   }
   Tensors operator()(const Step& step, Report& report) override {
     const auto sampled = step.at({z_, std::vector<double>(z_.size(), 1)}, {.moves_buffers = true}, "the first pass's");
     report.loss = sampled.loss;
     report.grad_norm = sampled.norm;
-    Perturbation epsilon{step.perturbed_part(sampled.g), {}};
-    HeldKernelThreads::let_go();
-    for (size_t k = 0; k < z_.size(); k++) {
-      if (epsilon.direction[k].defined()) epsilon.direction[k] = at::div(epsilon.direction[k], old_.s[k]);
-      epsilon.scale.push_back(step.rho(k));
-    }
+    Perturbation epsilon{image_of(step.perturbed_part(sampled.g), old_.s, Quotient{}).result, {}};
+    for (size_t k = 0; k < z_.size(); k++) epsilon.scale.push_back(step.rho(k));
     const auto ascended = step.at(epsilon, {}, "the second pass's");
     report.perturbed_loss = ascended.loss;
-    HeldKernelThreads::let_go();
+    std::vector<double> of_w(z_.size());
+    Tensors decaying(z_.size()), no_gradient(z_.size());
     for (size_t k = 0; k < z_.size(); k++) {
-      if (!ascended.g[k].defined()) continue;
-      const double decay = step.group(k)["weightDecay"];
-      const auto& s = old_.s[k];
-      next_.m[k] = at::mul(old_.m[k], beta1_).add_(ascended.g[k], 1 - beta1_).add_(step.w[k], (1 - beta1_) * decay);
-      next_.s[k] = at::mul(s, beta2_).add_((1 - beta2_) * (zeta_ + decay));
-      if (sampled.g[k].defined()) next_.s[k].add_(s.sqrt().mul_(sampled.g[k].abs()), 1 - beta2_);
+      of_w[k] = (1 - beta1_) * step.group(k)["weightDecay"];
+      if (ascended.g[k].defined() && of_w[k] != 0) decaying[k] = step.w[k];
+      if (ascended.g[k].defined() && !sampled.g[k].defined()) no_gradient[k] = at::zeros_like(step.w[k]);
     }
+    const auto m = where_defined(old_.m, ascended.g), s = where_defined(old_.s, ascended.g);
+    const std::vector<double> ones(z_.size(), 1);
+    put(next_.m, combination(ones, combination(beta1_, m, 1 - beta1_, ascended.g), of_w, decaying));
+    put(next_.s, image_by(s, add(sampled.g, no_gradient, 1), [&](size_t k) { return NextPrecision{beta2_, zeta_ + step.group(k)["weightDecay"]}; }).result);
     updated_ = ascended.g;
     return Tensors(step.w.size());
   }
   void finish(const Step& step) override {
-    HeldKernelThreads::let_go();
-    for (size_t k = 0; k < updated_.size(); k++) {
-      if (!updated_[k].defined()) continue;
-      at::Tensor w = step.w[k];
-      w.addcdiv_(next_.m[k], old_.s[k], -step.group(k)["lr"]);
-    }
+    if (updated_.empty()) return;
+    std::vector<double> factors(updated_.size());
+    for (size_t k = 0; k < factors.size(); k++) factors[k] = -step.group(k)["lr"];
+    add_to(step.w, factors, image_of(where_defined(next_.m, updated_), old_.s, Quotient{}).result);
     updated_.clear();
   }
   void commit() override {
@@ -151,6 +182,10 @@ class Bayesian : public Rule {
   struct Posterior {
     Tensors m, s;
   };
+  static void put(Tensors& to, Tensors from) {
+    for (size_t k = 0; k < to.size(); k++)
+      if (from[k].defined()) to[k] = std::move(from[k]);
+  }
   double data_size_, beta1_, beta2_, zeta_, initial_;
   Posterior now_, old_, next_;  // as committed; at the step's start, where the first one begins; at its end
   Tensors z_, updated_;
