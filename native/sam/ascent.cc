@@ -9,10 +9,11 @@ class OneStep : public Ascent {
  public:
   explicit OneStep(std::unique_ptr<Direction> direction) : direction_(std::move(direction)) {}
 
-  Perturbation operator()(const Gradient& g, const Step& step, const Piece&) override {
-    const auto there = step.perturbed_part(g.g);
-    auto [v, own_length] = (*direction_)(there, step);
-    const double length = own_length.has_value() ? *own_length : g.is_measured ? g.norm : norm(there);
+  Perturbation operator()(Gradient g, const Step& step, const Piece&) override {
+    auto there = step.perturbed_part(std::move(g.g));
+    const double of_gradient = g.is_measured ? g.norm : norm(there);
+    auto [v, own_length, times] = (*direction_)(std::move(there), step);
+    const double length = own_length.value_or(times * of_gradient);
     if (length == 0) return {};
     std::vector<double> scale(v.size());
     for (size_t k = 0; k < v.size(); k++) scale[k] = step.rho(k) / length;

@@ -117,9 +117,8 @@ class NoisyPoint : public Climb {
     auto gradient = step.at({z_, std::vector<double>(z_.size(), 1)}, query_of(piece), "the first pass's");
     for (size_t k = 0; k < z_.size(); k++)
       if (!gradient.g[k].defined()) z_[k] = at::Tensor();
-    gradient.g = add(z_, gradient.g, lambda_);
+    gradient.g = add(std::exchange(z_, {}), gradient.g, lambda_);
     gradient.is_measured = false;
-    z_.clear();
     return gradient;
   }
 

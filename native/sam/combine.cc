@@ -9,8 +9,9 @@ class SurrogateGap : public Combine {
  public:
   explicit SurrogateGap(double alpha) : alpha_(alpha) {}
   bool looks_back() const override { return true; }
-  Tensors operator()(const Gradient& g, const Gradient& g_p, const Perturbation&, const Step& step, const Piece&) override {
-    return combination(1 + alpha_ * step.share_along(g.g, g_p.g, g_p.norm), g_p.g, -alpha_, g.g);
+  Tensors operator()(Gradient& g, Gradient& g_p, const Perturbation&, const Step& step, const Piece&) override {
+    const double along = step.share_along(g.g, g_p.g, g_p.norm);
+    return combination(1 + alpha_ * along, std::move(g_p.g), -alpha_, g.g);
   }
 
  private:
@@ -22,9 +23,9 @@ class Weighted : public Combine {
  public:
   explicit Weighted(double gamma) : gamma_(gamma) {}
   bool looks_back() const override { return true; }
-  Tensors operator()(const Gradient& g, const Gradient& g_p, const Perturbation&, const Step&, const Piece&) override {
-    sharpness_ = add(g_p.g, g.g, -1);
-    return g.g;
+  Tensors operator()(Gradient& g, Gradient& g_p, const Perturbation&, const Step&, const Piece&) override {
+    sharpness_ = add(std::move(g_p.g), g.g, -1);
+    return std::move(g.g);
   }
   void finish(const Step& step) override {
     if (sharpness_.empty()) return;  // a step that took no perturbation
@@ -45,12 +46,13 @@ class Reuse : public Combine {
  public:
   Reuse(size_t parameters, double alpha) : alpha_(alpha), now_(parameters), next_(parameters) {}
   bool looks_back() const override { return true; }
-  Tensors operator()(const Gradient& g, const Gradient& g_p, const Perturbation&, const Step& step, const Piece&) override {
-    const auto v = add(g_p.g, g.g, -step.share_along(g_p.g, g.g, g.norm));
+  Tensors operator()(Gradient& g, Gradient& g_p, const Perturbation&, const Step& step, const Piece&) override {
+    const double along = step.share_along(g_p.g, g.g, g.norm);
+    auto v = combination(-along, std::move(g.g), 1, g_p.g);
     // What rounding leaves of two gradients that point the same way is no direction.
     const double length = step.norm(v);
-    next_ = scaled(v, length > 4 * rounding(g_p.g) * g_p.norm ? 1 / length : 0);
-    return g_p.g;
+    next_ = scaled(std::move(v), length > 4 * rounding(g_p.g) * g_p.norm ? 1 / length : 0);
+    return std::move(g_p.g);
   }
   // A parameter without a gradient in this step's one pass is left alone.
   Tensors plain(const Gradient& g, const Step&) override { return add(g.g, where_defined(now_, g.g), alpha_ * g.norm); }
@@ -66,8 +68,8 @@ class Reuse : public Combine {
 // StableSAM (arXiv 2401.07250): d = g_p ‖g‖/‖g_p‖.
 class Renormalised : public Combine {
  public:
-  Tensors operator()(const Gradient& g, const Gradient& g_p, const Perturbation&, const Step&, const Piece&) override {
-    return scaled(g_p.g, g.norm * inverse(g_p.norm));
+  Tensors operator()(Gradient& g, Gradient& g_p, const Perturbation&, const Step&, const Piece&) override {
+    return scaled(std::move(g_p.g), g.norm * inverse(g_p.norm));
   }
 };
 
@@ -76,10 +78,10 @@ class Curvature : public Combine {
  public:
   Curvature(double gamma, double beta) : gamma_(gamma), beta_(beta) {}
   bool looks_back() const override { return true; }
-  Tensors operator()(const Gradient& g, const Gradient& g_p, const Perturbation& epsilon, const Step& step, const Piece& piece) override {
+  Tensors operator()(Gradient& g, Gradient& g_p, const Perturbation& epsilon, const Step& step, const Piece& piece) override {
     const auto g_m = step.at(epsilon, {.samples = piece.descend}, "the third pass's", -1);
-    const auto d = combination(1 + gamma_ + beta_, g_p.g, gamma_ - beta_, g_m.g);
-    return add(d, g.g, -2 * gamma_);
+    auto d = combination(1 + gamma_ + beta_, std::move(g_p.g), gamma_ - beta_, g_m.g);
+    return add(std::move(d), g.g, -2 * gamma_);
   }
 
  private:
@@ -93,17 +95,19 @@ class FirstOrderFlatness : public Combine {
   FirstOrderFlatness(double norm_rho, double beta1, double beta2, double beta3, double gamma)
       : norm_rho_(norm_rho), beta1_(beta1), beta2_(beta2), beta3_(beta3), gamma_(gamma) {}
   bool looks_back() const override { return true; }
-  Tensors operator()(const Gradient& g, const Gradient& g_r, const Perturbation&, const Step& step, const Piece& piece) override {
-    const auto h = step.perturbed_part(add(g_r.g, g.g, -1));
-    const auto to_w1 = scaled(h, norm_rho_ * inverse(norm(h)));
+  Tensors operator()(Gradient& g, Gradient& g_r, const Perturbation&, const Step& step, const Piece& piece) override {
+    auto h = step.perturbed_part(add(g_r.g, g.g, -1));
+    const double length = norm(h);
+    const auto to_w1 = scaled(std::move(h), norm_rho_ * inverse(length));
     const std::vector<double> ones(to_w1.size(), 1);
     const auto g2 = step.at({to_w1, ones}, {.samples = piece.descend}, "the third pass's");
     std::vector<double> beyond(ones.size());
     for (size_t k = 0; k < beyond.size(); k++) beyond[k] = step.rho(k) * inverse(g2.norm);
     const auto g3 = step.at({combination(ones, to_w1, beyond, step.perturbed_part(g2.g)), ones}, {.samples = piece.descend}, "the fourth pass's");
-    const auto p = add(g.g, g2.g, beta2_);
-    const auto big_g = combination(beta1_, g_r.g, beta3_, g3.g);
-    return combination(1 + gamma_ * step.share_along(p, big_g, step.norm(big_g)), big_g, -gamma_, p);
+    const auto p = add(std::move(g.g), g2.g, beta2_);
+    auto big_g = combination(beta1_, std::move(g_r.g), beta3_, g3.g);
+    const double along = step.share_along(p, big_g, step.norm(big_g));
+    return combination(1 + gamma_ * along, std::move(big_g), -gamma_, p);
   }
 
  private:

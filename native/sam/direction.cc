@@ -14,13 +14,13 @@ namespace {
 // SAM: v = g.
 class Steepest : public Direction {
  public:
-  Heading operator()(const Tensors& g, const Step&) override { return {g}; }
+  Heading operator()(Tensors g, const Step&) override { return {std::move(g)}; }
 };
 
 // Momentum-SAM climbs against the momentum, which points downhill: v = −g.
 class Opposite : public Direction {
  public:
-  Heading operator()(const Tensors& g, const Step&) override { return {g, -norm(g)}; }
+  Heading operator()(Tensors g, const Step&) override { return {std::move(g), std::nullopt, -1}; }
 };
 
 STEPPE_LOOPS_BEGIN
@@ -54,16 +54,16 @@ STEPPE_LOOPS_END
 class Adaptive : public Direction {
  public:
   explicit Adaptive(double eta) : eta_(eta) {}
-  Heading operator()(const Tensors& g, const Step& step) override {
-    Tensors weights = g, others = g;
+  Heading operator()(Tensors g, const Step& step) override {
+    Tensors others(g.size());
     for (size_t k = 0; k < g.size(); k++) {
       const auto& name = step.names[k];
       const bool is_weight = name.find("weight", name.rfind('.') + 1) != std::string::npos;
-      (is_weight ? others : weights)[k] = at::Tensor();
+      if (!is_weight) others[k] = std::move(g[k]);
     }
-    auto [v, squares] = image_of(weights, step.w, TimesMagnitude{eta_});
+    auto [v, squares] = image_of(std::move(g), step.w, TimesMagnitude{eta_});
     const double length = std::hypot(std::sqrt(squares), norm(others));
-    for (size_t k = 0; k < g.size(); k++)
+    for (size_t k = 0; k < v.size(); k++)
       if (others[k].defined()) v[k] = std::move(others[k]);
     return {std::move(v), length};
   }
@@ -76,8 +76,8 @@ class Adaptive : public Direction {
 class Fisher : public Direction {
  public:
   explicit Fisher(double eta) : eta_(eta) {}
-  Heading operator()(const Tensors& g, const Step&) override {
-    auto [v, square] = image_of(g, g, TimesInverseFisher{eta_});
+  Heading operator()(Tensors g, const Step&) override {
+    auto [v, square] = image_of(std::move(g), TimesInverseFisher{eta_});
     return {std::move(v), std::sqrt(square)};
   }
 
@@ -111,12 +111,11 @@ class RunningMean : public Direction {
 class Smoothed : public RunningMean {
  public:
   Smoothed(size_t parameters, double theta) : RunningMean(parameters), theta_(theta) {}
-  Heading operator()(const Tensors& g, const Step&) override {
+  Heading operator()(Tensors g, const Step&) override {
     update(g, theta_);
-    Tensors v = g;
-    for (size_t k = 0; k < v.size(); k++)
-      if (v[k].defined()) v[k] = next_[k];
-    return {v, norm(v)};
+    auto v = where_defined(next_, g);
+    const double length = norm(v);
+    return {std::move(v), length};
   }
 
  private:
@@ -127,10 +126,12 @@ class Smoothed : public RunningMean {
 class BatchNoise : public RunningMean {
  public:
   BatchNoise(size_t parameters, double sigma, double lambda) : RunningMean(parameters), sigma_(sigma), lambda_(lambda) {}
-  Heading operator()(const Tensors& g, const Step&) override {
+  Heading operator()(Tensors g, const Step&) override {
     update(g, 1 - lambda_);
-    const auto v = add(g, where_defined(now_, g), -sigma_);
-    return {v, norm(v)};
+    const auto before = where_defined(now_, g);
+    auto v = add(std::move(g), before, -sigma_);
+    const double length = norm(v);
+    return {std::move(v), length};
   }
 
  private:
@@ -148,9 +149,9 @@ class RandomElements : public Direction {
     for (size_t k = 0; k < keep_.size(); k++)
       if (step.is_perturbed(k) && step.w[k].requires_grad()) keep_[k] = at::rand_like(step.w[k]).lt(beta_);
   }
-  Heading operator()(const Tensors& g, const Step&) override {
+  Heading operator()(Tensors g, const Step&) override {
     const auto keep = std::exchange(keep_, {});
-    return {beta_ >= 1 ? g : masked(g, keep), norm(g) * beta_};
+    return {beta_ >= 1 ? std::move(g) : masked(std::move(g), keep), std::nullopt, beta_};
   }
 
  private:

@@ -214,7 +214,7 @@ void Engine::clip(Tensors& d) const {
   }
   if (settings_.max_grad_norm > 0) {
     const double coefficient = settings_.max_grad_norm / (norm(d) + 1e-6);
-    if (coefficient < 1) d = scaled(d, coefficient);
+    if (coefficient < 1) d = scaled(std::move(d), coefficient);
   }
 }
 

@@ -19,15 +19,15 @@ class GradientStrength : public Ascent {
     next_ = now_;
   }
 
-  Perturbation operator()(const Gradient& first, const Step& step, const Piece& piece) override {
+  Perturbation operator()(Gradient first, const Step& step, const Piece& piece) override {
     const auto lengths = sam::norms(first.g);
     const auto radii = radii_for(first.g, lengths, step);
     const double share = std::min(1.0, 2.5 / steps_);  // η_k/r_k
     // δ in units of the radii, from where the balls end at 1.
-    Perturbation delta{moving(first.g, radii), toward(lengths, share)};
+    Perturbation delta{moving(std::move(first.g), radii), toward(lengths, share)};
     for (int i = 1; i < steps_; i++) {
       const auto g = moving(step.at(times(delta, radii), {.samples = piece.climb}, "an ascent step's").g, radii);
-      delta.direction = combination(delta.scale, delta.direction, toward(sam::norms(g), share), g);
+      delta.direction = combination(delta.scale, std::move(delta.direction), toward(sam::norms(g), share), g);
       const auto reached = sam::norms(delta.direction);
       for (size_t k = 0; k < reached.size(); k++) delta.scale[k] = reached[k] > 1 ? 1 / reached[k] : 1;
     }

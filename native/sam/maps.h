@@ -99,9 +99,10 @@ struct Image {
   double sum;
 };
 
-// x and y: one tensor per parameter; y is defined where x is. rule_of(k): the rule for tensor k.
+// x and y: one tensor per parameter; y is defined where x is, and x itself where there is none. The result may take the place of an x that nobody else
+// holds. rule_of(k): the rule for tensor k.
 template <class RuleOf>
-Image image_by(const Tensors& x, const Tensors& y, const RuleOf& rule_of) {
+Image image_by(Tensors x, const Tensors* all_y, const RuleOf& rule_of) {
   struct Slice {
     void* result;
     const void *x, *y;
@@ -109,6 +110,7 @@ Image image_by(const Tensors& x, const Tensors& y, const RuleOf& rule_of) {
     bool is_float;
     decltype(rule_of(size_t{})) rule;
   };
+  const auto& y = all_y != nullptr ? *all_y : x;
   const StepMemory memory;
   Image image{Tensors(x.size()), 0};
   std::vector<Slice> slices;
@@ -119,7 +121,7 @@ Image image_by(const Tensors& x, const Tensors& y, const RuleOf& rule_of) {
       rest.push_back(k);
       continue;
     }
-    image.result[k] = new_like(x[k]);
+    image.result[k] = in_place_of(x[k]);
     slices.push_back({image.result[k].mutable_data_ptr(), x[k].const_data_ptr(), y[k].const_data_ptr(), x[k].numel(), x[k].scalar_type() == at::kFloat, rule_of(k)});
   }
   const auto apply_to = [&]<class T>(const Slice& slice, int64_t begin, int64_t end) {
@@ -142,8 +144,12 @@ Image image_by(const Tensors& x, const Tensors& y, const RuleOf& rule_of) {
   return image;
 }
 template <class Rule>
-Image image_of(const Tensors& x, const Tensors& y, const Rule& rule) {
-  return image_by(x, y, [&](size_t) { return rule; });
+Image image_of(Tensors x, const Tensors& y, const Rule& rule) {
+  return image_by(std::move(x), &y, [&](size_t) { return rule; });
+}
+template <class Rule>
+Image image_of(Tensors x, const Rule& rule) {
+  return image_by(std::move(x), nullptr, [&](size_t) { return rule; });
 }
 
 }  // namespace steppe::sam

@@ -36,7 +36,7 @@ STEPPE_LOOPS_END
 
 }  // namespace
 
-Tensors masked(const Tensors& x, const Tensors& mask) {
+Tensors masked(Tensors x, const Tensors& mask) {
   struct Slice {
     const at::Tensor* x;
     const bool* mask;
@@ -49,7 +49,7 @@ Tensors masked(const Tensors& x, const Tensors& mask) {
   for (size_t k = 0; k < x.size(); k++) {
     if (!x[k].defined() || !mask[k].defined()) continue;
     if (elements::fits(x[k]) && x[k].is_contiguous() && mask[k].is_cpu() && mask[k].is_contiguous() && mask[k].scalar_type() == at::kBool) {
-      kept[k] = new_like(x[k]);
+      kept[k] = in_place_of(x[k]);
       slices.push_back({&x[k], mask[k].const_data_ptr<bool>(), kept[k].mutable_data_ptr(), x[k].numel()});
     } else {
       HeldKernelThreads::let_go();
@@ -72,7 +72,7 @@ class Mask : public Direction {
   Mask(size_t parameters, double keep, int64_t refresh, bool accumulate)
       : keep_(keep), refresh_(refresh), accumulate_(accumulate), mask_(parameters), next_mask_(parameters), sum_(parameters), next_sum_(parameters) {}
 
-  Heading operator()(const Tensors& g, const Step& step) override {
+  Heading operator()(Tensors g, const Step& step) override {
     discard();
     // In steps 0, r, 2r, …, or the next one that perturbs where not every step does.
     const auto period = static_cast<double>(step.number / refresh_);
@@ -86,14 +86,14 @@ class Mask : public Direction {
         wide[k] = widened(g[k]);
         before[k] = accumulate_ && sum_[k].defined() ? sum_[k] : at::zeros_like(wide[k]);
       }
-      auto sums = image_of(wide, before, WithSquare{}).result;
+      auto sums = image_of(std::move(wide), before, WithSquare{}).result;
       for (size_t k = 0; k < g.size(); k++)
         if (sums[k].defined()) next_sum_[k] = std::move(sums[k]);
     }
     if (due) refresh(g);
     if (!accumulate_) next_sum_ = sum_;  // empty: nothing is kept between steps
     // A parameter that had no gradient at the refresh is not in the mask.
-    return {masked(g, next_mask_)};  // n(g) is of the whole g
+    return {masked(std::move(g), next_mask_)};  // n(g) is of the whole g
   }
 
   void commit() override {

@@ -4,7 +4,7 @@
 namespace steppe::sam {
 
 // x ⊙ mask, undefined where one of them is.
-Tensors masked(const Tensors& x, const Tensors& mask);
+Tensors masked(Tensors x, const Tensors& mask);
 
 // ε = ρ n(g) ⊙ mask, where the mask keeps the top share of squared gradients, refreshed every `refresh` steps: of their sum
 // over all steps (Sparse SAM, arXiv 2210.05177) or of the refresh step's alone (Fisher mask, arXiv 2210.05497).

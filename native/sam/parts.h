@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "step.h"
@@ -72,18 +73,19 @@ class Climb : public Part {
 // ε = ρ v / length
 struct Heading {
   Tensors v;
-  std::optional<double> length{};  // none: ‖g‖, which its pass may have measured
+  std::optional<double> length{};  // none: so many times ‖g‖, which its pass may have measured
+  double times = 1;
 };
 
 class Direction : public Part {
  public:
   // g is 0 (undefined) where a parameter is not perturbed.
-  virtual Heading operator()(const Tensors& g, const Step& step) = 0;
+  virtual Heading operator()(Tensors g, const Step& step) = 0;
 };
 
 class Ascent : public Part {
  public:
-  virtual Perturbation operator()(const Gradient& g, const Step& step, const Piece& piece) = 0;
+  virtual Perturbation operator()(Gradient g, const Step& step, const Piece& piece) = 0;
 };
 
 class Descend : public Part {
@@ -94,8 +96,8 @@ class Descend : public Part {
 
 class Combine : public Part {
  public:
-  // g at w, g_p at w + ε. Undefined tensors count as zero; undefined in both stays so.
-  virtual Tensors operator()(const Gradient& /*g*/, const Gradient& g_p, const Perturbation&, const Step&, const Piece&) { return g_p.g; }
+  // g at w, g_p at w + ε; their tensors may be taken. Undefined ones count as zero; undefined in both stays so.
+  virtual Tensors operator()(Gradient& /*g*/, Gradient& g_p, const Perturbation&, const Step&, const Piece&) { return std::move(g_p.g); }
   // Whether it looks at the tensors of g and ε: else they are let go of before the second pass.
   virtual bool looks_back() const { return false; }
   // A step that took no perturbation.

@@ -49,7 +49,7 @@ class Parallel : public Rule {
     report.grad_norm = present.norm;
     report.has_gradient = true;
     next_ = present.g;
-    return first ? present.g : combination(1 - lambda_, past, lambda_, present.g);
+    return first ? present.g : combination(1 - lambda_, std::move(past), lambda_, present.g);
   }
   void commit() override {
     if (next_passes_ == nullptr) return;
@@ -136,7 +136,7 @@ class Bayesian : public Rule {
       }
       if (step.is_perturbed(k)) z_[k] = at::randn_like(step.w[k]);
     }
-    z_ = image_of(z_, old_.s, OverDeviation{data_size_}).result;
+    z_ = image_of(std::move(z_), old_.s, OverDeviation{data_size_}).result;
     next_ = old_;
   }
   Tensors operator()(const Step& step, Report& report) override {
@@ -155,9 +155,10 @@ class Bayesian : public Rule {
       if (ascended.g[k].defined() && !sampled.g[k].defined()) no_gradient[k] = at::zeros_like(step.w[k]);
     }
     const auto m = where_defined(old_.m, ascended.g), s = where_defined(old_.s, ascended.g);
+    const auto gradient = add(sampled.g, no_gradient, 1);
     const std::vector<double> ones(z_.size(), 1);
     put(next_.m, combination(ones, combination(beta1_, m, 1 - beta1_, ascended.g), of_w, decaying));
-    put(next_.s, image_by(s, add(sampled.g, no_gradient, 1), [&](size_t k) { return NextPrecision{beta2_, zeta_ + step.group(k)["weightDecay"]}; }).result);
+    put(next_.s, image_by(s, &gradient, [&](size_t k) { return NextPrecision{beta2_, zeta_ + step.group(k)["weightDecay"]}; }).result);
     updated_ = ascended.g;
     return Tensors(step.w.size());
   }

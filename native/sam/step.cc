@@ -42,31 +42,20 @@ at::Tensor& kept(at::Tensor& storage, at::IntArrayRef sizes, at::IntArrayRef str
 
 }  // namespace
 
-const Tensors& Point::move(const Tensors& w, const Perturbation& epsilon, double times) {
-  fill(w, epsilon, times, /*takes_place=*/false);
-  return point_;
-}
-
-Tensors Point::move_into(const Tensors& w, Perturbation epsilon) {
-  fill(w, epsilon, 1, /*takes_place=*/true);
-  return std::exchange(point_, {});
-}
-
-void Point::fill(const Tensors& w, const Perturbation& epsilon, double times, bool takes_place) {
-  point_.resize(w.size());
+Tensors Point::move(const Tensors& w, Perturbation epsilon, double times) {
+  Tensors point(w.size());
   storage_.resize(w.size());
   std::vector<elements::Sum> here;
   here.reserve(w.size());
   std::vector<Together> groups;
   for (size_t k = 0; k < w.size(); k++) {
     if (epsilon.empty() || !epsilon.direction[k].defined() || epsilon.scale[k] == 0) {
-      if (!point_[k].is_same(w[k])) point_[k] = w[k];
+      point[k] = w[k];
       continue;
     }
     const auto& d = epsilon.direction[k];
     const double a = times * epsilon.scale[k];
     if (!w[k].is_cpu()) {
-      point_[k].reset();  // the new point then takes the memory of the last one
       auto group = std::find_if(groups.begin(), groups.end(), [&](const auto& each) { return each.takes(a, w[k]); });
       if (group == groups.end()) group = groups.insert(group, Together{a, {}, {}, {}});
       group->w.push_back(w[k]);
@@ -74,26 +63,22 @@ void Point::fill(const Tensors& w, const Perturbation& epsilon, double times, bo
       group->index.push_back(k);
       continue;
     }
-    const bool is_plain = elements::fits(w[k]) && elements::lies_like(d, w[k]);
-    if (is_plain && takes_place) {
+    if (elements::fits(w[k]) && elements::lies_like(d, w[k])) {
       const StepMemory memory;  // where gradients lie, too
-      point_[k] = is_sole(d) ? d : new_like(w[k]);
-      here.emplace_back(point_[k], w[k], d, a);
+      point[k] = in_place_of(d);
+      here.emplace_back(point[k], w[k], d, a);
       continue;
     }
     auto& storage = kept(storage_[k], w[k].sizes(), w[k].strides(), w[k]);
-    if (is_plain) {
-      here.emplace_back(storage, w[k], d, a);
-    } else {
-      add_into(storage, w[k], d, a);
-    }
-    if (!point_[k].is_same(storage)) point_[k] = storage;
+    add_into(storage, w[k], d, a);
+    point[k] = storage;
   }
   elements::add(here);
   for (const auto& group : groups) {
     const auto moved = at::_foreach_add(group.w, group.d, group.a);
-    for (size_t i = 0; i < moved.size(); i++) point_[group.index[i]] = moved[i];
+    for (size_t i = 0; i < moved.size(); i++) point[group.index[i]] = moved[i];
   }
+  return point;
 }
 
 const Tensors& Arrangement::of(const Tensors& w, const std::vector<Program::Layout>& layouts) {
@@ -109,11 +94,10 @@ const Tensors& Arrangement::of(const Tensors& w, const std::vector<Program::Layo
   return arranged_;
 }
 
-Tensors Step::perturbed_part(const Tensors& x) const {
-  Tensors result = x;
-  for (size_t k = 0; k < result.size(); k++)
-    if (!is_perturbed(k)) result[k] = at::Tensor();
-  return result;
+Tensors Step::perturbed_part(Tensors x) const {
+  for (size_t k = 0; k < x.size(); k++)
+    if (!is_perturbed(k)) x[k] = at::Tensor();
+  return x;
 }
 
 double Step::norm(const Tensors& x) const { return sam::norm(perturbed_part(x)); }

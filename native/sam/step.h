@@ -30,16 +30,13 @@ struct Perturbation {
 // A point w + ε.
 class Point {
  public:
-  // In memory that is kept from step to step.
-  const Tensors& move(const Tensors& w, const Perturbation& epsilon, double times = 1);
-  // The caller's own until the next move. In memory whose tensors the pass that reads them hands on to its gradients, where these are float32 or
-  // float64 on the CPU: there it takes the place of directions that nobody else holds, which are in the caches of those who write it, who then need
-  // not ask the others for lines that they have read.
-  Tensors move_into(const Tensors& w, Perturbation epsilon);
+  // The caller's own until the next move. Float32 and float64 on the CPU lie in memory that the pass that reads them hands on to its gradients: in the
+  // place of directions that nobody else holds, which are in the caches of those who write it, who then need not ask the others for lines that they
+  // have read. Others lie in memory that is kept from step to step.
+  Tensors move(const Tensors& w, Perturbation epsilon, double times = 1);
 
  private:
-  void fill(const Tensors& w, const Perturbation& epsilon, double times, bool takes_place);
-  Tensors point_, storage_;
+  Tensors storage_;
 };
 
 // w as the passes of a step want it in memory, in copies that are kept from step to step.
@@ -74,7 +71,7 @@ struct Step {
   bool is_perturbed(size_t k) const { return !perturbs || (in_subset[k] != 0 && group(k).perturb); }
   double rho(size_t k) const { return group(k).rho; }
   // x without the parameters that are not perturbed.
-  Tensors perturbed_part(const Tensors& x) const;
+  Tensors perturbed_part(Tensors x) const;
   // The norm of every rule, ‖x‖, is over the perturbed parameters together; what of x is along u likewise.
   double norm(const Tensors& x) const;
   // ⟨x,u⟩/‖u‖², 0 where u is zero: x − it·u is what of x is orthogonal to u.

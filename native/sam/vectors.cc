@@ -174,6 +174,8 @@ at::Tensor new_like(const at::Tensor& x) {
   return new_strided(x.sizes(), x.strides(), x.scalar_type());
 }
 
+at::Tensor in_place_of(const at::Tensor& x) { return is_sole(x) ? x : new_like(x); }
+
 void lay_out(at::Tensor& g, at::IntArrayRef sizes, at::IntArrayRef strides, at::ScalarType dtype) {
   if (!g.defined() || (g.strides() == strides && g.scalar_type() == dtype)) return;
   if (g.scalar_type() == dtype && g.layout() == at::kStrided && lies_as(g, sizes, strides)) {
@@ -266,7 +268,7 @@ Tensors combination_by_libtorch(const std::vector<double>& b, const Tensors& x, 
 
 }  // namespace
 
-Tensors combination(const std::vector<double>& b, const Tensors& x, const std::vector<double>& a, const Tensors& y) {
+Tensors combination(const std::vector<double>& b, Tensors x, const std::vector<double>& a, const Tensors& y) {
   const StepMemory memory;
   Tensors result(x.size()), rest_x(x.size()), rest_y(x.size());
   std::vector<elements::Sum> sums;
@@ -286,7 +288,7 @@ Tensors combination(const std::vector<double>& b, const Tensors& x, const std::v
       any_rest = true;
       continue;
     }
-    result[k] = new_like(one);
+    result[k] = has_x ? in_place_of(one) : new_like(one);
     const bool both = has_x && has_y;
     sums.emplace_back(result[k], one, both ? y[k] : one, has_y ? a[k] : b[k], both ? b[k] : 0);
   }
@@ -298,11 +300,15 @@ Tensors combination(const std::vector<double>& b, const Tensors& x, const std::v
   return result;
 }
 
-Tensors combination(double b, const Tensors& x, double a, const Tensors& y) {
-  return combination(std::vector<double>(x.size(), b), x, std::vector<double>(x.size(), a), y);
+Tensors combination(double b, Tensors x, double a, const Tensors& y) {
+  const std::vector<double> of_x(x.size(), b), of_y(x.size(), a);
+  return combination(of_x, std::move(x), of_y, y);
 }
-Tensors add(const Tensors& x, const Tensors& y, double a) { return combination(1, x, a, y); }
-Tensors scaled(const Tensors& x, double a) { return combination(0, Tensors(x.size()), a, x); }
+Tensors add(Tensors x, const Tensors& y, double a) { return combination(1, std::move(x), a, y); }
+Tensors scaled(Tensors x, double a) {
+  const auto count = x.size();
+  return combination(a, std::move(x), 0, Tensors(count));
+}
 
 void add_to(const Tensors& x, const std::vector<double>& a, const Tensors& y) {
   const bool apart = elements::lie_apart(x);

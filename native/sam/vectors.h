@@ -26,6 +26,8 @@ void lay_out_like(Tensors& gradients, const Tensors& parameters);
 void lay_out(at::Tensor& gradient, at::IntArrayRef sizes, at::IntArrayRef strides, at::ScalarType dtype);
 // A new tensor that lies in memory as x does.
 at::Tensor new_like(const at::Tensor& x);
+// x itself where nobody else holds it, else a new tensor that lies as it does: for what is written where it was read.
+at::Tensor in_place_of(const at::Tensor& x);
 // to ← from, tensor by tensor.
 void copy(const Tensors& to, const Tensors& from);
 // ⟨x, y⟩
@@ -35,13 +37,13 @@ inline bool any_defined(const Tensors& x) {
 }
 // x where g is defined.
 Tensors where_defined(Tensors x, const Tensors& g);
-// x + a·y
-Tensors add(const Tensors& x, const Tensors& y, double a);
+// x + a·y. Here and below the sum may take the place of an x that nobody else holds.
+Tensors add(Tensors x, const Tensors& y, double a);
 // a·x
-Tensors scaled(const Tensors& x, double a);
+Tensors scaled(Tensors x, double a);
 // b·x + a·y, also with factors of each tensor's own
-Tensors combination(double b, const Tensors& x, double a, const Tensors& y);
-Tensors combination(const std::vector<double>& b, const Tensors& x, const std::vector<double>& a, const Tensors& y);
+Tensors combination(double b, Tensors x, double a, const Tensors& y);
+Tensors combination(const std::vector<double>& b, Tensors x, const std::vector<double>& a, const Tensors& y);
 // x ← x + a·y, with factors of each tensor's own
 void add_to(const Tensors& x, const std::vector<double>& a, const Tensors& y);
 // to ← x + a·y

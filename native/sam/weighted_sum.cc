@@ -1,7 +1,5 @@
 #include "weighted_sum.h"
 
-#include <ATen/ops/empty_like.h>
-
 #include <utility>
 
 #include "../elements.h"
@@ -21,7 +19,7 @@ void WeightedSum::add(Tensors x, double weight) {
   last.reserve(x.size());
   for (size_t k = 0; k < x.size(); k++) {
     if (sum_[k].defined() && x[k].defined() && elements::fits(sum_[k]) && elements::lies_like(x[k], sum_[k])) {
-      auto out = is_sole(sum_[k]) ? sum_[k] : at::empty_like(sum_[k]);
+      auto out = in_place_of(sum_[k]);
       sums.emplace_back(out, sum_[k], x[k], weight, before);
       last.push_back(std::exchange(sum_[k], std::move(out)));
     } else {
@@ -32,7 +30,7 @@ void WeightedSum::add(Tensors x, double weight) {
   elements::add(sums);
   retire(last);
   if (sums.size() == x.size()) return retire(x);
-  rest_sum = combination(before, rest_sum, weight, rest);
+  rest_sum = combination(before, std::move(rest_sum), weight, rest);
   for (size_t k = 0; k < x.size(); k++)
     if (rest_sum[k].defined()) sum_[k] = std::move(rest_sum[k]);
 }
