@@ -59,5 +59,30 @@ export const steppeContenders = {
   async: { options: { method: "async", rho: settings.rho } },
 };
 
+const method = (name, passes, options = {}) => [name, { options: { method: name, ...options }, count: passes }];
+/** Without momentum: these rules say themselves how weights move. */
+const plain = { momentum: 0, weightDecay: 0 };
+
+/**
+ * Every method whose steps all take as many passes over the batch, `count`: what it costs beyond them. With defaults of its own, but for those that
+ * must be given, and LookSAM in the steps that perturb.
+ */
+export const methodContenders = Object.fromEntries([
+  method("sam", 2),
+  method("gasam", 2),
+  ["gasam, 3 steps", { options: { method: "gasam", steps: 3 }, count: 4 }],
+  ...["asam", "gsam", "friendly", "vasso"].map((name) => method(name, 2)),
+  method("look", 2, { k: 1 }),
+  ...["momentum", "async"].map((name) => method(name, 1)),
+  ...["weighted", "sparse", "fisher-mask", "fisher", "random", "stable"].map((name) => method(name, 2)),
+  method("curvature", 3),
+  method("gam", 4),
+  ["parallel", { ...method("parallel", 2)[1], base: plain }],
+  ["bayesian", { ...method("bayesian", 2, { dataSize: 50_000 })[1], base: plain }],
+]);
+
+/** The nets that they take their steps with. */
+export const netsOfMethods = ["mlp-20", "convnet", "lstm"];
+
 /** PyTorch's ways to take a SAM step; see sam.py. */
 export const pytorchContenders = ["textbook", "foreach", "compiled", "graphs"];

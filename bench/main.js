@@ -6,13 +6,13 @@ import { availableParallelism } from "node:os";
 import { Command, Option } from "commander";
 import { runScript, setup } from "../scripts/setup/main.js";
 import { SetupError, say } from "../scripts/setup/report.js";
-import { cases, pytorchContenders, steppeContenders } from "./cases.js";
+import { cases, methodContenders, netsOfMethods, pytorchContenders, steppeContenders } from "./cases.js";
 import { measureAdd, measureCase } from "./measure.js";
 import { list, positive } from "./options.js";
 import { measureMemory } from "./memory.js";
-import { addTable, engineTable, facts, memoryTable, pytorchTable, toMarkdown, toText } from "./report.js";
+import { addTable, engineTable, facts, memoryTable, methodsTable, pytorchTable, toMarkdown, toText } from "./report.js";
 
-const everything = ["add", ...cases.map(({ id }) => id), "memory", "loader"];
+const everything = ["add", ...cases.map(({ id }) => id), "methods", "memory", "loader"];
 const usual = everything.filter((id) => cases.find((each) => each.id === id)?.slow !== true);
 
 const program = new Command("npm run bench --")
@@ -52,26 +52,30 @@ await runScript(async () => {
   if (found === null) say("bench: no Python with torch: PyTorch's side is left out. Set STEPPE_PYTHON to one.");
   const python = found?.path ?? null;
 
-  const results = [];
   const add = ids.includes("add") ? await measureAdd({ rounds, python }) : null;
-  for (const each of cases.filter(({ id }) => ids.includes(id))) {
-    for (const count of threads) {
-      say(`bench: ${each.title}, ${count} ${count === 1 ? "thread" : "threads"}`);
-      try {
-        const result = await measureCase(each, { threads: count, rounds, roundMs, python, contenders, device, precision });
-        results.push({ case: each, threads: count, ...result });
-      } catch (error) {
-        throw new SetupError(`${each.title}: ${error.message}`);
+  const measured = async (chosen, options) => {
+    const results = [];
+    for (const each of cases.filter(({ id }) => chosen.includes(id))) {
+      for (const count of threads) {
+        say(`bench: ${each.title}, ${count} ${count === 1 ? "thread" : "threads"}`);
+        try {
+          results.push({ case: each, threads: count, ...(await measureCase(each, { threads: count, rounds, roundMs, device, precision, ...options })) });
+        } catch (error) {
+          throw new SetupError(`${each.title}: ${error.message}`);
+        }
       }
     }
-  }
+    return results;
+  };
+  const results = await measured(ids, { python, contenders });
+  const methods = ids.includes("methods") ? await measured(netsOfMethods, { python: null, contenders: ["passes", ...Object.keys(methodContenders)] }) : [];
   const memory = ids.includes("memory") ? measureMemory() : null;
   // It reads the built package, which is there only now.
   const { measureLoader, loaderTables } = await import("./loader.js");
   if (ids.includes("loader")) say("bench: batches of a loader");
   const loader = ids.includes("loader") ? await measureLoader({ rounds, python }) : null;
 
-  const tables = [addTable(add), pytorchTable(results), engineTable(results), memoryTable(memory), ...loaderTables(loader)].filter((table) => table !== null);
+  const tables = [addTable(add), pytorchTable(results), engineTable(results), methodsTable(methods), memoryTable(memory), ...loaderTables(loader)].filter((table) => table !== null);
   const machine = facts({ torch: found?.torch ?? null, rounds, roundMs, device: await deviceName(device), precision });
   process.stdout.write(`\n${machine}\n\n${tables.map(toText).join("\n\n")}\n`);
   if (markdown !== undefined) writeFileSync(markdown, `${machine}\n\n${tables.map(toMarkdown).join("\n\n")}\n`);

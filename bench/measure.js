@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { median } from "../dist/statistics.js";
-import { pytorchContenders, settings, steppeContenders } from "./cases.js";
+import { methodContenders, pytorchContenders, settings, steppeContenders } from "./cases.js";
 import { Side } from "./side.js";
 
 const file = (name) => fileURLToPath(new URL(name, import.meta.url));
@@ -48,6 +48,7 @@ export async function measureCase(each, { threads, rounds, roundMs, python, cont
   try {
     const common = { case: each, threads, folder, device, precision };
     const ours = Object.keys(steppeContenders).filter((name) => wanted(name) && (steppeContenders[name].only?.(each, device) ?? true));
+    for (const name of Object.keys(methodContenders)) if (contenders?.includes(name) === true && !ours.includes(name)) ours.push(name);
     const theirs = pytorchContenders.filter((name) => wanted(name) && (name !== "graphs" || device !== "cpu"));
     const { refused, parameters } = await steppe.ask("load", { ...common, contenders: ours });
     await pytorch?.ask("load", { ...common, contenders: theirs, settings });

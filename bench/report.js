@@ -1,5 +1,6 @@
 import { cpus, totalmem } from "node:os";
 import { version } from "node:process";
+import { methodContenders, steppeContenders } from "./cases.js";
 import { lowest, ratioByRounds } from "./measure.js";
 
 /** @typedef {{ title: string, header: string[], rows: string[][], notes: string[] }} Table */
@@ -92,6 +93,20 @@ export function engineTable(results) {
   }
   if (rows.length === 0) return null;
   return { title: "The engine beside itself", header: ["net", "threads", ...engineRatios.map(({ title }) => title)], rows, notes: [...notes] };
+}
+
+/** What methods cost beside their bare passes: a row for each, a column for each net and number of threads. @returns {Table | null} */
+export function methodsTable(results) {
+  if (results.length === 0) return null;
+  const notes = results.flatMap(({ notes }) => notes);
+  const rows = Object.entries(methodContenders).map(([name, { count }]) => {
+    const cells = results.map(({ timings }) => {
+      const [step, passes] = [name, "passes"].map((wanted) => timings.find((one) => one.name === wanted));
+      return step === undefined || passes === undefined ? none : ratio((ratioByRounds(step, passes) * steppeContenders.passes.passes) / count);
+    });
+    return [`\`${name.replace(/,.*/, "")}\`${name.replace(/^[^,]*/, "")}`, String(count), ...cells];
+  });
+  return { title: "A method's step beside as many bare passes", header: ["method", "passes", ...results.map(({ case: each, threads }) => `${each.title}; threads: ${threads}`)], rows, notes };
 }
 
 /** @returns {Table | null} */

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { io, optim, torch } from "../dist/index.js";
 import { native } from "../dist/native.js";
 import { answer } from "./answer.js";
-import { settings, steppeContenders } from "./cases.js";
+import { methodContenders, settings, steppeContenders } from "./cases.js";
 import { lossOf, nets } from "./nets.js";
 
 const steps = new Map();
@@ -28,10 +28,10 @@ const commands = {
       const copy = new nets[net](sizes);
       copy.loadStateDict(initial);
       copy.to(device);
-      const { options, passes, compile = {} } = steppeContenders[name];
+      const { options, passes, compile = {}, base: own = {} } = steppeContenders[name] ?? methodContenders[name];
       const mixed = precision === "bfloat16" ? { autocast: { device: device.split(":")[0], dtype: "bfloat16" } } : {};
       try {
-        const step = optim.create(copy, { ...options, base: { name: "sgd", ...base } }).compile(lossOf(copy), { ...compile, ...mixed });
+        const step = optim.create(copy, { ...options, base: { name: "sgd", ...base, ...own } }).compile(lossOf(copy), { ...compile, ...mixed });
         steps.set(name, passes === undefined ? step : await barePasses(copy, step, passes));
       } catch (error) {
         refused[name] = error.message;
