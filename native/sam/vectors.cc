@@ -1,10 +1,7 @@
 #include "vectors.h"
 
-#include <ATen/ops/_foreach_add.h>
 #include <ATen/ops/_foreach_copy.h>
-#include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/_foreach_norm.h>
-#include <ATen/ops/add.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/empty_strided.h>
 #include <ATen/ops/linalg_vector_norm.h>
@@ -21,7 +18,6 @@
 #include "../elements.h"
 #include "../kernel_threads.h"
 #include "../kernels/transposition.h"
-#include "../step_memory.h"
 #include "../step_tensors.h"
 
 namespace steppe::sam {
@@ -161,9 +157,6 @@ bool lies_as(const at::Tensor& x, at::IntArrayRef sizes, at::IntArrayRef strides
 }
 bool lie_alike(const at::Tensor& x, const at::Tensor& y) { return lies_as(x, y.sizes(), y.strides()); }
 
-// The CPU's kernels take a factor in the tensors' own dtype: ρ/‖g‖ may be too large for float16, or too small.
-bool takes_narrow_factors(const at::Tensor& x) { return x.is_cpu() && x.scalar_type() == at::kHalf; }
-
 bool is_small(const at::Tensor& x) { return x.is_cpu() && x.layout() == at::kStrided && x.nbytes() <= 1 << 16 && x.is_non_overlapping_and_dense(); }
 
 }  // namespace
@@ -210,121 +203,6 @@ void copy(const Tensors& to, const Tensors& from) {
     }
   }
   for (const auto& [dtype, pair] : elsewhere) at::_foreach_copy_(pair.first, pair.second);
-}
-
-void add_into(at::Tensor& to, const at::Tensor& x, const at::Tensor& y, double a) {
-  HeldKernelThreads::let_go();
-  if (takes_narrow_factors(x)) {
-    to.copy_(at::add(x.to(at::kFloat), y.to(at::kFloat), a));
-  } else {
-    at::add_out(to, x, y, a);
-  }
-}
-
-Tensors where_defined(Tensors x, const Tensors& g) {
-  for (size_t k = 0; k < x.size(); k++)
-    if (!g[k].defined()) x[k] = at::Tensor();
-  return x;
-}
-
-namespace {
-
-// b·x + a·y of tensors that the loops are not for.
-Tensors combination_by_libtorch(const std::vector<double>& b, const Tensors& x, const std::vector<double>& a, const Tensors& y) {
-  HeldKernelThreads::let_go();
-  Tensors result(x.size());
-  std::map<double, std::vector<size_t>> both, only_y;  // by the factor: one launch for all of it, where launches cost
-  for (size_t k = 0; k < x.size(); k++) {
-    const auto of_x = [&] { return b[k] == 1 ? x[k] : at::mul(x[k], b[k]); };
-    if (!y[k].defined()) {
-      if (x[k].defined()) result[k] = of_x();
-    } else if (takes_narrow_factors(y[k])) {
-      const auto product = at::mul(y[k].to(at::kFloat), a[k]);
-      result[k] = (x[k].defined() ? product.add_(x[k].to(at::kFloat), b[k]) : product).to(y[k].scalar_type());
-    } else if (x[k].defined()) {
-      result[k] = of_x();
-      both[a[k]].push_back(k);
-    } else {
-      only_y[a[k]].push_back(k);
-    }
-  }
-  for (const auto& [factor, places] : both) {
-    Tensors to, from;
-    for (const auto k : places) {
-      to.push_back(result[k]);
-      from.push_back(y[k]);
-    }
-    auto sums = at::_foreach_add(to, from, factor);
-    for (size_t i = 0; i < places.size(); i++) result[places[i]] = std::move(sums[i]);
-  }
-  for (const auto& [factor, places] : only_y) {
-    Tensors from;
-    for (const auto k : places) from.push_back(y[k]);
-    auto products = at::_foreach_mul(from, factor);
-    for (size_t i = 0; i < places.size(); i++) result[places[i]] = std::move(products[i]);
-  }
-  return result;
-}
-
-}  // namespace
-
-Tensors combination(const std::vector<double>& b, Tensors x, const std::vector<double>& a, const Tensors& y) {
-  const StepMemory memory;
-  Tensors result(x.size()), rest_x(x.size()), rest_y(x.size());
-  std::vector<elements::Sum> sums;
-  sums.reserve(x.size());
-  bool any_rest = false;
-  for (size_t k = 0; k < x.size(); k++) {
-    const bool has_x = x[k].defined(), has_y = y[k].defined();
-    if (!has_x && !has_y) continue;
-    if (!has_y && b[k] == 1) {
-      result[k] = x[k];
-      continue;
-    }
-    const auto& one = has_x ? x[k] : y[k];
-    if (!elements::fits(one) || (has_x && has_y && !elements::lies_like(y[k], one))) {
-      rest_x[k] = x[k];
-      rest_y[k] = y[k];
-      any_rest = true;
-      continue;
-    }
-    result[k] = has_x ? in_place_of(one) : new_like(one);
-    const bool both = has_x && has_y;
-    sums.emplace_back(result[k], one, both ? y[k] : one, has_y ? a[k] : b[k], both ? b[k] : 0);
-  }
-  elements::add(sums);
-  if (!any_rest) return result;
-  auto rest = combination_by_libtorch(b, rest_x, a, rest_y);
-  for (size_t k = 0; k < rest.size(); k++)
-    if (rest[k].defined()) result[k] = std::move(rest[k]);
-  return result;
-}
-
-Tensors combination(double b, Tensors x, double a, const Tensors& y) {
-  const std::vector<double> of_x(x.size(), b), of_y(x.size(), a);
-  return combination(of_x, std::move(x), of_y, y);
-}
-Tensors add(Tensors x, const Tensors& y, double a) { return combination(1, std::move(x), a, y); }
-Tensors scaled(Tensors x, double a) {
-  const auto count = x.size();
-  return combination(a, std::move(x), 0, Tensors(count));
-}
-
-void add_to(const Tensors& x, const std::vector<double>& a, const Tensors& y) {
-  const bool apart = elements::lie_apart(x);
-  std::vector<elements::Sum> sums;
-  for (size_t k = 0; k < x.size(); k++) {
-    if (!y[k].defined()) continue;
-    if (apart && elements::fits(x[k]) && elements::lies_like(y[k], x[k])) {
-      sums.emplace_back(x[k], x[k], y[k], a[k]);
-      x[k].unsafeGetTensorImpl()->bump_version();
-    } else {
-      HeldKernelThreads::let_go();
-      at::Tensor to = x[k];
-      to.add_(y[k], a[k]);
-    }
-  }
-  elements::add(sums);
 }
 
 double rounding(const Tensors& x) {

@@ -38,6 +38,17 @@ describe.each(halves)("two steps, %s", (dtype) => {
     [{ method: "fisher", eta: 0 }, 64, 1e-4],
     [{ method: "fisher", eta: 0.01 }, 64, 1e-4],
     [{ method: "gam" }, 64, 1e-4],
+    [{ method: "asam" }, 64, 1e-4],
+    [{ method: "asam" }, 2e-5, 1000],
+    [{ method: "friendly", sigma: 0.4 }, 64, 1e-4],
+    [{ method: "vasso", theta: 0.4 }, 2e-5, 1000],
+    [{ method: "weighted", gamma: 0.4 }, 64, 1e-4],
+    [{ method: "stable" }, 2e-5, 1000],
+    [{ method: "curvature" }, 64, 1e-4],
+    [{ method: "gasam", steps: 3 }, 64, 1e-4],
+    [{ method: "sparse" }, 64, 1e-4],
+    [{ method: "sparse" }, 2e-5, 1000],
+    [{ method: "fisher-mask", keep: 0.3 }, 64, 1e-4],
   ])("%j, gradients times %d", (method, scale, lr) => {
     const run = (dtype: DType) => {
       const w = nn.parameter(torch.tensor([1, 2, 3, 4], { dtype }));
@@ -56,5 +67,14 @@ describe.each(halves)("two steps, %s", (dtype) => {
     const c = torch.arange(4096).to({ dtype: "float32" }).add(4000).to({ dtype });
     const step = optim.create([w], { method: "look", k: 2, alpha: 0.2, rho: 0.05, base: { name: "sgd", lr: 1e-9 } }).compile((c) => w.to({ dtype: "float32" }).add(1).square().mul(c.to({ dtype: "float32" })).sum());
     for (let i = 0; i < 3; i++) expect(step.sync(c).updated).toBe(true);
+  });
+
+  // 1/scale lies between two of float16's smallest numbers.
+  test("a loss scale leaves nothing behind", () => {
+    const w = nn.parameter(torch.zeros([3], { dtype }));
+    const c = torch.full([3], 2 ** -13, { dtype });
+    const step = optim.create([w], { method: "none", base: { name: "sgd", lr: 1 }, lossScale: 3 * 2 ** 14 }).compile((c) => w.mul(c).to({ dtype: "float32" }).sum());
+    step.sync(c);
+    expect(w.toArray()).toEqual(Array(3).fill(-(2 ** -13)));
   });
 });

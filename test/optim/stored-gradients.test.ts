@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { SteppeError, nn, optim, torch } from "../../lib/index.js";
-import type { Tensor } from "../../lib/index.js";
+import type { DType, Tensor } from "../../lib/index.js";
 
 // Steps over the gradients that backward() has left: bit for bit those of a closure with the same loss, which other tests compare with PyTorch.
 
@@ -21,10 +21,12 @@ function refuses(body: () => unknown, message: string): void {
 }
 
 /** Three steps of the same options, by a closure and with the user's own backward. */
-function bothWays(options: object, backward: (loss: Tensor, optimizer: optim.Optimizer<"none">) => void = (loss) => loss.backward()): [unknown, unknown] {
-  const [x, y] = makeBatch();
+function bothWays(options: object, backward: (loss: Tensor, optimizer: optim.Optimizer<"none">) => void = (loss) => loss.backward(), dtype: DType = "float32"): [unknown, unknown] {
+  const [drawn, y] = makeBatch();
+  const x = drawn.to(dtype);
   const make = (net: nn.Sequential) => optim.create(net, { method: "none", ...options } as optim.OptimizerOptions & { method: "none" });
   const [reference, own] = [makeNet(), makeNet()];
+  for (const net of [reference, own]) net.to(dtype);
   const [closed, optimizer] = [make(reference), make(own)];
   for (let i = 0; i < 3; i++) {
     const expected = closed.step(() => lossOf(reference)(x, y));
@@ -50,6 +52,13 @@ describe("a step without a closure", () => {
   ])("is the same as with one: %j", (options) => {
     const [own, reference] = bothWays(options);
     expect(own).toEqual(reference);
+  });
+
+  test.each(["bfloat16", "float16", "float64"] as const)("over weights of %s", (dtype) => {
+    for (const base of [{ name: "sgd", lr: 0.1, momentum: 0.9 }, { name: "adamw", lr: 0.01 }]) {
+      const [own, reference] = bothWays({ base, maxGradNorm: 0.5 }, undefined, dtype);
+      expect(own).toEqual(reference);
+    }
   });
 
   test("divides by the loss scale, as torch.amp.GradScaler does", () => {
