@@ -106,7 +106,7 @@ export function methodsTable(results) {
     });
     return [`\`${name.replace(/,.*/, "")}\`${name.replace(/^[^,]*/, "")}`, String(count), ...cells];
   });
-  return { title: "A method's step beside as many bare passes", header: ["method", "passes", ...results.map(({ case: each, threads }) => `${each.title}; threads: ${threads}`)], rows, notes };
+  return { title: "A method's step beside as many bare passes", header: ["method", "passes", ...results.map(({ case: each, threads }) => `${each.id}, ${threads} ${threads === 1 ? "thread" : "threads"}`)], rows, notes };
 }
 
 /** @returns {Table | null} */

@@ -1,5 +1,9 @@
 #include "elements.h"
 
+#include <cmath>
+#include <limits>
+#include <type_traits>
+
 #include "kernels/loops/lanes.h"
 
 namespace steppe::elements {
@@ -80,6 +84,13 @@ STEPPE_FOR_ALL_PROCESSORS double square_sum_of(const float* x, int64_t n) { retu
 STEPPE_FOR_ALL_PROCESSORS double square_sum_of(const double* x, int64_t n) { return sum_of_products(x, x, n); }
 STEPPE_FOR_ALL_PROCESSORS double product_sum_of(const float* x, const float* y, int64_t n) { return sum_of_products(x, y, n); }
 STEPPE_FOR_ALL_PROCESSORS double product_sum_of(const double* x, const double* y, int64_t n) { return sum_of_products(x, y, n); }
+// Where a factor is beyond float32, as 1/‖d‖ of the smallest numbers is.
+STEPPE_INSIDE void wide_sum(float* out, const float* w, const float* d, double b, double a, int64_t n) {
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; i++) out[i] = static_cast<float>((b == 0 ? 0 : b * static_cast<double>(w[i])) + a * static_cast<double>(d[i]));
+}
+
+STEPPE_FOR_ALL_PROCESSORS void wide_add_of(float* out, const float* w, const float* d, double b, double a, int64_t n) { wide_sum(out, w, d, b, a, n); }
 STEPPE_FOR_ALL_PROCESSORS void add_of(float* out, const float* w, const float* d, float b, float a, int64_t n) { sum(out, w, d, b, a, n); }
 STEPPE_FOR_ALL_PROCESSORS void add_of(double* out, const double* w, const double* d, double b, double a, int64_t n) { sum(out, w, d, b, a, n); }
 
@@ -100,8 +111,14 @@ double product_sum_of_part(const Slice& slice, int64_t begin, int64_t end) {
   return product_sum_of(static_cast<const T*>(slice.x) + begin, static_cast<const T*>(slice.y) + begin, end - begin);
 }
 
+bool is_beyond_float(double factor) { return std::abs(factor) > std::numeric_limits<float>::max(); }
+
 template <class T>
 void add_part(const Sum& sum, int64_t begin, int64_t end) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (is_beyond_float(sum.a) || is_beyond_float(sum.b))
+      return wide_add_of(static_cast<T*>(sum.out) + begin, static_cast<const T*>(sum.w) + begin, static_cast<const T*>(sum.d) + begin, sum.b, sum.a, end - begin);
+  }
   add_of(static_cast<T*>(sum.out) + begin, static_cast<const T*>(sum.w) + begin, static_cast<const T*>(sum.d) + begin, static_cast<T>(sum.b),
          static_cast<T>(sum.a), end - begin);
 }

@@ -19,7 +19,7 @@ bool fits(const at::Tensor& x);
 // Of a w that fits, whether x's elements lie in memory as those of w.
 bool lies_like(const at::Tensor& x, const at::Tensor& w);
 
-// Whether no two of them look at the same memory: loops over all of them change each in an order that is not to be told.
+// Whether each has a storage of its own: where two look at the same memory, loops over all of them would change it in an order that is not to be told.
 bool lie_apart(const std::vector<at::Tensor>& x);
 
 // Of each tensor Σ x², accumulated in float64.

@@ -13,7 +13,7 @@ double WeightedMean::include(const Tensors& x, double its_weight) {
     return 1;
   }
   const double share = weight > 0 ? its_weight / weight : 1;
-  value = combination(1 - share, value, share, x);  // if that fails it is as it was
+  value = combination(1 - share, std::move(value), share, x);
   return share;
 }
 

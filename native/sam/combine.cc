@@ -8,7 +8,7 @@ namespace {
 class SurrogateGap : public Combine {
  public:
   explicit SurrogateGap(double alpha) : alpha_(alpha) {}
-  bool looks_back() const override { return true; }
+  bool reads_gradient() const override { return true; }
   Tensors operator()(Gradient& g, Gradient& g_p, const Perturbation&, const Step& step, const Piece&) override {
     const double along = step.share_along(g.g, g_p.g, g_p.norm);
     return combination(1 + alpha_ * along, std::move(g_p.g), -alpha_, g.g);
@@ -22,7 +22,7 @@ class SurrogateGap : public Combine {
 class Weighted : public Combine {
  public:
   explicit Weighted(double gamma) : gamma_(gamma) {}
-  bool looks_back() const override { return true; }
+  bool reads_gradient() const override { return true; }
   Tensors operator()(Gradient& g, Gradient& g_p, const Perturbation&, const Step&, const Piece&) override {
     sharpness_ = add(std::move(g_p.g), g.g, -1);
     return std::move(g.g);
@@ -45,7 +45,7 @@ class Weighted : public Combine {
 class Reuse : public Combine {
  public:
   Reuse(size_t parameters, double alpha) : alpha_(alpha), now_(parameters), next_(parameters) {}
-  bool looks_back() const override { return true; }
+  bool reads_gradient() const override { return true; }
   Tensors operator()(Gradient& g, Gradient& g_p, const Perturbation&, const Step& step, const Piece&) override {
     const double along = step.share_along(g_p.g, g.g, g.norm);
     auto v = combination(-along, std::move(g.g), 1, g_p.g);
@@ -77,7 +77,8 @@ class Renormalised : public Combine {
 class Curvature : public Combine {
  public:
   Curvature(double gamma, double beta) : gamma_(gamma), beta_(beta) {}
-  bool looks_back() const override { return true; }
+  bool reads_gradient() const override { return true; }
+  bool reads_perturbation() const override { return true; }
   Tensors operator()(Gradient& g, Gradient& g_p, const Perturbation& epsilon, const Step& step, const Piece& piece) override {
     const auto g_m = step.at(epsilon, {.samples = piece.descend}, "the third pass's", -1);
     auto d = combination(1 + gamma_ + beta_, std::move(g_p.g), gamma_ - beta_, g_m.g);
@@ -94,7 +95,7 @@ class FirstOrderFlatness : public Combine {
  public:
   FirstOrderFlatness(double norm_rho, double beta1, double beta2, double beta3, double gamma)
       : norm_rho_(norm_rho), beta1_(beta1), beta2_(beta2), beta3_(beta3), gamma_(gamma) {}
-  bool looks_back() const override { return true; }
+  bool reads_gradient() const override { return true; }
   Tensors operator()(Gradient& g, Gradient& g_r, const Perturbation&, const Step& step, const Piece& piece) override {
     auto h = step.perturbed_part(add(g_r.g, g.g, -1));
     const double length = norm(h);

@@ -19,11 +19,14 @@
 
 namespace steppe::sam {
 
-// Of an element: what stands in the result, and two factors whose products are summed over all elements, in float64.
+// What a rule may make of an element: what stands in the result, and two factors whose products are summed over all elements, in float64.
 template <class V>
 struct Term {
   V result, a, b;
 };
+
+template <class Rule>
+constexpr bool kHasSum = std::is_same_v<decltype(std::declval<const Rule&>()(0.0f, 0.0f)), Term<float>>;
 
 // Elements of one tensor, those of x and y beside each other.
 template <class T>
@@ -71,9 +74,13 @@ STEPPE_INSIDE double apply(const Stretch<T>& stretch, const Rule& rule) {
   const auto [result, x, y, size] = stretch;
   double sums[kSums] = {};
   const auto take = [&](int64_t i, double& sum) __attribute__((always_inline)) {
-    const Term<T> term = rule(x[i], y[i]);
-    result[i] = term.result;
-    sum += static_cast<double>(term.a) * static_cast<double>(term.b);
+    const auto made = rule(x[i], y[i]);
+    if constexpr (kHasSum<Rule>) {
+      result[i] = made.result;
+      sum += static_cast<double>(made.a) * static_cast<double>(made.b);
+    } else {
+      result[i] = made;
+    }
   };
   int64_t i = 0;
   for (; i + kSums <= size; i += kSums) {
@@ -90,13 +97,14 @@ STEPPE_LOOPS_END
 
 // Compiles a rule's loops for several processors. A rule is a struct with
 //   template <class V> STEPPE_INSIDE Term<V> operator()(const V& x, const V& y) const
+// or one that gives a V, the result alone.
 #define STEPPE_RULE(Rule)                                                                                                      \
   STEPPE_FOR_ALL_PROCESSORS double apply_rule(const Stretch<float>& stretch, const Rule& rule) { return apply(stretch, rule); } \
   STEPPE_FOR_ALL_PROCESSORS double apply_rule(const Stretch<double>& stretch, const Rule& rule) { return apply(stretch, rule); }
 
 struct Image {
   Tensors result;  // undefined where x is
-  double sum;
+  double sum;  // 0 where the rule has none
 };
 
 // x and y: one tensor per parameter; y is defined where x is, and x itself where there is none. The result may take the place of an x that nobody else
@@ -124,21 +132,30 @@ Image image_by(Tensors x, const Tensors* all_y, const RuleOf& rule_of) {
     image.result[k] = in_place_of(x[k]);
     slices.push_back({image.result[k].mutable_data_ptr(), x[k].const_data_ptr(), y[k].const_data_ptr(), x[k].numel(), x[k].scalar_type() == at::kFloat, rule_of(k)});
   }
+  using Rule = decltype(rule_of(size_t{}));
   const auto apply_to = [&]<class T>(const Slice& slice, int64_t begin, int64_t end) {
     return apply_rule(Stretch<T>{static_cast<T*>(slice.result) + begin, static_cast<const T*>(slice.x) + begin, static_cast<const T*>(slice.y) + begin, end - begin},
                       slice.rule);
   };
-  const auto sums = elements::sums_over(slices, [&](const Slice& slice, int64_t begin, int64_t end) {
+  const auto apply_here = [&](const Slice& slice, int64_t begin, int64_t end) {
     return slice.is_float ? apply_to.template operator()<float>(slice, begin, end) : apply_to.template operator()<double>(slice, begin, end);
-  });
-  for (const auto sum : sums) image.sum += sum;
+  };
+  if constexpr (kHasSum<Rule>) {
+    for (const auto sum : elements::sums_over(slices, apply_here)) image.sum += sum;
+  } else {
+    elements::over(slices, apply_here);
+  }
   if (rest.empty()) return image;
   HeldKernelThreads::let_go();
   Tensors products;
   for (const auto k : rest) {
-    const Term<at::Tensor> term = rule_of(k)(widened(x[k]), widened(y[k]));
-    image.result[k] = term.result.to(x[k].scalar_type());
-    products.push_back(at::sum(at::mul(term.a, term.b)));
+    const auto made = rule_of(k)(widened(x[k]), widened(y[k]));
+    if constexpr (kHasSum<Rule>) {
+      image.result[k] = made.result.to(x[k].scalar_type());
+      products.push_back(at::sum(at::mul(made.a, made.b)));
+    } else {
+      image.result[k] = made.to(x[k].scalar_type());
+    }
   }
   for (const auto product : values(products)) image.sum += product;
   return image;

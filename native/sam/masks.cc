@@ -4,7 +4,6 @@
 #include <ATen/ops/cumsum.h>
 #include <ATen/ops/mul.h>
 #include <ATen/ops/topk.h>
-#include <ATen/ops/zeros_like.h>
 
 #include <utility>
 
@@ -15,11 +14,19 @@ namespace {
 
 STEPPE_LOOPS_BEGIN
 
+struct Square {
+  template <class V>
+  STEPPE_INSIDE V operator()(const V& g, const V&) const {
+    return g * g;
+  }
+};
+STEPPE_RULE(Square)
+
 // The sum of squares with one more.
 struct WithSquare {
   template <class V>
-  STEPPE_INSIDE Term<V> operator()(const V& g, const V& sum) const {
-    return {g * g + sum, g, g};
+  STEPPE_INSIDE V operator()(const V& g, const V& sum) const {
+    return g * g + sum;
   }
 };
 STEPPE_RULE(WithSquare)
@@ -80,15 +87,16 @@ class Mask : public Direction {
     next_period_ = {period};
     if (accumulate_ || due) {
       // Squares, and a sum of many, want more than half precision.
-      Tensors wide(g.size()), before(g.size());
+      Tensors first(g.size()), later(g.size());
       for (size_t k = 0; k < g.size(); k++) {
         if (!g[k].defined()) continue;
-        wide[k] = widened(g[k]);
-        before[k] = accumulate_ && sum_[k].defined() ? sum_[k] : at::zeros_like(wide[k]);
+        if (is_narrow(g[k])) HeldKernelThreads::let_go();
+        (accumulate_ && sum_[k].defined() ? later : first)[k] = widened(g[k]);
       }
-      auto sums = image_of(std::move(wide), before, WithSquare{}).result;
+      first = image_of(std::move(first), Square{}).result;
+      later = image_of(std::move(later), sum_, WithSquare{}).result;
       for (size_t k = 0; k < g.size(); k++)
-        if (sums[k].defined()) next_sum_[k] = std::move(sums[k]);
+        if (g[k].defined()) next_sum_[k] = std::move(first[k].defined() ? first[k] : later[k]);
     }
     if (due) refresh(g);
     if (!accumulate_) next_sum_ = sum_;  // empty: nothing is kept between steps

@@ -85,6 +85,7 @@ class Direction : public Part {
 
 class Ascent : public Part {
  public:
+  // Of g its tensors and norm.
   virtual Perturbation operator()(Gradient g, const Step& step, const Piece& piece) = 0;
 };
 
@@ -98,8 +99,9 @@ class Combine : public Part {
  public:
   // g at w, g_p at w + ε; their tensors may be taken. Undefined ones count as zero; undefined in both stays so.
   virtual Tensors operator()(Gradient& /*g*/, Gradient& g_p, const Perturbation&, const Step&, const Piece&) { return std::move(g_p.g); }
-  // Whether it looks at the tensors of g and ε: else they are let go of before the second pass.
-  virtual bool looks_back() const { return false; }
+  // Whether it looks at the tensors of g, and at those of ε: else they are let go of before the second pass.
+  virtual bool reads_gradient() const { return false; }
+  virtual bool reads_perturbation() const { return false; }
   // A step that took no perturbation.
   virtual Tensors plain(const Gradient& g, const Step&) { return g.g; }
   // After the base optimizer's step.

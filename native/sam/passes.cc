@@ -41,7 +41,7 @@ void share_noise(NoiseState& noise) {
 }  // namespace
 
 Gradient finished(const at::Tensor& loss, Tensors gradients, double loss_scale, at::Tensor sample_losses) {
-  Gradient result{std::numeric_limits<double>::quiet_NaN(), loss_scale == 1 ? std::move(gradients) : scaled(gradients, 1 / loss_scale)};
+  Gradient result{std::numeric_limits<double>::quiet_NaN(), loss_scale == 1 ? std::move(gradients) : scaled(std::move(gradients), 1 / loss_scale)};
   if (loss.defined()) {
     std::tie(result.norm, result.loss) = norm_with(result.g, loss);
   } else {
@@ -85,6 +85,7 @@ Program::Outcome ProgramPasses::run(Tensors point, const Query& query, bool with
     if (whole || !batched) {
       inputs.push_back(tensor);
     } else if (chosen.defined()) {
+      HeldKernelThreads::let_go();
       inputs.push_back(at::index_select(tensor, 0, chosen));
     } else {
       inputs.push_back(samples_of(tensor, begin, count));

@@ -126,11 +126,11 @@ Tensors Engine::piece_direction(const Step& step, const Piece& piece, Report& re
     report_gradient(g, piece, report);
     if (!method_.when->after(g, step)) return method_.combine->plain(g, step);
   }
-  const bool climbs = !g.g.empty(), looks_back = method_.combine->looks_back();
+  const bool climbs = !g.g.empty();
   Perturbation epsilon;
-  if (climbs) epsilon = (*method_.ascent)({g.loss, looks_back ? g.g : std::exchange(g.g, {}), g.norm, g.is_measured}, step, piece);
+  if (climbs) epsilon = (*method_.ascent)({g.loss, method_.combine->reads_gradient() ? g.g : std::exchange(g.g, {}), g.norm, g.is_measured}, step, piece);
   const Query query{(*method_.descend)(g, epsilon, step, piece), /*moves_buffers=*/!climbs_by_pass};
-  auto point = step.point.move(step.w, looks_back ? epsilon : std::move(epsilon));
+  auto point = step.point.move(step.w, method_.combine->reads_perturbation() ? epsilon : std::move(epsilon));
   auto g_p = step.at(step.passes, std::move(point), query, climbs_by_pass ? "the second pass's" : "the");
   if (!climbs_by_pass) report_gradient(g_p, piece, report);
   if (climbs) report.perturbed_loss = report.perturbed_loss.value_or(0) + piece.weight * g_p.loss;

@@ -84,18 +84,16 @@ STEPPE_LOOPS_BEGIN
 struct OverDeviation {
   double data_size;
   template <class V>
-  STEPPE_INSIDE Term<V> operator()(const V& z, const V& s) const {
-    const V v = z / root<V>(s * number<V>(data_size));
-    return {v, v, v};
+  STEPPE_INSIDE V operator()(const V& z, const V& s) const {
+    return z / root<V>(s * number<V>(data_size));
   }
 };
 STEPPE_RULE(OverDeviation)
 
 struct Quotient {
   template <class V>
-  STEPPE_INSIDE Term<V> operator()(const V& x, const V& s) const {
-    const V v = x / s;
-    return {v, v, v};
+  STEPPE_INSIDE V operator()(const V& x, const V& s) const {
+    return x / s;
   }
 };
 STEPPE_RULE(Quotient)
@@ -104,9 +102,8 @@ STEPPE_RULE(Quotient)
 struct NextPrecision {
   double beta2, floor;  // floor: ζ + λ
   template <class V>
-  STEPPE_INSIDE Term<V> operator()(const V& s, const V& g) const {
-    const V next = s * number<V>(beta2) + (root<V>(s) * magnitude<V>(g) + number<V>(floor)) * number<V>(1 - beta2);
-    return {next, next, next};
+  STEPPE_INSIDE V operator()(const V& s, const V& g) const {
+    return s * number<V>(beta2) + (root<V>(s) * magnitude<V>(g) + number<V>(floor)) * number<V>(1 - beta2);
   }
 };
 STEPPE_RULE(NextPrecision)
@@ -140,23 +137,24 @@ class Bayesian : public Rule {
     next_ = old_;
   }
   Tensors operator()(const Step& step, Report& report) override {
-    const auto sampled = step.at({z_, std::vector<double>(z_.size(), 1)}, {.moves_buffers = true}, "the first pass's");
+    const auto count = step.w.size();
+    const std::vector<double> ones(count, 1);
+    const auto sampled = step.at({std::exchange(z_, {}), ones}, {.moves_buffers = true}, "the first pass's");
     report.loss = sampled.loss;
     report.grad_norm = sampled.norm;
     Perturbation epsilon{image_of(step.perturbed_part(sampled.g), old_.s, Quotient{}).result, {}};
-    for (size_t k = 0; k < z_.size(); k++) epsilon.scale.push_back(step.rho(k));
-    const auto ascended = step.at(epsilon, {}, "the second pass's");
+    for (size_t k = 0; k < count; k++) epsilon.scale.push_back(step.rho(k));
+    const auto ascended = step.at(std::move(epsilon), {}, "the second pass's");
     report.perturbed_loss = ascended.loss;
-    std::vector<double> of_w(z_.size());
-    Tensors decaying(z_.size()), no_gradient(z_.size());
-    for (size_t k = 0; k < z_.size(); k++) {
+    std::vector<double> of_w(count);
+    Tensors decaying(count), no_gradient(count);
+    for (size_t k = 0; k < count; k++) {
       of_w[k] = (1 - beta1_) * step.group(k)["weightDecay"];
       if (ascended.g[k].defined() && of_w[k] != 0) decaying[k] = step.w[k];
-      if (ascended.g[k].defined() && !sampled.g[k].defined()) no_gradient[k] = at::zeros_like(step.w[k]);
+      if (ascended.g[k].defined() && !sampled.g[k].defined()) no_gradient[k] = zeros_like(step.w[k]);
     }
     const auto m = where_defined(old_.m, ascended.g), s = where_defined(old_.s, ascended.g);
     const auto gradient = add(sampled.g, no_gradient, 1);
-    const std::vector<double> ones(z_.size(), 1);
     put(next_.m, combination(ones, combination(beta1_, m, 1 - beta1_, ascended.g), of_w, decaying));
     put(next_.s, image_by(s, &gradient, [&](size_t k) { return NextPrecision{beta2_, zeta_ + step.group(k)["weightDecay"]}; }).result);
     updated_ = ascended.g;
@@ -183,6 +181,10 @@ class Bayesian : public Rule {
   struct Posterior {
     Tensors m, s;
   };
+  static at::Tensor zeros_like(const at::Tensor& x) {
+    HeldKernelThreads::let_go();
+    return at::zeros_like(x);
+  }
   static void put(Tensors& to, Tensors from) {
     for (size_t k = 0; k < to.size(); k++)
       if (from[k].defined()) to[k] = std::move(from[k]);

@@ -117,8 +117,8 @@ void Step::measure(Gradient& gradient) const {
 
 Gradient Step::at_w(const Query& query, const char* where) const { return at(passes, w, query, where); }
 
-Gradient Step::at(const Perturbation& epsilon, const Query& query, const char* where, double times) const {
-  return at(passes, point.move(w, epsilon, times), query, where);
+Gradient Step::at(Perturbation epsilon, const Query& query, const char* where, double times) const {
+  return at(passes, point.move(w, std::move(epsilon), times), query, where);
 }
 
 Gradient Step::at(Passes& over, Tensors there, const Query& query, const char* where) const {

@@ -32,7 +32,7 @@ class Point {
  public:
   // The caller's own until the next move. Float32 and float64 on the CPU lie in memory that the pass that reads them hands on to its gradients: in the
   // place of directions that nobody else holds, which are in the caches of those who write it, who then need not ask the others for lines that they
-  // have read. Others lie in memory that is kept from step to step.
+  // have read. Other ones on the CPU lie in memory that is kept from step to step.
   Tensors move(const Tensors& w, Perturbation epsilon, double times = 1);
 
  private:
@@ -80,7 +80,7 @@ struct Step {
   // A gradient at w, at w + times·ε, at any point. Throws NonFinite, in which `where` names the gradient. Where the base
   // optimizer maximises it is −L's: a method only ever descends.
   Gradient at_w(const Query& query, const char* where) const;
-  Gradient at(const Perturbation& epsilon, const Query& query, const char* where, double times = 1) const;
+  Gradient at(Perturbation epsilon, const Query& query, const char* where, double times = 1) const;
   Gradient at(Passes& over, Tensors there, const Query& query, const char* where) const;
   // From the norm over all parameters to that over the perturbed ones.
   void measure(Gradient& gradient) const;

@@ -64,7 +64,7 @@ Tensors chosen(const Tensors& x, const std::vector<size_t>& places) {
 Tensors combination_by_libtorch(const std::vector<double>& b, const Tensors& x, const std::vector<double>& a, const Tensors& y) {
   HeldKernelThreads::let_go();
   Tensors result(x.size()), first(x.size());
-  ByFactor sums, products;
+  ByFactor of_x, sums, products;
   for (size_t k = 0; k < x.size(); k++) {
     if (!x[k].defined() && !y[k].defined()) continue;
     if (!x[k].defined() || !y[k].defined()) {
@@ -78,10 +78,12 @@ Tensors combination_by_libtorch(const std::vector<double>& b, const Tensors& x, 
     } else if (takes_narrow_factors(x[k]) || (is_narrow(x[k]) && b[k] != 1)) {  // rounded once
       result[k] = at::mul(y[k].to(at::kFloat), a[k]).add_(x[k].to(at::kFloat), b[k]).to(x[k].scalar_type());
     } else {
-      first[k] = b[k] == 1 ? x[k] : at::mul(x[k], b[k]);
+      first[k] = x[k];
+      if (b[k] != 1) of_x.push_back(b[k], k);
       sums.push_back(a[k], k);
     }
   }
+  of_x.into(first, [&](const auto& places, double factor) { return at::_foreach_mul(chosen(x, places), factor); });
   sums.into(result, [&](const auto& places, double factor) { return at::_foreach_add(chosen(first, places), chosen(y, places), factor); });
   products.into(result, [&](const auto& places, double factor) { return at::_foreach_mul(chosen(first, places), factor); });
   return result;
@@ -140,9 +142,8 @@ void add_to(const Tensors& x, const std::vector<double>& a, const Tensors& y) {
       sums.emplace_back(x[k], x[k], y[k], a[k]);
       x[k].unsafeGetTensorImpl()->bump_version();
     } else {
-      HeldKernelThreads::let_go();
       at::Tensor to = x[k];
-      to.add_(y[k], a[k]);
+      add_into(to, to, y[k], a[k]);
     }
   }
   elements::add(sums);

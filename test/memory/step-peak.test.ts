@@ -52,8 +52,7 @@ const onTheWay = 0.2;
 const copies: [number, object[]][] = [
   [0, [{ method: "sam" }, { method: "norm-only" }, { method: "sam", every: 2 }, { method: "momentum" }, { method: "gasam" }, { method: "asam" }, { method: "fisher" }, { method: "stable" }]],
   [1, [{ method: "gasam", steps: 3 }, { method: "gsam" }, { method: "weighted" }, { method: "random" }, { method: "async" }]],
-  [2, [{ method: "friendly" }, { method: "vasso" }, { method: "curvature" }]],
-  [3, [{ method: "look" }]],
+  [2, [{ method: "friendly" }, { method: "vasso" }, { method: "curvature" }, { method: "look" }]],
   [5, [{ method: "gam" }]],
 ];
 

@@ -77,4 +77,14 @@ describe.each(halves)("two steps, %s", (dtype) => {
     step.sync(c);
     expect(w.toArray()).toEqual(Array(3).fill(-(2 ** -13)));
   });
+
+  // −lr γ/(1−γ) is below float16's smallest number, and times the difference of the gradients far above it.
+  test("WSAM's second part has a factor below the dtype's range", () => {
+    const w = nn.parameter(torch.zeros([1], { dtype }));
+    const c = torch.tensor([256], { dtype });
+    const step = optim.create([w], { method: "weighted", gamma: 0.5, rho: 1, base: { name: "sgd", lr: 1e-8 } }).compile((c) => w.mul(w).mul(c).sum().add(w.sum()));
+    step.sync(c); // g = 1, g_p = 1 + 2 · 256
+    expect(w.item()).toBeCloseTo(-1e-8 * (1 + 512), 7);
+    expect(w.item()).toBeLessThan(-4e-6);
+  });
 });

@@ -10,7 +10,7 @@ afterAll(() => torch.setNumThreads(threads));
 
 const [lr, rho, decay, steps] = [0.25, 0.5, 0.05, 3];
 // Less than a register, several pieces, odd ends, nothing at all, and memory in another order.
-const shapes = [[1], [0], [4096 * 3 - 5], [3, 7], [4096], [1, 1], [40, 50, 30], [2, 3, 4], [129, 65]];
+const shapes = [[1], [0], [4096 * 3 - 5], [3, 7], [4096 * 33 - 7], [1, 1], [40, 50, 30], [2, 3, 4], [129, 65]];
 const transposed = 6;
 const factors = shapes.map((_, k) => 1 + k / 3);
 const isWeight = (k: number) => k % 2 === 0;
@@ -33,6 +33,8 @@ const each = (of: (k: number) => number) => torch.cat(shapes.map((shape, k) => t
 const a = each((k) => factors[k]! * mean);
 const weights = each((k) => (isWeight(k) ? 1 : 0));
 const sizes = shapes.map((shape) => shape.reduce((product, size) => product * size, 1));
+/** A thread that has not been called yet in a step is, for so many elements. */
+const perThread = 65_536;
 
 const gradient = (w: Tensor) => w.mul(a);
 const norm = (v: Tensor) => Number(v.square().sum().sqrt().item());
@@ -241,6 +243,18 @@ describe.each([
     }
     const one = walk(dtype, options, 1);
     expect(norm(one.sub(wanted)) / norm(wanted.sub(start))).toBeLessThan(tolerance);
+    for (const size of [sizes, sizes.filter((_, k) => isWeight(k))]) expect(size.reduce((sum, each) => sum + each, 0)).toBeGreaterThan(2 * perThread);
     for (const count of [2, 3, 5]) expect(torch.equal(walk(dtype, options, count), one), `with ${count} threads`).toBe(true);
   });
+});
+
+// Of w³/3 the gradient is w²: 1e-40, of which the inverse is beyond float32, and ρ² where the perturbation ends.
+test.each([{ method: "sam" }, { method: "asam", eta: 1 }, { method: "gasam", steps: 3, alpha: 1 }, { method: "gasam", steps: 3, alpha: 0 }, { method: "vasso" }])("a gradient of float32's smallest numbers: %j", (options) => {
+  const w = nn.parameter(torch.tensor([1e-20, 0]));
+  const step = optim.create([w], { ...options, rho, base: { name: "sgd", lr: 1 } } as optim.OptimizerOptions).compile((third: Tensor) => w.mul(w).mul(w).sum().mul(third));
+  const { perturbedLoss } = step.sync(torch.tensor(1 / 3));
+  expect(perturbedLoss).toBeCloseTo(rho ** 3 / 3, 6);
+  const [first, second] = w.detach().toArray() as number[];
+  expect(first).toBeCloseTo(-(rho ** 2), 6);
+  expect(second).toBe(0);
 });
