@@ -99,8 +99,9 @@ class RunningMean : public Direction {
     std::vector<double> before(g.size(), 1), of_g(g.size());
     for (size_t k = 0; k < g.size(); k++) {
       if (!g[k].defined()) continue;
-      before[k] = now_[k].defined() ? 1 - share : 0;
-      of_g[k] = 1 - before[k];
+      const bool is_first = !now_[k].defined();
+      before[k] = is_first ? 0 : 1 - share;
+      of_g[k] = is_first ? 1 : share;
     }
     next_ = combination(before, now_, of_g, g);
   }

@@ -207,8 +207,8 @@ Tensors Engine::method_direction(const Step& step, Report& report) {
 // torch.nn.utils.clip_grad_value_, then clip_grad_norm_, but out of place: a gradient may share memory with an input.
 void Engine::clip(Tensors& d) const {
   if (settings_.max_grad_value <= 0 && settings_.max_grad_norm <= 0) return;
-  HeldKernelThreads::let_go();
   if (settings_.max_grad_value > 0) {
+    HeldKernelThreads::let_go();
     for (auto& each : d)
       if (each.defined()) each = at::clamp(each, -settings_.max_grad_value, settings_.max_grad_value);
   }

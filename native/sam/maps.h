@@ -104,7 +104,7 @@ STEPPE_LOOPS_END
 
 struct Image {
   Tensors result;  // undefined where x is
-  double sum;  // 0 where the rule has none
+  double sum;      // 0 where the rule has none
 };
 
 // x and y: one tensor per parameter; y is defined where x is, and x itself where there is none. The result may take the place of an x that nobody else
