@@ -1,8 +1,10 @@
-/** Python's short words for conversions, transposes and sizes: each is another member of Tensor, or an operator, by a shorter name. */
+/** Python's short words for conversions, transposes, sizes and more: each is another member of Tensor, an operator or a function, by a shorter name. */
 import { call, family } from "./dispatch.js";
 import { expected } from "./errors.js";
 import { Tensor } from "./tensor.js";
 import type { DType } from "./types.js";
+import { unique } from "./unique.js";
+import type { UniqueOptions } from "./unique.js";
 
 /** Dtypes by the words that C has for them. */
 const dtypeWords = {
@@ -62,6 +64,11 @@ export interface TensorShorthands {
   nelement(): number;
   /** Bytes that its elements take: `numel()` times `itemSize`. */
   readonly nbytes: number;
+  /** Its different elements: `torch.unique` of it. */
+  unique(options: UniqueOptions & { returnInverse: true; returnCounts: true }): [values: Tensor, inverse: Tensor, counts: Tensor];
+  unique(options: UniqueOptions & { returnInverse: true; returnCounts?: false }): [values: Tensor, inverse: Tensor];
+  unique(options: UniqueOptions & { returnInverse?: false; returnCounts: true }): [values: Tensor, counts: Tensor];
+  unique(options?: UniqueOptions & { returnInverse?: false; returnCounts?: false }): Tensor;
 }
 
 const transposes = { T: "aten::numpy_T", mT: "aten::mT", H: "aten::matrix_H", mH: "aten::mH" };
@@ -101,5 +108,8 @@ export function installShorthands(): void {
   });
   property("nbytes", function () {
     return this.numel() * this.itemSize;
+  });
+  method("unique", function (options?: UniqueOptions & { returnInverse?: false; returnCounts?: false }) {
+    return unique(this, options);
   });
 }

@@ -10,6 +10,7 @@ import { at, setAt } from "./indexing.js";
 import { operatorFunctions } from "./install.js";
 import { fft, linalg, special } from "./namespaces.js";
 import { native } from "./native.js";
+import { finfo, iinfo } from "./number-limits.js";
 import type { TorchFunctions } from "./ops.generated.js";
 import { Generator, defaultGenerator, getRngState, initialSeed, manualSeed, setRngState } from "./random.js";
 import { keep, scope } from "./scope.js";
@@ -48,6 +49,8 @@ const handWritten = {
   at,
   setAt,
   unique,
+  finfo,
+  iinfo,
   linalg,
   fft,
   special,

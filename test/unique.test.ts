@@ -10,6 +10,15 @@ test("elements in ascending order", () => {
   expect(values.toArray()).toEqual([1, 2, 3]);
 });
 
+test("from the tensor's side", () => {
+  const values = x.unique();
+  expectTypeOf(values).toEqualTypeOf<Tensor>();
+  expect(values.toArray()).toEqual([1, 2, 3]);
+  const all = x.unique({ returnInverse: true, returnCounts: true, dim: 0 });
+  expectTypeOf(all).toEqualTypeOf<[values: Tensor, inverse: Tensor, counts: Tensor]>();
+  expect(all.map((tensor) => tensor.toArray())).toEqual(torch.unique(x, { returnInverse: true, returnCounts: true, dim: 0 }).map((tensor) => tensor.toArray()));
+});
+
 test("what comes with them", () => {
   const all = torch.unique(x, { returnInverse: true, returnCounts: true });
   expectTypeOf(all).toEqualTypeOf<[values: Tensor, inverse: Tensor, counts: Tensor]>();
