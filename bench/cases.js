@@ -65,15 +65,15 @@ const plain = { momentum: 0, weightDecay: 0 };
 
 /**
  * Every method whose steps all take as many passes over the batch, `count`: what it costs beyond them. With defaults of its own, but for those that
- * must be given, and LookSAM in the steps that perturb.
+ * must be given, contenders of the other tables, and LookSAM in the steps that perturb.
  */
 export const methodContenders = Object.fromEntries([
-  method("sam", 2),
+  ["sam", { ...steppeContenders.sam, count: 2 }],
   method("gasam", 2),
   ["gasam, 3 steps", { options: { method: "gasam", steps: 3 }, count: 4 }],
   ...["asam", "gsam", "friendly", "vasso"].map((name) => method(name, 2)),
   method("look", 2, { k: 1 }),
-  ...["momentum", "async"].map((name) => method(name, 1)),
+  ...["momentum", "async"].map((name) => [name, { ...steppeContenders[name], count: 1 }]),
   ...["weighted", "sparse", "fisher-mask", "fisher", "random", "stable"].map((name) => method(name, 2)),
   method("curvature", 3),
   method("gam", 4),

@@ -1,5 +1,6 @@
 #include "elements.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <type_traits>

@@ -1,6 +1,5 @@
 #include "sgd_loops.h"
 
-#include <algorithm>
 #include <vector>
 
 #include "../elements.h"

@@ -12,8 +12,8 @@ class OneStep : public Ascent {
   Perturbation operator()(Gradient g, const Step& step, const Piece&) override {
     auto there = step.perturbed_part(std::move(g.g));
     const double of_gradient = g.is_measured ? g.norm : norm(there);
-    auto [v, own_length, times] = (*direction_)(std::move(there), step);
-    const double length = own_length.value_or(times * of_gradient);
+    auto [v, own_length, norms] = (*direction_)(std::move(there), step);
+    const double length = own_length.value_or(norms * of_gradient);
     if (length == 0) return {};
     std::vector<double> scale(v.size());
     for (size_t k = 0; k < v.size(); k++) scale[k] = step.rho(k) / length;

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <utility>
 
-#include "maps.h"
+#include "element_maps.h"
 #include "masks.h"
 #include "parts.h"
 
@@ -34,7 +34,7 @@ struct TimesMagnitude {
     return {tg * t, tg, tg};
   }
 };
-STEPPE_RULE(TimesMagnitude)
+STEPPE_ELEMENT_MAP(TimesMagnitude)
 
 // F⁻¹g, and g F⁻¹g for the sum.
 struct TimesInverseFisher {
@@ -45,7 +45,7 @@ struct TimesInverseFisher {
     return {v, g, v};
   }
 };
-STEPPE_RULE(TimesInverseFisher)
+STEPPE_ELEMENT_MAP(TimesInverseFisher)
 
 STEPPE_LOOPS_END
 
@@ -61,7 +61,7 @@ class Adaptive : public Direction {
       const bool is_weight = name.find("weight", name.rfind('.') + 1) != std::string::npos;
       if (!is_weight) others[k] = std::move(g[k]);
     }
-    auto [v, squares] = image_of(std::move(g), step.w, TimesMagnitude{eta_});
+    auto [v, squares] = map_elements(std::move(g), step.w, TimesMagnitude{eta_});
     const double length = std::hypot(std::sqrt(squares), norm(others));
     for (size_t k = 0; k < v.size(); k++)
       if (others[k].defined()) v[k] = std::move(others[k]);
@@ -77,7 +77,7 @@ class Fisher : public Direction {
  public:
   explicit Fisher(double eta) : eta_(eta) {}
   Heading operator()(Tensors g, const Step&) override {
-    auto [v, square] = image_of(std::move(g), TimesInverseFisher{eta_});
+    auto [v, square] = map_elements(std::move(g), TimesInverseFisher{eta_});
     return {std::move(v), std::sqrt(square)};
   }
 

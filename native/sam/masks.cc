@@ -7,7 +7,7 @@
 
 #include <utility>
 
-#include "maps.h"
+#include "element_maps.h"
 
 namespace steppe::sam {
 namespace {
@@ -20,7 +20,7 @@ struct Square {
     return g * g;
   }
 };
-STEPPE_RULE(Square)
+STEPPE_ELEMENT_MAP(Square)
 
 // The sum of squares with one more.
 struct WithSquare {
@@ -29,7 +29,7 @@ struct WithSquare {
     return g * g + sum;
   }
 };
-STEPPE_RULE(WithSquare)
+STEPPE_ELEMENT_MAP(WithSquare)
 
 template <class T>
 STEPPE_INSIDE void keep(const T* x, const bool* mask, T* kept, int64_t size) {
@@ -93,8 +93,8 @@ class Mask : public Direction {
         if (is_narrow(g[k])) HeldKernelThreads::let_go();
         (accumulate_ && sum_[k].defined() ? later : first)[k] = widened(g[k]);
       }
-      first = image_of(std::move(first), Square{}).result;
-      later = image_of(std::move(later), sum_, WithSquare{}).result;
+      first = map_elements(std::move(first), Square{}).result;
+      later = map_elements(std::move(later), sum_, WithSquare{}).result;
       for (size_t k = 0; k < g.size(); k++)
         if (g[k].defined()) next_sum_[k] = std::move(first[k].defined() ? first[k] : later[k]);
     }

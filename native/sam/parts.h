@@ -70,11 +70,11 @@ class Climb : public Part {
   virtual void observe(const Tensors& /*d*/) {}
 };
 
-// ε = ρ v / length
+// ε = ρ v / length. Without a length of its own that is norms·‖g‖, which g's pass may have measured.
 struct Heading {
   Tensors v;
-  std::optional<double> length{};  // none: so many times ‖g‖, which its pass may have measured
-  double times = 1;
+  std::optional<double> length{};
+  double norms = 1;
 };
 
 class Direction : public Part {

@@ -128,7 +128,10 @@ Tensors Engine::piece_direction(const Step& step, const Piece& piece, Report& re
   }
   const bool climbs = !g.g.empty();
   Perturbation epsilon;
-  if (climbs) epsilon = (*method_.ascent)({g.loss, method_.combine->reads_gradient() ? g.g : std::exchange(g.g, {}), g.norm, g.is_measured}, step, piece);
+  if (climbs) {
+    auto direction = method_.combine->reads_gradient() ? g.g : std::exchange(g.g, {});
+    epsilon = (*method_.ascent)({.g = std::move(direction), .norm = g.norm, .is_measured = g.is_measured}, step, piece);
+  }
   const Query query{(*method_.descend)(g, epsilon, step, piece), /*moves_buffers=*/!climbs_by_pass};
   auto point = step.point.move(step.w, method_.combine->reads_perturbation() ? epsilon : std::move(epsilon));
   auto g_p = step.at(step.passes, std::move(point), query, climbs_by_pass ? "the second pass's" : "the");

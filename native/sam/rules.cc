@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "../kernel_threads.h"
-#include "maps.h"
+#include "element_maps.h"
 #include "parts.h"
 
 namespace steppe::sam {
@@ -88,7 +88,7 @@ struct OverDeviation {
     return z / root<V>(s * number<V>(data_size));
   }
 };
-STEPPE_RULE(OverDeviation)
+STEPPE_ELEMENT_MAP(OverDeviation)
 
 struct Quotient {
   template <class V>
@@ -96,7 +96,7 @@ struct Quotient {
     return x / s;
   }
 };
-STEPPE_RULE(Quotient)
+STEPPE_ELEMENT_MAP(Quotient)
 
 // β₂s + (1−β₂)(√s|g_s| + ζ + λ)
 struct NextPrecision {
@@ -106,7 +106,7 @@ struct NextPrecision {
     return s * number<V>(beta2) + (root<V>(s) * magnitude<V>(g) + number<V>(floor)) * number<V>(1 - beta2);
   }
 };
-STEPPE_RULE(NextPrecision)
+STEPPE_ELEMENT_MAP(NextPrecision)
 
 STEPPE_LOOPS_END
 
@@ -133,7 +133,7 @@ class Bayesian : public Rule {
       }
       if (step.is_perturbed(k)) z_[k] = at::randn_like(step.w[k]);
     }
-    z_ = image_of(std::move(z_), old_.s, OverDeviation{data_size_}).result;
+    z_ = map_elements(std::move(z_), old_.s, OverDeviation{data_size_}).result;
     next_ = old_;
   }
   Tensors operator()(const Step& step, Report& report) override {
@@ -142,21 +142,23 @@ class Bayesian : public Rule {
     const auto sampled = step.at({std::exchange(z_, {}), ones}, {.moves_buffers = true}, "the first pass's");
     report.loss = sampled.loss;
     report.grad_norm = sampled.norm;
-    Perturbation epsilon{image_of(step.perturbed_part(sampled.g), old_.s, Quotient{}).result, {}};
+    Perturbation epsilon{map_elements(step.perturbed_part(sampled.g), old_.s, Quotient{}).result, {}};
     for (size_t k = 0; k < count; k++) epsilon.scale.push_back(step.rho(k));
     const auto ascended = step.at(std::move(epsilon), {}, "the second pass's");
     report.perturbed_loss = ascended.loss;
     std::vector<double> of_w(count);
-    Tensors decaying(count), no_gradient(count);
+    Tensors decaying(count), gradient = sampled.g;
     for (size_t k = 0; k < count; k++) {
       of_w[k] = (1 - beta1_) * step.group(k)["weightDecay"];
       if (ascended.g[k].defined() && of_w[k] != 0) decaying[k] = step.w[k];
-      if (ascended.g[k].defined() && !sampled.g[k].defined()) no_gradient[k] = zeros_like(step.w[k]);
+      if (ascended.g[k].defined() && !gradient[k].defined()) {
+        HeldKernelThreads::let_go();
+        gradient[k] = at::zeros_like(step.w[k]);
+      }
     }
     const auto m = where_defined(old_.m, ascended.g), s = where_defined(old_.s, ascended.g);
-    const auto gradient = add(sampled.g, no_gradient, 1);
     put(next_.m, combination(ones, combination(beta1_, m, 1 - beta1_, ascended.g), of_w, decaying));
-    put(next_.s, image_by(s, &gradient, [&](size_t k) { return NextPrecision{beta2_, zeta_ + step.group(k)["weightDecay"]}; }).result);
+    put(next_.s, map_elements_by(s, &gradient, [&](size_t k) { return NextPrecision{beta2_, zeta_ + step.group(k)["weightDecay"]}; }).result);
     updated_ = ascended.g;
     return Tensors(step.w.size());
   }
@@ -164,7 +166,7 @@ class Bayesian : public Rule {
     if (updated_.empty()) return;
     std::vector<double> factors(updated_.size());
     for (size_t k = 0; k < factors.size(); k++) factors[k] = -step.group(k)["lr"];
-    add_to(step.w, factors, image_of(where_defined(next_.m, updated_), old_.s, Quotient{}).result);
+    add_to(step.w, factors, map_elements(where_defined(next_.m, updated_), old_.s, Quotient{}).result);
     updated_.clear();
   }
   void commit() override {
@@ -181,10 +183,6 @@ class Bayesian : public Rule {
   struct Posterior {
     Tensors m, s;
   };
-  static at::Tensor zeros_like(const at::Tensor& x) {
-    HeldKernelThreads::let_go();
-    return at::zeros_like(x);
-  }
   static void put(Tensors& to, Tensors from) {
     for (size_t k = 0; k < to.size(); k++)
       if (from[k].defined()) to[k] = std::move(from[k]);

@@ -1,4 +1,4 @@
-// What a rule makes of each element by itself, written once: for numbers, in loops, and for tensors that the loops are not for (another
+// Maps: what a method makes of each element by itself, written once: for numbers, in loops, and for tensors that the loops are not for (another
 // dtype, another order, a GPU).
 #pragma once
 #include <ATen/TensorOperators.h>
@@ -19,14 +19,14 @@
 
 namespace steppe::sam {
 
-// What a rule may make of an element: what stands in the result, and two factors whose products are summed over all elements, in float64.
+// What a map may make of an element: what stands in the result, and two factors whose products are summed over all elements, in float64.
 template <class V>
 struct Term {
   V result, a, b;
 };
 
-template <class Rule>
-constexpr bool kHasSum = std::is_same_v<decltype(std::declval<const Rule&>()(0.0f, 0.0f)), Term<float>>;
+template <class Map>
+constexpr bool kHasSum = std::is_same_v<decltype(std::declval<const Map&>()(0.0f, 0.0f)), Term<float>>;
 
 // Elements of one tensor, those of x and y beside each other.
 template <class T>
@@ -68,14 +68,14 @@ STEPPE_INSIDE V root(const V& x) {
   }
 }
 
-template <class T, class Rule>
-STEPPE_INSIDE double apply(const Stretch<T>& stretch, const Rule& rule) {
+template <class T, class Map>
+STEPPE_INSIDE double apply(const Stretch<T>& stretch, const Map& map) {
   constexpr int64_t kSums = 64;  // side by side, since each addition to one waits for the last
   const auto [result, x, y, size] = stretch;
   double sums[kSums] = {};
   const auto take = [&](int64_t i, double& sum) __attribute__((always_inline)) {
-    const auto made = rule(x[i], y[i]);
-    if constexpr (kHasSum<Rule>) {
+    const auto made = map(x[i], y[i]);
+    if constexpr (kHasSum<Map>) {
       result[i] = made.result;
       sum += static_cast<double>(made.a) * static_cast<double>(made.b);
     } else {
@@ -95,32 +95,32 @@ STEPPE_INSIDE double apply(const Stretch<T>& stretch, const Rule& rule) {
 
 STEPPE_LOOPS_END
 
-// Compiles a rule's loops for several processors. A rule is a struct with
+// Compiles a map's loops for several processors; to stand between STEPPE_LOOPS_BEGIN and STEPPE_LOOPS_END. A map is a struct with
 //   template <class V> STEPPE_INSIDE Term<V> operator()(const V& x, const V& y) const
 // or one that gives a V, the result alone.
-#define STEPPE_RULE(Rule)                                                                                                      \
-  STEPPE_FOR_ALL_PROCESSORS double apply_rule(const Stretch<float>& stretch, const Rule& rule) { return apply(stretch, rule); } \
-  STEPPE_FOR_ALL_PROCESSORS double apply_rule(const Stretch<double>& stretch, const Rule& rule) { return apply(stretch, rule); }
+#define STEPPE_ELEMENT_MAP(Map)                                                                                                      \
+  STEPPE_FOR_ALL_PROCESSORS double map_stretch(const Stretch<float>& stretch, const Map& map) { return apply(stretch, map); } \
+  STEPPE_FOR_ALL_PROCESSORS double map_stretch(const Stretch<double>& stretch, const Map& map) { return apply(stretch, map); }
 
-struct Image {
+struct Mapped {
   Tensors result;  // undefined where x is
-  double sum;      // 0 where the rule has none
+  double sum;      // 0 where the map has none
 };
 
 // x and y: one tensor per parameter; y is defined where x is, and x itself where there is none. The result may take the place of an x that nobody else
-// holds. rule_of(k): the rule for tensor k.
-template <class RuleOf>
-Image image_by(Tensors x, const Tensors* all_y, const RuleOf& rule_of) {
+// holds. map_of(k): the map for tensor k.
+template <class MapOf>
+Mapped map_elements_by(Tensors x, const Tensors* all_y, const MapOf& map_of) {
   struct Slice {
     void* result;
     const void *x, *y;
     int64_t size;
     bool is_float;
-    decltype(rule_of(size_t{})) rule;
+    decltype(map_of(size_t{})) map;
   };
   const auto& y = all_y != nullptr ? *all_y : x;
   const StepMemory memory;
-  Image image{Tensors(x.size()), 0};
+  Mapped mapped{Tensors(x.size()), 0};
   std::vector<Slice> slices;
   std::vector<size_t> rest;
   for (size_t k = 0; k < x.size(); k++) {
@@ -129,44 +129,44 @@ Image image_by(Tensors x, const Tensors* all_y, const RuleOf& rule_of) {
       rest.push_back(k);
       continue;
     }
-    image.result[k] = in_place_of(x[k]);
-    slices.push_back({image.result[k].mutable_data_ptr(), x[k].const_data_ptr(), y[k].const_data_ptr(), x[k].numel(), x[k].scalar_type() == at::kFloat, rule_of(k)});
+    mapped.result[k] = in_place_of(x[k]);
+    slices.push_back({mapped.result[k].mutable_data_ptr(), x[k].const_data_ptr(), y[k].const_data_ptr(), x[k].numel(), x[k].scalar_type() == at::kFloat, map_of(k)});
   }
-  using Rule = decltype(rule_of(size_t{}));
+  using Map = decltype(map_of(size_t{}));
   const auto apply_to = [&]<class T>(const Slice& slice, int64_t begin, int64_t end) {
-    return apply_rule(Stretch<T>{static_cast<T*>(slice.result) + begin, static_cast<const T*>(slice.x) + begin, static_cast<const T*>(slice.y) + begin, end - begin},
-                      slice.rule);
+    return map_stretch(Stretch<T>{static_cast<T*>(slice.result) + begin, static_cast<const T*>(slice.x) + begin, static_cast<const T*>(slice.y) + begin, end - begin},
+                      slice.map);
   };
   const auto apply_here = [&](const Slice& slice, int64_t begin, int64_t end) {
     return slice.is_float ? apply_to.template operator()<float>(slice, begin, end) : apply_to.template operator()<double>(slice, begin, end);
   };
-  if constexpr (kHasSum<Rule>) {
-    for (const auto sum : elements::sums_over(slices, apply_here)) image.sum += sum;
+  if constexpr (kHasSum<Map>) {
+    for (const auto sum : elements::sums_over(slices, apply_here)) mapped.sum += sum;
   } else {
     elements::over(slices, apply_here);
   }
-  if (rest.empty()) return image;
+  if (rest.empty()) return mapped;
   HeldKernelThreads::let_go();
   Tensors products;
   for (const auto k : rest) {
-    const auto made = rule_of(k)(widened(x[k]), widened(y[k]));
-    if constexpr (kHasSum<Rule>) {
-      image.result[k] = made.result.to(x[k].scalar_type());
+    const auto made = map_of(k)(widened(x[k]), widened(y[k]));
+    if constexpr (kHasSum<Map>) {
+      mapped.result[k] = made.result.to(x[k].scalar_type());
       products.push_back(at::sum(at::mul(made.a, made.b)));
     } else {
-      image.result[k] = made.to(x[k].scalar_type());
+      mapped.result[k] = made.to(x[k].scalar_type());
     }
   }
-  for (const auto product : values(products)) image.sum += product;
-  return image;
+  for (const auto product : values(products)) mapped.sum += product;
+  return mapped;
 }
-template <class Rule>
-Image image_of(Tensors x, const Tensors& y, const Rule& rule) {
-  return image_by(std::move(x), &y, [&](size_t) { return rule; });
+template <class Map>
+Mapped map_elements(Tensors x, const Tensors& y, const Map& map) {
+  return map_elements_by(std::move(x), &y, [&](size_t) { return map; });
 }
-template <class Rule>
-Image image_of(Tensors x, const Rule& rule) {
-  return image_by(std::move(x), nullptr, [&](size_t) { return rule; });
+template <class Map>
+Mapped map_elements(Tensors x, const Map& map) {
+  return map_elements_by(std::move(x), nullptr, [&](size_t) { return map; });
 }
 
 }  // namespace steppe::sam
