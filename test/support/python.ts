@@ -8,21 +8,17 @@ import type { DType, Tensor } from "../../lib/index.js";
 
 // PyTorch itself as the reference. Values cross as JSON, in which a float64 survives exactly.
 
-/** The first Python of STEPPE_PYTHON and python3 that can import torch, with its torch's version; null if there is none. */
+/** The first Python of STEPPE_PYTHON and python3 that has torch, with its torch's version; null if there is none. */
 export const python = findPython();
 
 /** To be put into the titles of tests that are skipped without a Python. */
 export const needsPython = python === null ? "skipped: no Python with torch; set STEPPE_PYTHON to one" : `PyTorch ${python.torch}`;
 
-/** Whether that Python can import packages: `hasLibraries("timm")`. torchvision and timm are imported after libraries.py. */
+/** Whether that Python has packages: `hasLibraries("timm")`. torchvision and timm are imported after libraries.py. */
 export function hasLibraries(...names: string[]): boolean {
   if (python === null) return false;
-  try {
-    execFileSync(python.path, ["-c", `${librariesPath}import ${names.join(", ")}`], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
+  const found = `all(importlib.util.find_spec(name) is not None for name in ${JSON.stringify(names)})`;
+  return ask(python.path, `import importlib.util; print(${found})`) === "True";
 }
 
 /** Python code to stand before `import torchvision` or `import timm`: see libraries.py. */
@@ -34,14 +30,20 @@ export const sameLibTorch = python !== null && minor(python.torch) === minor(tor
 function findPython(): { path: string; torch: string } | null {
   for (const path of [process.env.STEPPE_PYTHON, "python3"]) {
     if (path === undefined || path === "") continue;
-    try {
-      const version = execFileSync(path, ["-c", "import torch; print(torch.__version__)"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
-      return { path, torch: version.trim() };
-    } catch {
-      // This one cannot: the next.
-    }
+    const version = ask(path, 'import importlib.metadata; print(importlib.metadata.version("torch"))');
+    if (version !== undefined) return { path, torch: version };
   }
   return null;
+}
+
+// What a line of Python prints; undefined where it fails. To import torch, or what brings it, takes seconds in each of a hundred test files: what
+// is installed says as much.
+function ask(path: string, line: string): string | undefined {
+  try {
+    return execFileSync(path, ["-c", line], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
+  } catch {
+    return undefined;
+  }
 }
 
 function minor(version: string): string {

@@ -9,7 +9,7 @@ import { temporaryFolder } from "../support/folder.js";
 import { hasLibraries, runPython } from "../support/python.js";
 
 torch.setNumThreads(1);
-const hasTensorBoard = hasLibraries("tensorboard.backend.event_processing.event_accumulator");
+const hasTensorBoard = hasLibraries("tensorboard", "google.protobuf");
 
 interface Read {
   scalars: Record<string, [step: number, value: number][]>;
