@@ -52,10 +52,13 @@ function prepare(overload: NativeOverload): Overload {
   };
 }
 
+/** What PyTorch's function of that name never calls: its stft centres unless it is told otherwise. */
+const secondary: ReadonlySet<string> = new Set(["aten::stft"]);
+
 /** Overloads without `out` first, then those with fewer arguments: the first that fits is the one that PyTorch means. */
 function rank(overload: Overload): number {
   const outs = overload.arguments.filter((argument) => argument.out).length;
-  return outs * 1000 + overload.arguments.length;
+  return outs * 1000 + (secondary.has(overload.name) ? 500 : 0) + overload.arguments.length;
 }
 
 /**

@@ -158,9 +158,11 @@ function merge(signatures, join) {
   return result;
 }
 
+const secondary = new Set(["aten::stft"]);
+
 /** The order in which lib/dispatch.ts tries overloads. */
 function rank(overload) {
-  return overload.arguments.filter(({ out }) => out).length * 1000 + overload.arguments.length;
+  return overload.arguments.filter(({ out }) => out).length * 1000 + (secondary.has(overload.name) ? 500 : 0) + overload.arguments.length;
 }
 
 /**
