@@ -4,14 +4,19 @@
 namespace steppe::sam {
 namespace {
 
+// x − a(y − ⟨y,u⟩u), u = n(x): y's part along x is left out.
+Tensors minus_across(const Step& step, Tensors x, double norm_of_x, double a, const Tensors& y) {
+  const double along = step.share_along(y, x, norm_of_x);
+  return combination(1 + a * along, std::move(x), -a, y);
+}
+
 // GSAM (arXiv 2203.08065): d = g_p − α(g − ⟨g,u⟩u), u = n(g_p).
 class SurrogateGap : public Combine {
  public:
   explicit SurrogateGap(double alpha) : alpha_(alpha) {}
   bool reads_gradient() const override { return true; }
   Tensors operator()(Gradient& g, Gradient& g_p, const Perturbation&, const Step& step, const Piece&) override {
-    const double along = step.share_along(g.g, g_p.g, g_p.norm);
-    return combination(1 + alpha_ * along, std::move(g_p.g), -alpha_, g.g);
+    return minus_across(step, std::move(g_p.g), g_p.norm, alpha_, g.g);
   }
 
  private:
@@ -107,8 +112,8 @@ class FirstOrderFlatness : public Combine {
     const auto g3 = step.at({combination(ones, to_w1, beyond, step.perturbed_part(g2.g)), ones}, {.samples = piece.descend}, "the fourth pass's");
     const auto p = add(std::move(g.g), g2.g, beta2_);
     auto big_g = combination(beta1_, std::move(g_r.g), beta3_, g3.g);
-    const double along = step.share_along(p, big_g, step.norm(big_g));
-    return combination(1 + gamma_ * along, std::move(big_g), -gamma_, p);
+    const double length_of_big_g = step.norm(big_g);
+    return minus_across(step, std::move(big_g), length_of_big_g, gamma_, p);
   }
 
  private:
