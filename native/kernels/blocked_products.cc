@@ -5,6 +5,7 @@
 #include "../step_tensors.h"
 #include "loops/parallel.h"
 #include "loops/processors.h"
+#include "loops/scratch.h"
 
 namespace steppe::blocked_products {
 namespace {
@@ -44,25 +45,33 @@ void pack_strips(int64_t rows, int64_t in, const Strided& x, float* to) {
   });
 }
 
-// Cuts the product into blocks, after it has brought W into panels: of each panel, kDepth rows of W at a time, with some of x's rows. For each block it
+// Cuts the product into blocks, of W brought into panels: of each panel, kDepth rows of W at a time, with some of x's rows. For each block it
 // calls of_rows(begin, end, k, multiply), x's rows from begin to end and W's from k on; that calls multiply(row, count, x) until all of its rows are
 // done, each time for `count` rows from `row` on, with x as it stands there, from column k on.
 template <class OfRows>
 void each_block(int64_t rows, int64_t in, int64_t out, const Strided& w, Rows<float> y, Onto onto, const OfRows& of_rows) {
   const PanelCut panels{out};
-  const auto of_w = memory(in * out);
-  auto* packed = of_w.mutable_data_ptr<float>();
-  pack_panels(in, panels, w, packed);
-  parallel_for(0, (rows + kStrip - 1) / kStrip, kGrain / (kStrip * in * out) + 1, [&](int64_t first, int64_t last) {
+  const auto strips = (rows + kStrip - 1) / kStrip, grain = kGrain / (kStrip * in * out) + 1;
+  const bool own = row_product::have_own_panels(rows, parallel_parts(strips, grain));
+  at::Tensor of_w;
+  if (!own) {
+    of_w = memory(in * out);
+    pack_panels(in, panels, w, of_w.mutable_data_ptr<float>());
+  }
+  const auto* packed = own ? nullptr : of_w.const_data_ptr<float>();
+  parallel_for(0, strips, grain, [&](int64_t first, int64_t last) {
     const auto begin = first * kStrip, end = std::min(rows, last * kStrip);
+    PartMemory of_part(own ? std::min(kDepth, in) * panels.widest() : 0);
     for (int64_t k = 0; k < in; k += kDepth) {
       const auto depth = std::min(kDepth, in - k);
       for (int64_t panel = 0; panel < panels.count(); panel++) {
         const auto column = panels.begin(panel), width = panels.width(panel);
         const auto to = [&](int64_t row) { return Rows<float>{y.data + row * y.step + column, y.step}; };
         const auto base = [&](int64_t row) { return k > 0 ? Onto::itself(to(row)) : onto.at(row, column); };
+        if (own) row_product::fill_panel(depth, width, {w.data + k * w.row + column * w.column, w.row, w.column}, {of_part.data(), width});
+        const auto* of_panel = own ? of_part.data() : packed + column * in + k * width;
         of_rows(begin, end, k, [&](int64_t row, int64_t count, const Strided& x) {
-          row_product::multiply(count, depth, width, x, {packed + column * in + k * width, width}, to(row), base(row));
+          row_product::multiply(count, depth, width, x, {of_panel, width}, to(row), base(row));
         });
       }
     }

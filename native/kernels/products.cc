@@ -54,6 +54,17 @@ void put_in_rows(const at::Tensor& w, const Matrix& of, float* to) {
   });
 }
 
+// y ← x W for some rows of x, added to something.
+void multiply_in_panels(int64_t rows, const Matrix& of_w, row_product::Strided x, const float* w, row_product::Rows<float> y, Onto onto) {
+  const row_product::PanelCut panels{of_w.columns};
+  PartMemory memory(of_w.rows * panels.widest());
+  for (int64_t panel = 0; panel < panels.count(); panel++) {
+    const auto column = panels.begin(panel), width = panels.width(panel);
+    row_product::fill_panel(of_w.rows, width, {w + column * of_w.column, of_w.row, of_w.column}, {memory.data(), width});
+    row_product::multiply(rows, of_w.rows, width, x, {memory.data(), width}, {y.data + column, y.step}, onto.at(0, column));
+  }
+}
+
 void multiply(Way way, at::Tensor& y, const at::Tensor& x, const at::Tensor& w, Onto onto) {
   const auto of_x = Matrix::of(x.sizes(), x.strides()), of_w = Matrix::of(w.sizes(), w.strides());
   const auto in = of_w.rows, out = of_w.columns;
@@ -61,19 +72,22 @@ void multiply(Way way, at::Tensor& y, const at::Tensor& x, const at::Tensor& w, 
     const row_product::Strided left(x.const_data_ptr<float>(), of_x.row, of_x.column), right(w.const_data_ptr<float>(), of_w.row, of_w.column);
     return blocked_products::multiply(of_x.rows, in, out, left, right, {y.mutable_data_ptr<float>(), out}, onto);
   }
-  const bool turns = way == Way::transposed;
+  const auto grain = (kernel_threads_are_at_hand() ? kGrainAtHand : kGrain) / (in * out) + 1;
+  const bool in_panels = way == Way::transposed && row_product::have_own_panels(of_x.rows, parallel_parts(of_x.rows, grain));
+  const bool turns = way == Way::transposed && !in_panels;
   CallMemory memory(turns ? in * out : 0);
   auto* in_rows = memory.take(turns ? in * out : 0);
   if (turns) put_in_rows(w, of_w, in_rows);
   const auto *left = x.const_data_ptr<float>(), *right = turns ? in_rows : w.const_data_ptr<float>();
   const auto step = turns ? out : of_w.row;
   auto* to = y.mutable_data_ptr<float>();
-  const auto grain = kernel_threads_are_at_hand() ? kGrainAtHand : kGrain;
-  parallel_for(0, of_x.rows, grain / (in * out) + 1, [&](int64_t begin, int64_t end) {
+  parallel_for(0, of_x.rows, grain, [&](int64_t begin, int64_t end) {
     const auto* from = left + begin * of_x.row;
     const row_product::Rows<float> rows = {to + begin * out, out};
     if (way == Way::dots) {
       row_product::multiply_by_rows(end - begin, in, out, {from, of_x.row}, {right, of_w.column}, rows, onto.at(begin, 0));
+    } else if (in_panels) {
+      multiply_in_panels(end - begin, of_w, {from, of_x.row, of_x.column}, right, rows, onto.at(begin, 0));
     } else {
       row_product::multiply(end - begin, in, out, {from, of_x.row, of_x.column}, {right, step}, rows, onto.at(begin, 0));
     }

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <cstdint>
 
 #include "lanes.h"
@@ -51,7 +52,13 @@ struct PanelCut {
   int64_t count() const { return (columns + kPanel - kLanes) / kPanel; }
   int64_t begin(int64_t panel) const { return panel * kPanel; }
   int64_t width(int64_t panel) const { return panel + 1 < count() ? kPanel : columns - begin(panel); }
+  int64_t widest() const { return std::min(columns, kPanel + kLanes - 1); }
 };
+// Whether each thread that has a part of so many rows brings W's panels into order for itself, one after the other in memory of its own, rather than all of
+// them together for all: then it waits for nobody, and its processor need not ask another's for the lines that it writes and reads, which takes longer
+// than to write them twice. Of few rows it would do little else.
+constexpr int64_t kRowsForOwnPanels = 32;
+constexpr bool have_own_panels(int64_t rows, int64_t parts) { return parts == 1 || rows >= kRowsForOwnPanels * parts; }
 // Writes a panel of W, or some columns of one, [in, width], whose first column is at w.data; elements of W follow each other in rows or in columns.
 void fill_panel(int64_t in, int64_t width, Strided w, Rows<float> to);
 // Writes strips of kMostRows rows of x, each [in, its rows], the last one of what is left. Column k of x lies at columns.data + k · columns.step.
