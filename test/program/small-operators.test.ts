@@ -170,6 +170,52 @@ describe("relu and its backward", () => {
   });
 });
 
+describe("a row of several dimensions added to all rows", () => {
+  const added = /aten::add\.Tensor/;
+
+  test.each([
+    [[3, 16, 20], [16, 20]],
+    [[3, 16, 20], [1, 16, 20]],
+    [[2, 3, 300], [300]],
+    [[1, 16, 20], [16, 20]],
+    [[2, 3, 257, 1], [257, 1]],
+    [[5, 70, 300], [70, 300]],
+  ])("%j and %j", (shape, row) => {
+    expect(own((x, y) => x.add(y), make(shape), torch.randn(row), added)).toEqual(["add"]);
+    expect(own((x, y) => x.sin().add(y).add(x), make(shape), torch.randn(row), added)).toEqual(expect.arrayContaining(["add", "add"]));
+  });
+
+  test.each([[[16, 20]], [[1, 16, 20]], [[300]]])("a parameter of %j: its gradient is a sum over the first dimensions", (shape) => {
+    const model = make(shape);
+    const batch = () => [torch.randn(shape.length === 1 ? [5, 16, 300] : [5, 16, 20])];
+    const { text } = expectReplayNearAutograd(model, (x: Tensor) => x.add(model.rows).sin().sum(), [batch(), batch()]);
+    expect(ownKernels(text, added)).toEqual(["add"]);
+    expect(ownKernels(text, /aten::sum/)).toEqual(["backward sum"]);
+  });
+
+  test("the number of threads changes nothing", () => {
+    const model = make([130, 257]);
+    const batch = [torch.randn([9, 130, 257])];
+    const gradient = (threads: number) => {
+      torch.setNumThreads(threads);
+      const { gradients } = recorded({ model, loss: (x) => x.add(model.rows).sin().sum() }, batch);
+      torch.setNumThreads(1);
+      return gradients[0]!;
+    };
+    expect(torch.equal(gradient(3), gradient(1))).toBe(true);
+  });
+
+  test.each<[string, number[], Sum]>([
+    ["short", [4, 6], (x, row) => x.add(row)],
+    ["times a number", [2, 300], (x, row) => x.add(row, { alpha: 2 })],
+    ["another dimension's", [300, 300], (x, row) => x.add(row.unsqueeze(1))],
+    ["with gaps", [2, 300], (x, row) => x.add(torch.stack([row, row], 1).select(1, 0))],
+    ["float64", [2, 300], (x, row) => x.to("float64").add(row.to("float64"))],
+  ])("%s: LibTorch's", (_, shape, sum) => {
+    expect(own(sum, make(shape), torch.randn(shape.slice(-1)), added)).toEqual([]);
+  });
+});
+
 describe("a sum of two tensors", () => {
   const sums = /aten::add(_\.|\.)Tensor/;
   const counted = (text: string) => ownKernels(text, sums);

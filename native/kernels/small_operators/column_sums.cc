@@ -39,24 +39,27 @@ STEPPE_LOOPS_END
 
 constexpr size_t kArguments = 4;
 
-// aten::sum.dim_IntList(x, dimensions?, keeps them, dtype?)
+// aten::sum.dim_IntList(x, first dimensions, keeps them, dtype?)
 void sum(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   const auto* arguments = stack.data() + stack.size() - kArguments;
   const auto& x = arguments[0].toTensor();
-  const auto columns = x.size(-1);
-  c10::SmallVector<int64_t, 4> sizes(arguments[2].toBool() ? static_cast<size_t>(x.dim()) : 1, 1);
-  sizes.back() = columns;
+  const auto count = arguments[1].toListRef().size();
+  const auto rest = x.sizes().slice(count);
+  c10::SmallVector<int64_t, 4> sizes(arguments[2].toBool() ? count : 0, 1);
+  sizes.append(rest.begin(), rest.end());
   auto result = new_tensor(sizes);
+  const auto columns = c10::multiply_integers(rest);
   sum_rows(x.numel() / columns, columns, x.const_data_ptr<float>(), result.mutable_data_ptr<float>());
   give(stack, kArguments, std::move(result));
 }
 
-bool are_all_but_last(std::vector<int64_t> dimensions, int64_t of) {
+// Not all of them.
+bool are_first(std::vector<int64_t> dimensions, int64_t of) {
   for (auto& d : dimensions) d = d < 0 ? d + of : d;
   std::ranges::sort(dimensions);
-  std::vector<int64_t> wanted(static_cast<size_t>(of - 1));
+  std::vector<int64_t> wanted(dimensions.size());
   std::iota(wanted.begin(), wanted.end(), 0);
-  return of > 1 && dimensions == wanted;
+  return !dimensions.empty() && static_cast<int64_t>(dimensions.size()) < of && dimensions == wanted;
 }
 
 }  // namespace
@@ -79,11 +82,12 @@ void replace_column_sums(Program& program, const Layouts& layouts) {
     const auto& inputs = instruction.inputs;
     if (instruction.op.operator_name() != c10::OperatorName("aten::sum", "dim_IntList") || inputs.size() != kArguments) continue;
     const auto* x = layout_of(inputs[0], layouts);
-    if (x == nullptr || x->dtype != at::kFloat || x->sizes.size() < 2 || !is_contiguous(*x) || !inputs[1].constant.isIntList() || !inputs[3].constant.isNone()) continue;
-    const auto elements = c10::multiply_integers(x->sizes);
-    const bool is_tiny = elements < kLeastElements && elements > kFewRows * x->sizes.back();
-    if (elements == 0 || is_tiny || elements > kMostElements) continue;
-    if (are_all_but_last(inputs[1].constant.toIntVector(), static_cast<int64_t>(x->sizes.size()))) instruction.kernel = sum;
+    if (x == nullptr || x->dtype != at::kFloat || !is_contiguous(*x) || !inputs[1].constant.isIntList() || !inputs[3].constant.isNone()) continue;
+    const auto dimensions = inputs[1].constant.toIntVector();
+    if (!are_first(dimensions, static_cast<int64_t>(x->sizes.size()))) continue;
+    const auto elements = c10::multiply_integers(x->sizes), columns = c10::multiply_integers(x->sizes.begin() + static_cast<std::ptrdiff_t>(dimensions.size()), x->sizes.end());
+    const bool is_tiny = elements < kLeastElements && elements > kFewRows * columns;
+    if (elements > 0 && !is_tiny && elements <= kMostElements) instruction.kernel = sum;
   }
 }
 
