@@ -10,7 +10,7 @@ namespace steppe {
 namespace products {
 
 // y ← x W, or y + x W, with x [rows, in] and W [in, out] in any order, y [rows, out] contiguous. By loops of ours where they are the faster way, else by
-// LibTorch. Numbers do not depend on the number of threads where the loops are ours. They use the thread's CallMemory (scratch.h).
+// LibTorch. Numbers do not depend on the number of threads where the loops are ours. They use the threads' own scratch and CallMemory (scratch.h).
 void multiply(at::Tensor& y, const at::Tensor& x, const at::Tensor& w, bool adds = false);
 // y ← x W + row, in each of y's rows.
 void multiply_onto_row(at::Tensor& y, const at::Tensor& x, const at::Tensor& w, const at::Tensor& row);

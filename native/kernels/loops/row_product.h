@@ -57,7 +57,7 @@ struct PanelCut {
 // Whether each thread that has a part of so many rows brings W's panels into order for itself, one after the other in memory of its own, rather than all of
 // them together for all: then it waits for nobody, and its processor need not ask another's for the lines that it writes and reads, which takes longer
 // than to write them twice. Of few rows it would do little else.
-constexpr int64_t kRowsForOwnPanels = 32;
+constexpr int64_t kRowsForOwnPanels = 64;
 constexpr bool have_own_panels(int64_t rows, int64_t parts) { return parts == 1 || rows >= kRowsForOwnPanels * parts; }
 // Writes a panel of W, or some columns of one, [in, width], whose first column is at w.data; elements of W follow each other in rows or in columns.
 void fill_panel(int64_t in, int64_t width, Strided w, Rows<float> to);
