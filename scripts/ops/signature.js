@@ -158,6 +158,7 @@ function merge(signatures, join) {
   return result;
 }
 
+/** As lib/dispatch.ts has it. */
 const secondary = new Set(["aten::stft"]);
 
 /** The order in which lib/dispatch.ts tries overloads. */

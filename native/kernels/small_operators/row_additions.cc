@@ -83,7 +83,7 @@ void replace_row_additions(Program& program, const Layouts& layouts) {
     if (name == "aten::add_.Tensor" && row->sizes.size() == 1 && columns > 0 && columns <= row_additions::kGrain && !x->sizes.empty() && x->sizes.back() == columns) {
       instruction.kernel = row_additions::add_in_place;
     } else if (name == "aten::add.Tensor" && columns >= row_additions::kLeastColumns && row_additions::is_row_of(*row, *x)) {
-      const auto result = instruction.outputs[0].regs.empty() ? Program::kNone : instruction.outputs[0].regs[0];
+      const auto result = instruction.outputs.empty() || instruction.outputs[0].regs.empty() ? Program::kNone : instruction.outputs[0].regs[0];
       if (result >= 0 && are_alike({x, &layouts[result]})) instruction.kernel = row_additions::add;
     }
   }
