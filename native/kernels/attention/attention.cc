@@ -1,13 +1,16 @@
 #include "attention.h"
 
+#include <ATen/ExpandUtils.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/empty_strided.h>
 
 #include <algorithm>
 #include <cmath>
 #include <utility>
+#include <vector>
 
 #include "../../kernel_threads.h"
+#include "../../step_tensors.h"
 #include "../loops/processors.h"
 #include "../loops/row_product.h"
 #include "../results.h"
@@ -123,7 +126,7 @@ void backward_head(const Sizes& s, const Head& h, float* memory) {
   });
 }
 
-// Rows of a head of a tensor [samples, heads, places, width].
+// Rows of a head of a tensor [samples, heads, places, width], or of one [samples, heads, places].
 template <class T>
 Rows<T> rows_of(const at::Tensor& x, T* data, int64_t head) {
   const auto heads = x.size(1);
@@ -144,6 +147,11 @@ void each_head(const at::Tensor& q, const Sizes& sizes, int64_t floats, const Jo
   });
 }
 
+// at::empty_like, without the way through the dispatcher, whose code has left the caches by now.
+at::Tensor new_like(const at::Tensor& x) {
+  return new_strided(x.sizes(), x.is_non_overlapping_and_dense() ? x.strides().vec() : at::infer_dense_strides(x.sizes(), x.strides()), at::kFloat);
+}
+
 Sizes sizes_of(const at::Tensor& q, const at::Tensor& k, const c10::IValue& causal, const c10::IValue& scale) {
   const auto width = q.size(3);
   const auto factor = scale.isNone() ? 1 / std::sqrt(static_cast<double>(width)) : scale.toDouble();
@@ -155,11 +163,10 @@ void attend(const c10::OperatorHandle&, torch::jit::Stack& stack) {
   const auto* arguments = &stack[stack.size() - 7];
   const auto &q = arguments[0].toTensor(), &k = arguments[1].toTensor(), &v = arguments[2].toTensor();
   const auto sizes = sizes_of(q, k, arguments[4], arguments[6]);
-  auto output = at::empty_like(q);
-  auto log_sums = new_tensor({q.size(0), q.size(2), q.size(1)}).transpose(1, 2);
-  const auto sums = log_sums.unsqueeze(-1);
+  auto output = new_like(q);
+  auto log_sums = new_strided({q.size(0), q.size(1), q.size(2)}, {q.size(1) * q.size(2), 1, q.size(1)}, at::kFloat);
   each_head(q, sizes, forward_memory(sizes), [&](int64_t head, float* memory) {
-    forward_head(sizes, read(q, head), read(k, head), read(v, head), write(output, head), write(sums, head), memory);
+    forward_head(sizes, read(q, head), read(k, head), read(v, head), write(output, head), write(log_sums, head), memory);
   });
   give(stack, 7, std::move(output), std::move(log_sums));
 }
@@ -175,10 +182,10 @@ void attend_backward(const c10::OperatorHandle&, torch::jit::Stack& stack) {
     return x.contiguous();
   };
   const auto d_o = rows_together(arguments[0].toTensor()), o = rows_together(arguments[4].toTensor());
-  const auto log_sums = arguments[5].toTensor().unsqueeze(-1);
+  const auto& log_sums = arguments[5].toTensor();
   const auto sizes = sizes_of(q, k, arguments[7], arguments[9]);
   const auto like = [](const at::Tensor& x) {
-    return new_tensor({x.size(0), x.size(2), x.size(1), x.size(3)}).transpose(1, 2);
+    return new_strided(x.sizes(), {x.size(1) * x.size(2) * x.size(3), x.size(3), x.size(1) * x.size(3), 1}, at::kFloat);
   };
   auto dq = like(q), dk = like(k), dv = like(v);
   each_head(q, sizes, backward_memory(sizes), [&](int64_t head, float* memory) {
