@@ -14,6 +14,7 @@ namespace elementwise {
 namespace {
 
 constexpr int64_t kGrain = 1 << 14;  // elements
+constexpr int64_t kLeastRepeated = 256;  // elements of a tensor that is added to several parts of another
 
 STEPPE_LOOPS_BEGIN
 
@@ -65,13 +66,21 @@ void threshold_backward(const c10::OperatorHandle& op, torch::jit::Stack& stack)
   give(stack, count, std::move(dx));
 }
 
+// b repeats itself as long as a goes on.
 void add_into(const at::Tensor& y, const at::Tensor& a, const at::Tensor& b) {
   const auto *left = a.const_data_ptr<float>(), *right = b.const_data_ptr<float>();
   auto* to = y.mutable_data_ptr<float>();
-  parallel_for(0, y.numel(), kGrain, [&](int64_t begin, int64_t end) { add_up(end - begin, left + begin, right + begin, to + begin); });
+  const auto length = b.numel();
+  parallel_for(0, y.numel(), kGrain, [&](int64_t begin, int64_t end) {
+    for (int64_t count = 0; begin < end; begin += count) {
+      const auto at = begin % length;
+      count = std::min(end - begin, length - at);
+      add_up(count, left + begin, right + at, to + begin);
+    }
+  });
 }
 
-// aten::add.Tensor(a, b, alpha 1), or with one more argument, where the sum is to stand
+// aten::add.Tensor(a, b, alpha 1), where b may be as long as some of a's last dimensions, or with one more argument, where the sum is to stand
 constexpr size_t kAdd = 3;
 void add(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const auto count = op.schema().arguments().size();
@@ -95,6 +104,14 @@ void add_in_place(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   stack.erase(stack.end() - 2, stack.end());
 }
 
+// Whether b has a's last dimensions, behind any number of ones, and both lie in that order.
+bool repeats(const Program::Layout* b, const Program::Layout* a) {
+  if (a == nullptr || b == nullptr || b->dtype != at::kFloat || !is_new_contiguous(*a) || !is_contiguous(*b)) return false;
+  const auto first = std::ranges::find_if(b->sizes, [](int64_t size) { return size != 1; });
+  return b->sizes.size() <= a->sizes.size() && std::equal(first, b->sizes.end(), a->sizes.end() - (b->sizes.end() - first)) &&
+         c10::multiply_integers(b->sizes) >= kLeastRepeated;
+}
+
 decltype(Program::Instruction::kernel) kernel_for(const Program::Instruction& instruction, const Layouts& layouts) {
   const auto& inputs = instruction.inputs;
   const auto result = instruction.outputs.empty() || instruction.outputs[0].regs.empty() ? Program::kNone : instruction.outputs[0].regs[0];
@@ -103,7 +120,10 @@ decltype(Program::Instruction::kernel) kernel_for(const Program::Instruction& in
   if (name == "aten::add_.Tensor") return is_one(inputs[2]) && are_alike({of(0), of(1)}) ? add_in_place : nullptr;
   if (result < 0) return nullptr;
   if (name == "aten::relu") return are_alike({of(0), &layouts[result]}) ? relu : nullptr;
-  if (name == "aten::add.Tensor") return is_one(inputs[2]) && are_alike({of(0), of(1), &layouts[result]}) ? add : nullptr;
+  if (name == "aten::add.Tensor") {
+    const bool fits = are_alike({of(0), &layouts[result]}) && (are_alike({of(0), of(1)}) || repeats(of(1), of(0)));
+    return is_one(inputs[2]) && fits ? add : nullptr;
+  }
   if (name != "aten::threshold_backward") return nullptr;
   const bool has_number = inputs[2].kind == Program::Operand::Kind::constant && inputs[2].constant.isScalar();
   return has_number && are_alike({of(0), of(1), &layouts[result]}) ? threshold_backward : nullptr;

@@ -3,8 +3,8 @@
 
 namespace steppe {
 
-// Replaces aten::add_ of one row to all rows of a contiguous tensor, as of a linear layer's bias, and aten::add of a longer row of several dimensions, as
-// of an embedding of positions, in float32 on the CPU. Results are LibTorch's to the bit. `layouts`: by register.
+// Replaces aten::add_ of one row to all rows of a contiguous tensor, as of a linear layer's bias, in float32 on the CPU. Results are LibTorch's
+// to the bit. `layouts`: by register.
 void replace_row_additions(Program& program, const Layouts& layouts);
 
 }  // namespace steppe
